@@ -1,0 +1,1 @@
+"""The outside world, one file or folder a technology; none imports another, and only `bootstrap` names them."""

@@ -1,0 +1,174 @@
+"""The apps of one space as places where workers run: their indexes, their crashes, and the orders to restart."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from celeriac.adapters.cloudfoundry.session import Session
+from celeriac.core.errors import MissingError
+from celeriac.core.model import App, Crash, Instance, InstanceState, Process
+from celeriac.core.places import MISSING
+from celeriac.ports import Platform
+
+CRASH = "audit.app.process.crash"
+"""Diego writes two events for each crash; the other, `app.crash`, lacks the count."""
+
+DEFAULT_HEALTH_S = 60.0
+
+
+class CloudFoundry:
+    """`Platform` on one space; `selectors` name its watched apps (`name`, or `name:process`)."""
+
+    def __init__(self, name: str, session: Session, *, org: str, space: str, selectors: Iterable[str]) -> None:
+        self.name = name
+        self._session, self._org, self._space = session, org, space
+        self._wanted: dict[str, set[str]] = {}
+        for selector in selectors:
+            app, _, process = selector.partition(":")
+            self._wanted.setdefault(app, set()).update({process} if process else ())
+        self._space_guid: str | None = None
+        self._app_guids: dict[str, str] = {}
+
+    def apps(self) -> tuple[App, ...]:
+        """Return the watched apps with every index of every process, the wanted but missing ones too."""
+        found = list(self._session.pages("/v3/apps", names=_names(self._wanted), space_guids=self._space_id()))
+        self._app_guids = {one["guid"]: one["name"] for one in found}
+        absent = sorted(self._wanted.keys() - {one["name"] for one in found})
+        return (
+            *(self._app(one) for one in found),
+            *(App(platform=self.name, guid="", name=name, state=MISSING) for name in absent),
+        )
+
+    def crashes(self, since: float) -> tuple[Crash, ...]:
+        """Return the exits since then that nobody asked for, each once."""
+        if not self._app_guids:
+            return ()
+        after = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        params = {
+            "types": CRASH,
+            "target_guids": ",".join(self._app_guids),
+            "created_ats[gte]": after,
+            "order_by": "-created_at",
+            "per_page": 200,
+        }
+        events = self._session.pages("/v3/audit_events", **params)
+        return tuple(crash for event in events if (crash := self._crash(event)))
+
+    def instance(self, like: Instance) -> Instance:
+        """Read one index again, now; raises MissingError if it is gone."""
+        for one in self._instances(like.app_guid, like.app, like.process):
+            if one.index == like.index:
+                return one
+        raise MissingError(f"{like.app} has no index {like.index} of process {like.process} any more")
+
+    def restart_instance(self, instance: Instance) -> None:
+        """Stop one index; Diego starts it again within its next convergence (30 s)."""
+        path = f"/v3/apps/{quote(instance.app_guid)}/processes/{quote(instance.process)}/instances/{instance.index}"
+        self._session.order("DELETE", path)
+
+    def restart_app(self, guid: str) -> None:
+        """Restart every process of an app at once."""
+        self._session.order("POST", f"/v3/apps/{quote(guid)}/actions/restart")
+
+    def start_app(self, guid: str) -> None:
+        """Start an app."""
+        self._session.order("POST", f"/v3/apps/{quote(guid)}/actions/start")
+
+    def stop_app(self, guid: str) -> None:
+        """Stop an app."""
+        self._session.order("POST", f"/v3/apps/{quote(guid)}/actions/stop")
+
+    def _space_id(self) -> str:
+        if self._space_guid is None:
+            org = next(self._session.pages("/v3/organizations", names=_names([self._org])), None)
+            if org is None:
+                raise MissingError(
+                    f"no organization {self._org!r} is to be seen; check platform.{self.name}.org and the role"
+                )
+            spaces = self._session.pages("/v3/spaces", names=_names([self._space]), organization_guids=org["guid"])
+            space = next(spaces, None)
+            if space is None:
+                raise MissingError(
+                    f"no space {self._space!r} is to be seen; check platform.{self.name}.space and the role"
+                )
+            self._space_guid = str(space["guid"])
+        return self._space_guid
+
+    def _app(self, app: dict[str, Any]) -> App:
+        guid, name = app["guid"], app["name"]
+        listed = [one for one in self._session.pages(f"/v3/apps/{guid}/processes") if self._selected(name, one["type"])]
+        processes = tuple(_process(one) for one in listed)
+        instances = [
+            one for process in processes if process.wanted for one in self._whole(guid, name, process, app["state"])
+        ]
+        return App(self.name, guid, name, app["state"], processes, tuple(instances))
+
+    def _selected(self, app: str, process: str) -> bool:
+        wanted = self._wanted.get(app, set())
+        return not wanted or process in wanted
+
+    def _whole(self, guid: str, name: str, process: Process, state: str) -> list[Instance]:
+        """Return every wanted index; stats leave out what a stopped app does not run."""
+        found = {one.index: one for one in self._instances(guid, name, process.type)} if state == "STARTED" else {}
+        for index in range(process.wanted):
+            found.setdefault(index, Instance(self.name, name, guid, process.type, index, InstanceState.DOWN))
+        return [found[index] for index in sorted(found)]
+
+    def _instances(self, guid: str, name: str, process: str) -> list[Instance]:
+        stats = self._session.get(f"/v3/apps/{quote(guid)}/processes/{quote(process)}/stats")
+        return [
+            Instance(
+                platform=self.name,
+                app=name,
+                app_guid=guid,
+                process=process,
+                index=one["index"],
+                state=_state(one["state"]),
+                guid=one.get("instance_guid") or None,
+                uptime_s=one.get("uptime"),
+                details=one.get("details"),
+            )
+            for one in stats["resources"]
+        ]
+
+    def _crash(self, event: dict[str, Any]) -> Crash | None:
+        data, app = event["data"], self._app_guids.get(event["target"]["guid"])
+        process = event["actor"]["name"]
+        if app is None or not self._selected(app, process):
+            return None
+        exact = data.get("crash_timestamp")
+        at = exact / 1e9 if exact else datetime.fromisoformat(event["created_at"]).timestamp()
+        return Crash(
+            id=event["guid"],
+            platform=self.name,
+            app=app,
+            process=process,
+            index=data["index"],
+            instance_guid=data["instance"],
+            at=at,
+            text=data.get("exit_description") or data.get("reason") or "crashed",
+            count=data.get("crash_count", 1),
+        )
+
+
+def _names(names: Iterable[str]) -> str:
+    """Join a filter's values; a comma inside one is escaped twice."""
+    return ",".join(name.replace(",", "%2C") for name in names)
+
+
+def _process(process: dict[str, Any]) -> Process:
+    timeout = (process.get("health_check") or {}).get("data", {}).get("timeout")
+    return Process(process["type"], process["instances"], float(timeout or DEFAULT_HEALTH_S))
+
+
+def _state(text: str) -> InstanceState:
+    try:
+        return InstanceState(text)
+    except ValueError:
+        return InstanceState.UNKNOWN
+
+
+def _fits(platform: CloudFoundry) -> Platform:
+    """Let the type checker prove that the class fits its port."""
+    return platform

@@ -1,0 +1,121 @@
+"""One SQLite file: its engines, its pragmas, its migrations, and its errors in the words of the ports."""
+
+import contextlib
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import sqlite
+
+from celeriac.core.errors import UnreachableError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_SECONDS = 5.0
+
+
+class Database:
+    """A file with its schema's name (`control` or `history`); `durable` makes every commit reach the disk."""
+
+    def __init__(self, path: Path, schema: str, *, durable: bool) -> None:
+        self.path, self._schema = path, schema
+        synchronous = "FULL" if durable else "NORMAL"
+        self._writer = _engine(path, "BEGIN IMMEDIATE", synchronous)
+        self._reader = _engine(path, "BEGIN", synchronous)
+        self._watch: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One transaction that holds the write lock from its beginning."""
+        with self._translated(), self._writer.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """One consistent look."""
+        with self._translated(), self._reader.begin() as connection:
+            yield connection
+
+    def version(self) -> int:
+        """Return a number that changes when any other connection has written (`PRAGMA data_version`)."""
+        with self._translated(), self._lock:
+            if self._watch is None:
+                self._watch = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
+            return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
+
+    def migrate(self) -> None:
+        """Bring the schema to its newest revision."""
+        with self._translated():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._writer.begin() as connection:
+                config = self._config()
+                config.attributes["connection"] = connection
+                logging.getLogger("alembic").setLevel(logging.WARNING)
+                command.upgrade(config, "head")
+
+    def current(self) -> bool:
+        """Tell whether the schema is at its newest revision."""
+        if not self.path.exists():
+            return False
+        head = ScriptDirectory.from_config(self._config()).get_current_head()
+        with self.reading() as connection:
+            return MigrationContext.configure(connection).get_current_revision() == head
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._writer.dispose()
+        self._reader.dispose()
+        with self._lock:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
+
+    def _config(self) -> Config:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("version_locations", str(MIGRATIONS / self._schema))
+        config.set_main_option("path_separator", "newline")
+        return config
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
+            cause = getattr(error, "orig", None) or error
+            raise UnreachableError(f"the store {self.path} cannot be used: {cause}") from error
+
+
+def _engine(path: Path, begin: str, synchronous: str) -> sa.Engine:
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # transactions are begun by us, below
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+
+    @sa.event.listens_for(engine, "begin")
+    def start(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+insert = sqlite.insert  # PostgreSQL's compiles alike
+
+
+def upsert(table: sa.Table, **overrides: Any) -> Any:
+    """Return an INSERT that replaces the row with the same primary key, column by column; overrides say how."""
+    statement = insert(table)
+    keys = [column.name for column in table.primary_key]
+    new = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_={**new, **overrides})

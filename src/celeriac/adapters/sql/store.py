@@ -1,0 +1,48 @@
+"""The store's directory: which file holds what, opened once and closed together."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from celeriac.adapters.sql.database import Database
+from celeriac.adapters.sql.history import SqlHistory
+from celeriac.adapters.sql.journal import SqlJournal
+
+
+class SqlStore:
+    """SQLite files in one directory."""
+
+    def __init__(self, directory: Path, clusters: tuple[str, ...]) -> None:
+        self._control = Database(directory / "control.db", "control", durable=True)
+        self._histories = {
+            name: Database(directory / f"history-{name}.db", "history", durable=False) for name in clusters
+        }
+
+    def journal(self) -> SqlJournal:
+        """Return the keeper's memory, which also takes people's requests."""
+        return SqlJournal(self._control)
+
+    def history(self, cluster: str) -> SqlHistory:
+        """Return one cluster's events."""
+        return SqlHistory(self._histories[cluster])
+
+    def migrate(self) -> None:
+        """Bring every file to the newest schema; makes the directory and the files if they are not there."""
+        for database in self._databases():
+            database.migrate()
+
+    def current(self) -> bool:
+        """Tell whether every file has the newest schema."""
+        return all(database.current() for database in self._databases())
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator["SqlStore"]:
+        """Close everything when the block ends."""
+        try:
+            yield self
+        finally:
+            for database in self._databases():
+                database.close()
+
+    def _databases(self) -> list[Database]:
+        return [self._control, *self._histories.values()]

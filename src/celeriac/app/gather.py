@@ -1,0 +1,230 @@
+"""One look at one cluster: every source asked at once, each within its time limit; a source that fails is Unknown.
+
+Cheap sources are read each cycle. Pings, broker connections and closer looks at the platform follow suspicion, so that a
+quiet cluster costs next to nothing.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from celeriac.core.diagnose import diagnose
+from celeriac.core.errors import PortError
+from celeriac.core.limits import Limits
+from celeriac.core.model import App, Consumer, Crash, IncidentState, Pool, Verdict
+from celeriac.core.readings import Known, Reading, Unknown
+from celeriac.core.snapshot import Lived, Seen, Stream, Waiting
+from celeriac.ports import Book, Broker, Control, History, Platform
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+SOURCE_LIMIT_S = 12.0
+STALE_S = 5.0
+NAMES_EVERY_S = 30.0
+POOLS_EVERY_S = 10.0
+POOLS_AT_ONCE = 50
+CRASHES_BACK_S = 600.0
+WARY = frozenset({Verdict.STARTING, Verdict.DRAINING, Verdict.CRASHED, Verdict.HUNG})
+"""Verdicts that make the next look at the platform come sooner."""
+
+
+class Asked(Generic[T]):
+    """A question under way in a thread of its own."""
+
+    def __init__(self, future: "Future[T]", clock: Callable[[], float]) -> None:
+        self._future, self._clock = future, clock
+        self._until = time.monotonic() + SOURCE_LIMIT_S
+
+    def answer(self) -> Reading[T]:
+        """Wait for the answer, at most for the time limit of a source."""
+        try:
+            return Known(self._future.result(max(0.0, self._until - time.monotonic())), self._clock())
+        except PortError as error:
+            return Unknown(str(error), self._clock())
+        except FutureTimeoutError:
+            self._future.cancel()
+            return Unknown(f"no answer within {SOURCE_LIMIT_S:.0f} s", self._clock())
+
+
+class Sources(Struct, frozen=True):
+    """The ports of one cluster; what is not configured is None."""
+
+    history: History
+    broker: Broker
+    control: Control
+    platform: Platform | None = None
+    poll_s: float = 10.0
+    poll_on_suspicion_s: float = 2.0
+
+
+class Gatherer:
+    """Looks at one cluster again and again, and remembers between looks what takes two of them to know."""
+
+    def __init__(self, cluster: str, sources: Sources, limits: Limits, clock: Callable[[], float]) -> None:
+        self.cluster, self.clock, self.platform = cluster, clock, sources.platform
+        self._sources, self._limits = sources, limits
+        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix=f"look-{cluster}")
+        self._observed: tuple[float, float] | None = None
+        self._moved = False
+        self._apps: Reading[tuple[App, ...]] | None = None
+        self._crashes: Reading[tuple[Crash, ...]] | None = None
+        self._platform_due_at = 0.0
+        self._names_due_at = 0.0
+        self._pools_asked: dict[str, float] = {}
+        self._waiting: dict[str, Waiting] = {}
+        self._wary = True
+        self.learned: dict[str, Pool] = {}
+        self.lived: tuple[Lived, ...] = ()
+
+    def close(self) -> None:
+        """Let the threads go; those that still wait for a source end with its time limit."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def look(self, book: Book) -> Seen:
+        """Return what is to be seen now."""
+        seen = self._far(book)
+        return self._near(seen, book)
+
+    # The far look: what is read each cycle
+
+    def _far(self, book: Book) -> Seen:
+        sources = self._sources
+        stream = self._ask(sources.history.stream)
+        incarnations = self._ask(sources.history.incarnations)
+        self._look_at_platform()
+        heard, lives, now = stream.answer(), incarnations.answer(), self.clock()
+        self.lived = self._remember(now)
+        known = {one.guid: one for one in (*book.lived, *self.lived)}
+        return Seen(
+            cluster=self.cluster,
+            at=now,
+            stream=self._fresh(heard, now),
+            incarnations=tuple(lives.value) if isinstance(lives, Known) else (),
+            platform=self._apps,
+            crashes=self._crashes,
+            lived=tuple(known.values()),
+            pools=book.pools,
+        )
+
+    def _fresh(self, stream: Known[Stream | None] | Unknown, now: float) -> Reading[Stream]:
+        """Judge the observer by our own clock: its last word must change, and must have changed since we began."""
+        if isinstance(stream, Unknown):
+            return stream
+        if stream.value is None:
+            return Unknown("the observer has not stored anything yet", now)
+        observed_at = stream.value.observed_at
+        if self._observed is None or self._observed[0] != observed_at:
+            self._moved = self._observed is not None
+            self._observed = (observed_at, now)
+        unchanged = now - self._observed[1]
+        if unchanged > STALE_S:
+            return Unknown(f"the observer has said nothing for {unchanged:.0f} s", now)
+        return Known(stream.value, now) if self._moved else Unknown("the observer's next word is awaited", now)
+
+    def _look_at_platform(self) -> None:
+        platform, now = self._sources.platform, self.clock()
+        if platform is None or now < self._platform_due_at:
+            return
+        apps, crashes = self._ask(platform.apps), self._ask(lambda: platform.crashes(now - CRASHES_BACK_S))
+        self._apps, self._crashes = apps.answer(), crashes.answer()
+        every = self._sources.poll_on_suspicion_s if self._wary else self._sources.poll_s
+        self._platform_due_at = now + every
+
+    def _remember(self, now: float) -> tuple[Lived, ...]:
+        if not isinstance(self._apps, Known):
+            return ()
+        return tuple(
+            Lived(instance.guid, instance.place(self.cluster), now)
+            for app in self._apps.value
+            for instance in app.instances
+            if instance.guid
+        )
+
+    # The near look: what is asked of those who need it
+
+    def _near(self, seen: Seen, book: Book) -> Seen:
+        first = diagnose(seen, self._limits)
+        suspects = {one.node for one in first if one.suspect and one.node}
+        unproven = {one.place for one in book.incidents if one.state is IncidentState.VERIFYING}
+        proving = {one.node for one in first if one.place in unproven and one.node}
+        open_incident = any(not one.over for one in book.incidents)
+        self._wary = bool(suspects) or open_incident or any(one.verdict in WARY for one in first)
+        newcomers = self._newcomers(seen)
+        now = seen.at
+
+        ask_broker = bool(suspects or proving or newcomers) or now >= self._names_due_at
+        consumers = self._ask(self._sources.broker.consumers) if ask_broker else None
+        pings = self._ask(lambda: self._sources.control.ping(suspects | proving)) if suspects | proving else None
+        consuming = self._ask(lambda: self._sources.control.consuming(proving)) if proving else None
+        pools = self._ask(lambda: self._sources.control.pools(newcomers)) if newcomers else None
+        queues = {name for pool in book.pools.values() for name in pool.queues}
+        depths = self._ask(lambda: self._sources.broker.depths(queues)) if queues and proving else None
+
+        known = consumers.answer() if consumers else Unknown("not asked")
+        if isinstance(known, Known):
+            self._names_due_at = now + NAMES_EVERY_S
+        self.learned = self._learn(seen, pools.answer() if pools else None, known)
+        return replace(
+            seen,
+            pools={**seen.pools, **self.learned},
+            consumers=known,
+            pings=_each(pings.answer(), suspects | proving, lambda answered, node: node in answered) if pings else {},
+            consuming=_each(consuming.answer(), proving, lambda answered, node: answered.get(node, ()))
+            if consuming
+            else {},
+            waiting=self._queues(depths.answer() if depths else None, now),
+        )
+
+    def _newcomers(self, seen: Seen) -> set[str]:
+        """Return the nodes whose pool we do not know yet and that may answer; each is asked every few seconds only."""
+        if not isinstance(seen.stream, Known):
+            return set()
+        now = seen.at
+        found: set[str] = set()
+        for one in seen.incarnations:
+            speaks = seen.stream.value.observed_at - one.last_seen_at < self._limits.suspect_beats * one.freq
+            due = now - self._pools_asked.get(one.key, 0.0) >= POOLS_EVERY_S
+            if one.key not in seen.pools and speaks and due and not one.offline and len(found) < POOLS_AT_ONCE:
+                self._pools_asked[one.key] = now
+                found.add(one.node)
+        return found
+
+    def _learn(
+        self, seen: Seen, pools: Reading[dict[str, Pool]] | None, consumers: Reading[dict[str, Consumer]]
+    ) -> dict[str, Pool]:
+        """Return the pools that are new, and those whose connections are now seen to carry their name."""
+        learned = dict(pools.value) if isinstance(pools, Known) else {}
+        if isinstance(consumers, Known):
+            for one in seen.incarnations:
+                pool = learned.get(one.key, seen.pools.get(one.key))
+                if pool is not None and not pool.named and one.node in consumers.value:
+                    learned[one.key] = replace(pool, named=True)
+        return learned
+
+    def _queues(self, depths: Reading[dict[str, int]] | None, now: float) -> dict[str, Waiting]:
+        """Note since when each queue has not been empty."""
+        if isinstance(depths, Known):
+            before = self._waiting
+            self._waiting = {
+                name: Waiting(depth, (before.get(name, Waiting(0)).since or now) if depth else None)
+                for name, depth in depths.value.items()
+            }
+        elif depths is None:
+            self._waiting = {}
+        return self._waiting
+
+    def _ask(self, call: Callable[[], T]) -> "Asked[T]":
+        return Asked(self._pool.submit(call), self.clock)
+
+
+def _each(reading: Reading[T], nodes: Iterable[str], of: Callable[[T, str], U]) -> dict[str, Reading[U]]:
+    """Spread one answer about several nodes over them; the same failure is Unknown for each."""
+    if isinstance(reading, Unknown):
+        return dict.fromkeys(nodes, reading)
+    return {node: Known(of(reading.value, node), reading.at) for node in nodes}

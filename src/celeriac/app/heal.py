@@ -1,0 +1,184 @@
+"""The keeper: look, judge, journal the intent, act, record; one sentence a cycle.
+
+The order matters. What is decided is stored before anything is done, and right before the act the platform is read once
+more: killed at any point, the next keeper finds the intent, reads the platform, and repeats nothing that took effect.
+"""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+
+from celeriac.app.gather import Gatherer
+from celeriac.core import story
+from celeriac.core.case import Finding
+from celeriac.core.decide import Past, Plan, decide, sentence
+from celeriac.core.diagnose import blindness, diagnose
+from celeriac.core.errors import ConflictError, MissingError, PortError, UnreachableError
+from celeriac.core.limits import Limits, Policy
+from celeriac.core.places import MISSING, Site
+from celeriac.core.readings import Known, Unknown
+from celeriac.core.snapshot import Seen
+from celeriac.core.story import Act
+from celeriac.ports import Board, Book, Changes, Journal
+
+REMEMBERED_S = 3600.0
+
+log = structlog.get_logger()
+
+
+class Rules(Struct, frozen=True):
+    """How a keeper judges and what it may do; `policy` is asked anew each cycle, since a pause needs no restart."""
+
+    limits: Limits
+    policy: Callable[[], Policy]
+    cycle_s: float = 2.0
+    lease_s: float = 10.0
+
+
+class Keeper:
+    """Heals one cluster; `reached` is told each named point of an act (`journalled`, `acted`, `verifying`)."""
+
+    def __init__(
+        self,
+        gatherer: Gatherer,
+        journal: Journal,
+        rules: Rules,
+        *,
+        holder: str,
+        reached: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._gatherer, self._journal, self._rules = gatherer, journal, rules
+        self._platform, self._cluster, self._clock = gatherer.platform, gatherer.cluster, gatherer.clock
+        self._holder, self._reached = holder, reached
+        self._said = ""
+
+    def run(self, stopping: threading.Event) -> None:
+        """Run cycles until told to stop."""
+        try:
+            while not stopping.is_set():
+                self._cycle_or_say_why()
+                stopping.wait(self._rules.cycle_s)
+        finally:
+            self._gatherer.close()
+
+    def _cycle_or_say_why(self) -> None:
+        try:
+            self.cycle()
+        except ConflictError as error:
+            self._say(f"standing by: {error}")
+        except PortError as error:
+            self._say(f"cannot work: {error}")
+
+    def cycle(self) -> None:
+        """Look at the cluster once, and do what the plan says; stands by while another keeper holds the lease."""
+        if not self._hold_lease():
+            self._say("standing by: another keeper is at work")
+            return
+        book = self._journal.book(self._cluster, self._clock() - REMEMBERED_S)
+        seen = self._gatherer.look(book)
+        policy = self._rules.policy()
+        past = Past(book.incidents, book.remedies)
+        findings = diagnose(seen, self._rules.limits)
+        plan = decide(findings, seen, past, policy, self._rules.limits)
+        why_blind = blindness(seen, self._rules.limits)
+        text = sentence(findings, plan, past, why_blind)
+        board = self._board(seen, findings, policy, text, why_blind)
+        self._commit(Changes(plan.incidents, plan.remedies, self._gatherer.learned, self._gatherer.lived, board=board))
+        self._say(text)
+        self._tell(plan, book)
+        for act in plan.acts:
+            self._act(act)
+
+    def _hold_lease(self) -> bool:
+        return self._journal.hold_lease(self._holder, self._clock(), self._rules.lease_s)
+
+    def _commit(self, changes: Changes) -> None:
+        self._journal.commit(changes, self._holder)
+
+    def _act(self, act: Act) -> None:
+        """Do what is journalled, if the index still is what was convicted, and journal how it went."""
+        self._reached("journalled")
+        if not self._hold_lease():
+            message = "another keeper has taken over before the act"
+            raise ConflictError(message)
+        done = self._attempt(act)
+        self._reached("acted")
+        self._commit(Changes((done.incident,), (done.remedy,)))
+        self._say(f"{done.incident.place.name}: {done.incident.steps[-1].text}")
+
+    def _attempt(self, act: Act) -> Act:
+        if self._platform is None:
+            return story.failed(act, self._clock(), "no platform is configured")
+        try:
+            now_there = self._platform.instance(act.instance)
+            if now_there.guid != act.remedy.guid:
+                changed = f"not touched: the index now has guid {now_there.guid or 'none'}, not {act.remedy.guid}"
+                return story.lapsed(act, self._clock(), changed)
+            self._platform.restart_instance(now_there)
+        except UnreachableError as error:
+            return story.unclear(act, self._clock(), str(error))
+        except MissingError as error:
+            return story.lapsed(act, self._clock(), f"not touched: {error}")
+        except PortError as error:
+            return story.failed(act, self._clock(), str(error))
+        return story.acted(act, self._clock())
+
+    def _board(
+        self, seen: Seen, findings: tuple[Finding, ...], policy: Policy, text: str, why_blind: str | None
+    ) -> Board:
+        apps = seen.platform.value if isinstance(seen.platform, Known) else ()
+        return Board(
+            cluster=self._cluster,
+            at=seen.at,
+            sentence=text,
+            mode=policy.mode.value,
+            paused=policy.paused,
+            blind=why_blind,
+            problems=_problems(seen, why_blind),
+            findings=tuple(_light(finding) for finding in findings),
+            apps=apps,
+            pools={
+                key: pool
+                for one in findings
+                if one.site and one.site.incarnation
+                for key in [one.site.incarnation.key]
+                if (pool := seen.pools.get(key))
+            },
+        )
+
+    def _tell(self, plan: Plan, book: Book) -> None:
+        """Log each incident's new lines, and name the point that tests stop at while proof is awaited."""
+        told = {one.id: len(one.steps) for one in book.incidents}
+        for incident in plan.incidents:
+            for step in incident.steps[told.get(incident.id, 0) :]:
+                log.info(step.text, cluster=self._cluster, worker=incident.place.name, step=step.kind, id=incident.id)
+        if any(one.state == "verifying" for one in book.incidents):
+            self._reached("verifying")
+
+    def _say(self, text: str) -> None:
+        if text != self._said:
+            self._said = text
+            log.info(text, cluster=self._cluster)
+
+
+def _light(finding: Finding) -> Finding:
+    """Leave out what the board holds once for all findings."""
+    site = finding.site
+    return (
+        replace(finding, site=Site(site.place, None, site.instance, site.incarnation, site.twins)) if site else finding
+    )
+
+
+def _problems(seen: Seen, why_blind: str | None) -> tuple[str, ...]:
+    """Return which sources fail now, for readiness and the page."""
+    sources = (("platform", seen.platform), ("platform events", seen.crashes))
+    failing = [f"{name}: {reading.why}" for name, reading in sources if isinstance(reading, Unknown)]
+    if isinstance(seen.platform, Known):
+        absent = [app.name for app in seen.platform.value if app.state == MISSING]
+        failing += [f"platform: the app {name} is not to be seen in the space" for name in absent]
+    if isinstance(seen.consumers, Unknown) and seen.consumers.at:
+        failing.append(f"broker connections: {seen.consumers.why}")
+    return (*([why_blind] if why_blind else []), *failing)

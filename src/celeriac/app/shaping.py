@@ -1,0 +1,169 @@
+"""From the store's values to what people see (`views`): one function a noun."""
+
+import base64
+from datetime import UTC, datetime
+
+from celeriac.app.views import (
+    AppInstanceView,
+    AppView,
+    EvidenceView,
+    IncidentView,
+    InstanceView,
+    RemedyView,
+    StepView,
+    TaskView,
+    WorkerView,
+    moment,
+)
+from celeriac.core.case import Finding
+from celeriac.core.model import App, HeldReason, Incarnation, Incident, Instance, Place, Pool, Remedy, RemedyKind
+from celeriac.core.snapshot import Stream
+from celeriac.core.tasks import Task
+from celeriac.ports import Board
+
+
+def worker_view(
+    finding: Finding, board: Board, lives: dict[str, Incarnation], stream: Stream | None, incidents: dict[str, str]
+) -> WorkerView:
+    """Return a worker as people see it: its newest life, the keeper\'s finding, and its open incident."""
+    site = finding.site
+    stored = site.incarnation if site else None
+    one = lives.get(stored.key, stored) if stored else None
+    pool = board.pools.get(one.key, Pool("")) if one else Pool("")
+    beat = one.last_heartbeat_at if one else None
+    age = max(0.0, stream.observed_at - beat) if stream and beat is not None else None
+    return WorkerView(
+        id=finding.place.id,
+        cluster=finding.place.cluster,
+        name=finding.place.name,
+        node=one.node if one else None,
+        status=finding.status,
+        verdict=finding.verdict,
+        suspect=finding.suspect,
+        notes=list(finding.notes),
+        last_heartbeat_at=moment(beat),
+        heartbeat_age_s=None if age is None else round(age, 1),
+        pid=one.pid if one else None,
+        pool=pool.kind or None,
+        concurrency=pool.concurrency,
+        active=one.active if one else None,
+        processed=one.processed if one else None,
+        queues=list(pool.queues),
+        instance=_instance(site.instance) if site and site.instance else None,
+        software=one.software if one else None,
+        incident=incidents.get(finding.place.id),
+    )
+
+
+def _instance(instance: Instance) -> InstanceView:
+    return InstanceView(
+        instance.platform, instance.app, instance.process, instance.index, instance.guid, instance.state.value
+    )
+
+
+def task_view(task: Task, cluster: str) -> TaskView:
+    """Return a task as people see it; it waited from the time it was due until it began."""
+    began = max(filter(None, (task.sent_at or task.received_at, _eta(task.eta))), default=None)
+    wait = max(0.0, task.started_at - began) if task.started_at and began else None
+    return TaskView(
+        id=opaque_pair(cluster, task.uuid),
+        cluster=cluster,
+        uuid=task.uuid,
+        name=task.name,
+        state=task.state,
+        args=task.args,
+        kwargs=task.kwargs,
+        result=task.result,
+        exception=task.exception,
+        worker=task.worker,
+        queue=task.queue,
+        sent_at=moment(task.sent_at),
+        received_at=moment(task.received_at),
+        started_at=moment(task.started_at),
+        finished_at=moment(task.finished_at),
+        runtime_s=task.runtime,
+        wait_s=wait,
+        retries=task.retries,
+        root_id=task.root_id,
+        parent_id=task.parent_id,
+        eta=task.eta,
+        traceback=task.traceback,
+    )
+
+
+def _eta(text: str | None) -> float | None:
+    """Return an event's `eta` in seconds since the epoch; None when it is absent, unreadable or without a zone."""
+    try:
+        at = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    return at.timestamp() if at and at.utcoffset() is not None else None
+
+
+def incident_view(incident: Incident) -> IncidentView:
+    """Return an incident as people see it."""
+    return IncidentView(
+        id=incident.id,
+        cluster=incident.cluster,
+        worker=incident.place.id,
+        worker_name=incident.place.name,
+        verdict=incident.verdict,
+        state=incident.state,
+        held_reason=incident.held_reason,
+        opened_at=_sure(incident.opened_at),
+        resolved_at=moment(incident.resolved_at),
+        evidence=[EvidenceView(one.signal, one.reading, _sure(one.at), one.rules_out) for one in incident.evidence],
+        steps=[StepView(_sure(one.at), one.kind, one.text) for one in incident.steps],
+        remedy=incident.remedy,
+        approvable=approvable(incident),
+    )
+
+
+def approvable(incident: Incident) -> bool:
+    """Tell whether a person's approval would let the keeper act on this incident."""
+    waits = incident.held_reason not in {None, HeldReason.UNMAPPED, HeldReason.PAUSED}
+    return waits and not incident.over and incident.remedy is RemedyKind.RESTART_INSTANCE
+
+
+def remedy_view(remedy: Remedy) -> RemedyView:
+    """Return a remedy as people see it."""
+    return RemedyView(
+        id=remedy.id,
+        cluster=remedy.cluster,
+        worker=remedy.place.id,
+        kind=remedy.kind,
+        state=remedy.state,
+        incident=remedy.incident,
+        asked_at=_sure(remedy.asked_at),
+        actor=remedy.actor,
+        note=remedy.note,
+    )
+
+
+def app_view(app: App, cluster: str, findings: dict[Place, Finding]) -> AppView:
+    """Return a watched app with our verdict beside each of its instances."""
+    rows = []
+    for instance in app.instances:
+        finding = findings.get(instance.place(cluster))
+        rows.append(
+            AppInstanceView(
+                process=instance.process,
+                index=instance.index,
+                guid=instance.guid,
+                state=instance.state.value,
+                uptime_s=instance.uptime_s,
+                details=instance.details,
+                worker=finding.place.id if finding else None,
+                verdict=finding.verdict if finding else None,
+            )
+        )
+    return AppView(app.guid, cluster, app.platform, app.name, app.state, rows)
+
+
+def _sure(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def opaque_pair(*parts: str) -> str:
+    """Return a reversible URL-safe id for these parts."""
+    return base64.urlsafe_b64encode("\0".join(parts).encode()).decode().rstrip("=")

@@ -1,0 +1,95 @@
+"""The command line: one group whose commands are imported only when they are called, so that `--help` stays quick."""
+
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+
+import click
+
+import celeriac
+
+COMMANDS = {
+    "serve": "celeriac.cli.run:serve",
+    "migrate": "celeriac.cli.run:migrate",
+    "plan": "celeriac.cli.run:plan",
+    "openapi": "celeriac.cli.run:openapi",
+    "emulator": "celeriac.cli.run:emulator",
+    "demo": "celeriac.cli.run:demo",
+    "workers": "celeriac.cli.watch:workers",
+    "tasks": "celeriac.cli.watch:tasks",
+    "incidents": "celeriac.cli.watch:incidents",
+    "apps": "celeriac.cli.watch:apps",
+    "approve": "celeriac.cli.act:approve",
+    "restart": "celeriac.cli.act:restart",
+}
+"""Where each command lives; the order is the order of `--help`."""
+
+SUMMARIES = {
+    "serve": "Run Celeriac: observers, keeper and console.",
+    "migrate": "Bring the store's schema up to date.",
+    "plan": "Say what the keeper would do, and why.",
+    "openapi": "Print the API's OpenAPI document.",
+    "emulator": "Run a local Cloud Foundry for trials.",
+    "demo": "Show it: real workers die and come back.",
+    "workers": "List workers with their verdicts, or show one.",
+    "tasks": "List tasks, newest first.",
+    "incidents": "List incidents, or tell the story of one.",
+    "apps": "List the watched apps and their instances.",
+    "approve": "Approve what an incident is held for.",
+    "restart": "Order the restart of a worker's instance.",
+}
+
+
+class Lazy(MutableMapping[str, click.Command]):
+    """The commands by name; each is imported when it is asked for."""
+
+    def __init__(self, places: dict[str, str]) -> None:
+        self._places = places
+        self._loaded: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._loaded:
+            module, _, attribute = self._places[name].partition(":")
+            self._loaded[name] = getattr(import_module(module), attribute)
+        return self._loaded[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._places[name], self._loaded[name] = "", command
+
+    def __delitem__(self, name: str) -> None:
+        del self._places[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+class Root(click.Group):
+    """The group: lists its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (the interface's)
+        """Return the names in the order of the table."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (the interface's)
+        """Write the table of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES.get(name, "")) for name in self.commands])
+
+
+@click.group(
+    cls=Root,
+    commands=Lazy(dict(COMMANDS)),
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)
+@click.version_option(celeriac.__version__, prog_name="celeriac", message="%(prog)s %(version)s")
+def main() -> None:
+    """Keep Celery workers alive: find the dead and the hung, restart them, prove that they came back.
+
+    `serve` runs everything. The commands from `workers` on ask a running console: name it with --url or CELERIAC_URL.
+    """

@@ -1,0 +1,178 @@
+"""The commands that run in this process: the roles and their supervisor, and what works without a server."""
+
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from celeriac.core.errors import SettingsError
+from celeriac.processes import Child, Supervisor, spawn
+from celeriac.settings import Settings, read
+
+ROLES = ("observer", "keeper", "console")
+GRACE_S = 8.0
+
+Options = dict[str, Any]
+
+
+def settings_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the flags that name the settings file and override its most used values."""
+    for option in (
+        click.option("--mode", type=click.Choice(["observe", "approve", "auto"]), help="Overrides heal.mode."),
+        click.option("--store", type=click.Path(path_type=Path), help="Overrides store, the data directory."),
+        click.option("--port", type=int, help="Overrides console.port."),
+        click.option("--host", help="Overrides console.host."),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            envvar="CELERIAC_CONFIG",
+            help="Settings file; without it ./celeriac.toml.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def load(options: Options) -> Settings:
+    """Return the settings of the file and flags."""
+    path = options["config"]
+    if path is None and Path("celeriac.toml").exists():
+        path = Path("celeriac.toml")
+    flags: dict[str, object] = {
+        "store": options.get("store"),
+        "console__host": options.get("host"),
+        "console__port": options.get("port"),
+        "heal__mode": options.get("mode"),
+    }
+    return read(path, flags)
+
+
+@click.command()
+@settings_options
+@click.option("--only", type=click.Choice(ROLES), help="Run one role alone.")
+@click.option("--cluster", help="The observer's cluster (with --only observer).")
+def serve(only: str | None, cluster: str | None, **options: Any) -> None:
+    """Run Celeriac: an observer for each cluster, the keeper and the console."""
+    from celeriac import bootstrap
+
+    settings = load(options)
+    bootstrap.configure_logging(only or "serve")
+    stopping = bootstrap.until_signalled()
+    if only == "observer":
+        bootstrap.run_observer(settings, cluster, stopping)
+    elif only == "keeper":
+        bootstrap.run_keeper(settings, stopping)
+    elif only == "console":
+        bootstrap.run_console(settings, stopping)
+    else:
+        with bootstrap.open_store(settings).opened() as store:
+            store.migrate()
+        check_port_free(settings)
+        click.echo(f"Celeriac listens on http://{settings.console.host}:{settings.console.port}")
+        supervise(settings, options, stopping)
+
+
+def supervise(settings: Settings, options: Options, stopping: threading.Event) -> None:
+    """Keep every role running until told to stop."""
+    starts: dict[str, Callable[[], Child]] = {}
+    for one in settings.cluster:
+        starts[f"observer {one.name}"] = _starter(options, "observer", "--cluster", one.name)
+    starts["keeper"] = _starter(options, "keeper")
+    starts["console"] = _starter(options, "console")
+
+    def on_exit(name: str, code: int, pause: float) -> None:
+        click.echo(f"{name} ended with {code}; starting it again in {pause:.1f} s", err=True)
+
+    Supervisor(starts, on_exit=on_exit).run(stopping, grace=GRACE_S)
+
+
+def _starter(options: Options, role: str, *more: str) -> Callable[[], Child]:
+    argv = [sys.executable, "-m", "celeriac", "serve", "--only", role, *more]
+    for name in ("config", "host", "port", "store", "mode"):
+        if options.get(name) is not None:
+            argv += [f"--{name}", str(options[name])]
+    return lambda: spawn(argv, name=role)
+
+
+def check_port_free(settings: Settings) -> None:
+    """Raise SettingsError if another program listens where the console is to listen."""
+    host, port = settings.console.host, settings.console.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise SettingsError(
+                f"The setting console.port: cannot listen on {host}:{port}: {why}; choose another with --port."
+            ) from None
+
+
+@click.command()
+@settings_options
+def migrate(**options: Any) -> None:
+    """Bring the store's schema up to date."""
+    from celeriac import bootstrap
+
+    settings = load(options)
+    with bootstrap.open_store(settings).opened() as store:
+        store.migrate()
+    click.echo(f"The store in {settings.store} is up to date.")
+
+
+@click.command()
+def openapi() -> None:
+    """Print the API's OpenAPI document."""
+    import json
+
+    from celeriac import bootstrap
+
+    click.echo(json.dumps(bootstrap.describe_api(), indent=2, sort_keys=True))
+
+
+@click.command()
+@settings_options
+@click.option("--snapshot", type=click.Path(path_type=Path), help="Judge this snapshot, offline.")
+@click.option("--save", type=click.Path(path_type=Path), help="Look at the cluster once and store the snapshot here.")
+@click.option("--cluster", help="The cluster to look at, if there are several.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan(snapshot: Path | None, save: Path | None, cluster: str | None, *, as_json: bool, **options: Any) -> None:
+    """Say what the keeper would do and why, from a snapshot or from one look; nothing is touched."""
+    from celeriac.cli.plan import explain, looked_at, stored
+
+    moment = stored(snapshot) if snapshot else looked_at(load(options), cluster)
+    if save:
+        from celeriac.core.offline import dump
+
+        save.write_bytes(dump(moment))
+    explain(moment, as_json=as_json)
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path), required=True, help="The emulator's file; see the docs.")
+@click.option("--port", type=int, help="Overrides the file's port; 0 takes a free one.")
+def emulator(config: Path, port: int | None) -> None:
+    """Run a local Cloud Foundry whose instances are real processes, for demonstrations and tests."""
+    from celeriac.emulator import EmulatorConfigError, serve
+
+    try:
+        serve(config, port=port)
+    except EmulatorConfigError as error:
+        raise SettingsError(str(error)) from None
+
+
+@click.command()
+@click.option("--port", type=int, help="The console's port; without it 5555, and a free one for --check.")
+@click.option("--data", type=click.Path(path_type=Path), help="Keep everything in this directory, and keep it.")
+@click.option("--no-breaks", is_flag=True, help="Break nothing.")
+@click.option("--check", is_flag=True, help="Kill one worker, freeze another, wait for the proof, and exit.")
+def demo(port: int | None, data: Path | None, *, no_breaks: bool, check: bool) -> None:
+    """Run a whole cluster on this machine, break it now and then, and watch Celeriac heal it."""
+    from celeriac.demo.show import run
+
+    sys.exit(run(port=port, data=data, breaks=not no_breaks, check=check))

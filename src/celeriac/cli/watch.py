@@ -1,0 +1,229 @@
+"""The commands that read: workers, tasks, incidents, apps."""
+
+import click
+
+from celeriac.cli.console import asks_console, console, prints_json
+from celeriac.cli.tables import age, clock, paint, plain, span, table, to_json
+from celeriac.client import App, Incident, Task, Worker
+
+MOST_TASKS = 500
+OVER = frozenset({"resolved", "closed"})
+
+
+@click.command()
+@click.argument("name", required=False)
+@prints_json
+@asks_console
+def workers(name: str | None, *, as_json: bool, url: str, token: str | None, cluster: str | None) -> None:
+    """List workers with their verdicts, or show one.
+
+    NAME is a worker's name (`orders-worker/0`), its node name or its id.
+    """
+    with console(url, token) as client:
+        found = [client.worker(name, cluster)] if name else client.workers(cluster)
+    if as_json:
+        click.echo(to_json(found[0] if name else found))
+    elif name:
+        click.echo(worker_details(found[0]))
+    elif found:
+        click.echo(workers_table(found))
+    else:
+        click.echo("No worker has been seen yet. Celeriac hears workers that send events (`celery worker -E`).")
+
+
+@click.command()
+@click.option("--state", help="Only tasks in this state, such as FAILURE.")
+@click.option("--name", help="Only tasks of this name.")
+@click.option("--worker", help="Only tasks of this worker: name, node name or id.")
+@click.option("--limit", type=click.IntRange(1, MOST_TASKS), default=20, help="How many at most [20].")
+@prints_json
+@asks_console
+def tasks(*, as_json: bool, url: str, token: str | None, limit: int, **wanted: str | None) -> None:
+    """List tasks, newest first."""
+    with console(url, token) as client:
+        if wanted["worker"]:
+            # The API filters by node name; people know workers by name.
+            one = client.worker(wanted["worker"], wanted["cluster"])
+            wanted["worker"], wanted["cluster"] = one.node or one.name, one.cluster
+        state = wanted.pop("state")
+        found = client.tasks(state=state.upper() if state else None, limit=limit, **wanted).items
+    if as_json:
+        click.echo(to_json(found))
+    elif found:
+        click.echo(tasks_table(found))
+    else:
+        click.echo("No task fits." if any([state, *wanted.values()]) else "No task has been seen yet.")
+
+
+@click.command()
+@click.argument("id", required=False)
+@click.option("--all", "everything", is_flag=True, help="Those that are over, too.")
+@prints_json
+@asks_console
+def incidents(
+    id: str | None,
+    *,
+    everything: bool,
+    as_json: bool,
+    url: str,
+    token: str | None,
+    cluster: str | None,
+) -> None:
+    """List incidents, or tell the story of one with its evidence."""
+    with console(url, token) as client:
+        found = [client.incident(id)] if id else client.incidents(cluster, open=not everything)
+    if as_json:
+        click.echo(to_json(found[0] if id else found))
+    elif id:
+        click.echo(story(found[0]))
+    elif found:
+        click.echo(incidents_table(found))
+    else:
+        click.echo("No incident yet." if everything else "No incident is open. `--all` shows those that are over.")
+
+
+@click.command()
+@prints_json
+@asks_console
+def apps(*, as_json: bool, url: str, token: str | None, cluster: str | None) -> None:
+    """List the watched apps and their instances: the platform's state beside the verdict."""
+    with console(url, token) as client:
+        found = client.apps(cluster)
+    if as_json:
+        click.echo(to_json(found))
+    elif found:
+        click.echo(apps_table(found))
+    else:
+        click.echo("No app is watched. Add a [[platform]] to celeriac.toml.")
+
+
+def workers_table(found: list[Worker]) -> str:
+    """Return one line a worker."""
+    rows = [
+        (
+            one.name,
+            one.cluster,
+            one.verdict + ("?" if one.suspect else ""),
+            one.status,
+            span(one.heartbeat_age_s),
+            _load(one),
+            one.processed,
+            ",".join(one.queues),
+            "; ".join(one.notes),
+        )
+        for one in found
+    ]
+    headings = ("WORKER", "CLUSTER", "VERDICT", "STATUS", "BEAT", "ACTIVE", "PROCESSED", "QUEUES", "NOTES")
+    return table(headings, rows, give="NOTES", right=("BEAT", "ACTIVE", "PROCESSED"))
+
+
+def worker_details(one: Worker) -> str:
+    """Return everything about one worker, a line each."""
+    lines = {
+        "worker": one.name,
+        "id": one.id,
+        "cluster": one.cluster,
+        "node": one.node,
+        "verdict": one.verdict + (" (suspect)" if one.suspect else ""),
+        "status": one.status,
+        "heartbeat": f"{span(one.heartbeat_age_s)} ago" if one.heartbeat_age_s is not None else "none heard",
+        "pid": one.pid,
+        "pool": " ".join(filter(None, [one.pool, f"with {one.concurrency} slots" if one.concurrency else ""])),
+        "active": _load(one),
+        "processed": one.processed,
+        "queues": ", ".join(one.queues),
+        "instance": _instance(one),
+        "incident": one.incident,
+        "notes": "; ".join(one.notes),
+    }
+    return "\n".join(f"{name:<10} {plain(text)}" for name, text in lines.items() if text not in (None, ""))
+
+
+def tasks_table(found: list[Task]) -> str:
+    """Return one line a task."""
+    rows = [
+        (
+            one.uuid,
+            one.state,
+            one.name or "unknown",
+            age(one.started_at or one.received_at or one.sent_at),
+            span(one.runtime_s),
+            span(one.wait_s),
+            one.retries or "",
+            one.exception or one.args,
+        )
+        for one in found
+    ]
+    headings = ("TASK", "STATE", "NAME", "AGE", "RAN", "WAITED", "RETRIES", "ARGUMENTS OR EXCEPTION")
+    return table(headings, rows, give=headings[-1], right=("AGE", "RAN", "WAITED", "RETRIES"))
+
+
+def incidents_table(found: list[Incident]) -> str:
+    """Return one line an incident."""
+    rows = [
+        (
+            one.id,
+            one.worker_name,
+            one.cluster,
+            one.verdict,
+            one.state,
+            age(one.opened_at),
+            f"held: {one.held_reason}" if one.held_reason else (one.steps[-1].text if one.steps else ""),
+        )
+        for one in found
+    ]
+    headings = ("INCIDENT", "WORKER", "CLUSTER", "VERDICT", "STATE", "AGE", "LAST")
+    return table(headings, rows, give="LAST", right=("AGE",))
+
+
+def story(one: Incident) -> str:
+    """Return an incident with its evidence and its steps as a timeline."""
+    held = f", held: {plain(one.held_reason)}" if one.held_reason else ""
+    head = f"{plain(one.worker_name)} in {plain(one.cluster)}: {paint(one.verdict)}, {paint(one.state)}{held}"
+    opened = f"opened {clock(one.opened_at)} UTC, {age(one.opened_at)} ago" + (
+        f", resolved {clock(one.resolved_at)}" if one.resolved_at else ""
+    )
+    proof = [(line.signal, line.reading, clock(line.at), line.rules_out) for line in one.evidence]
+    evidence = table(("SIGNAL", "READING", "AT", "RULES OUT"), proof, give="READING") if proof else "none recorded"
+    steps = [step_line(one, number) for number in range(len(one.steps))]
+    parts = [head, opened, "", "Evidence", evidence, "", "Story", *steps]
+    if one.approvable:
+        parts += ["", f"`celeriac approve {plain(one.id)}` lets the keeper act."]
+    return "\n".join(parts)
+
+
+def step_line(one: Incident, number: int) -> str:
+    """Return one step of the timeline."""
+    step = one.steps[number]
+    return f"{clock(step.at)}  {plain(step.kind):<10} {plain(step.text)}"
+
+
+def apps_table(found: list[App]) -> str:
+    """Return one line an instance."""
+    rows = [
+        (
+            app.name,
+            app.cluster,
+            f"{one.process}/{one.index}",
+            one.state,
+            span(one.uptime_s),
+            one.verdict or "no worker",
+            one.guid,
+            one.details,
+        )
+        for app in found
+        for one in app.instances
+    ]
+    headings = ("APP", "CLUSTER", "INSTANCE", "STATE", "UP", "VERDICT", "GUID", "DETAILS")
+    return table(headings, rows, give="DETAILS", right=("UP",))
+
+
+def _load(one: Worker) -> str:
+    if one.active is None:
+        return ""
+    return f"{one.active}/{one.concurrency}" if one.concurrency else str(one.active)
+
+
+def _instance(one: Worker) -> str:
+    it = one.instance
+    return f"{it.app} {it.process} {it.index}, {it.state}, guid {it.guid or 'none'}" if it else "not mapped"

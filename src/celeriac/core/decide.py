@@ -1,0 +1,242 @@
+"""What to do: every finding is acted on or held with a reason, every open incident moves or waits for something named.
+
+The plan is a function of what was seen and of the journal: deciding twice on the same plan, once journalled, acts once.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from celeriac.core import story
+from celeriac.core.case import Finding
+from celeriac.core.diagnose import blindness
+from celeriac.core.guard import MADE, Ledger, guard
+from celeriac.core.limits import Limits, Policy
+from celeriac.core.model import (
+    KEEPER,
+    Crash,
+    HeldReason,
+    Incident,
+    IncidentState,
+    InstanceState,
+    Place,
+    Remedy,
+    RemedyKind,
+    RemedyState,
+    Verdict,
+)
+from celeriac.core.orders import refusal
+from celeriac.core.readings import Known, Unknown
+from celeriac.core.snapshot import Seen
+from celeriac.core.story import Act
+from celeriac.core.verify import verify
+
+_WAITING = frozenset({IncidentState.OPEN, IncidentState.HELD, IncidentState.ESCALATED})
+
+
+class Past(Struct, frozen=True):
+    """What the journal holds of a cluster: incidents open or lately over, remedies under way or lately made."""
+
+    incidents: tuple[Incident, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+
+
+class Plan(Struct, frozen=True):
+    """What changes in the journal, and the restarts to make."""
+
+    incidents: tuple[Incident, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+    acts: tuple[Act, ...] = ()
+
+
+class _Desk:
+    """The plan in the making: the open incident of each place, and what has changed."""
+
+    def __init__(self, findings: tuple[Finding, ...], past: Past) -> None:
+        self.findings = {one.place: one for one in findings}
+        self.incidents = {
+            one.place: one for one in sorted(past.incidents, key=lambda one: one.opened_at) if not one.over
+        }
+        self.remedies = {one.id: one for one in past.remedies}
+        self.ledger = Ledger(past.remedies)
+        self.acts: list[Act] = []
+        self._before = (dict(self.incidents), dict(self.remedies))
+
+    def act(self, act: Act | None) -> None:
+        if act is not None:
+            self.acts.append(act)
+            self.ledger.add(act.remedy)
+            self.incidents[act.incident.place] = act.incident
+            self.remedies[act.remedy.id] = act.remedy
+
+    def put(self, incident: Incident, remedy: Remedy | None = None) -> None:
+        self.incidents[incident.place] = incident
+        if remedy is not None:
+            self.remedies[remedy.id] = remedy
+            self.ledger.add(remedy)
+
+    def plan(self) -> Plan:
+        incidents, remedies = self._before
+        return Plan(
+            tuple(one for place, one in self.incidents.items() if incidents.get(place) != one),
+            tuple(one for key, one in self.remedies.items() if remedies.get(key) != one),
+            tuple(self.acts),
+        )
+
+
+def decide(findings: tuple[Finding, ...], seen: Seen, past: Past, policy: Policy, limits: Limits) -> Plan:
+    """Return what to journal and what to do, for one cluster at one moment."""
+    desk = _Desk(findings, past)
+    for crash in _news(seen, past, limits):
+        _hear_of_crash(desk, crash, seen, limits)
+    for incident in list(desk.incidents.values()):
+        _go_on(desk, incident, seen, policy, limits)
+    for order in [one for one in past.remedies if one.state is RemedyState.REQUESTED]:
+        _obey(desk, order, seen, policy, limits)
+    for finding in findings:
+        _judge(desk, finding, seen, policy, limits)
+    return desk.plan()
+
+
+def _news(seen: Seen, past: Past, limits: Limits) -> Iterable[Crash]:
+    """Return the crashes that no incident tells yet; neither our own restarts nor a goodbye with exit 0 are one."""
+    if not isinstance(seen.crashes, Known):
+        return
+    told = {one.cause for one in past.incidents}
+    ours = {one.guid for one in past.remedies if one.state in MADE}
+    goodbyes = {one.node.rpartition("@")[2] for one in seen.incarnations if one.offline}
+    for crash in sorted(seen.crashes.value, key=lambda one: one.at):
+        left = crash.clean_exit and crash.instance_guid in goodbyes
+        known = crash.id in told or crash.instance_guid in ours
+        if not known and not left and seen.at - crash.at <= limits.crash_window_s:
+            yield crash
+
+
+def _hear_of_crash(desk: _Desk, crash: Crash, seen: Seen, limits: Limits) -> None:
+    place = Place(seen.cluster, crash.platform, crash.app, crash.process, crash.index)
+    finding = desk.findings.get(place)
+    if finding is not None and finding.verdict is not Verdict.STOPPED:
+        desk.put(story.crashed(crash, finding, desk.incidents.get(place), seen.at, limits))
+
+
+def _go_on(desk: _Desk, incident: Incident, seen: Seen, policy: Policy, limits: Limits) -> None:
+    """Move one open incident by what is seen of its place now."""
+    finding = desk.findings.get(incident.place)
+    remedy = desk.remedies.get(incident.remedy_id or "")
+    if finding is not None and finding.verdict is Verdict.STOPPED:
+        desk.put(story.resolved(incident, seen.at, f"not wanted any more: {'; '.join(finding.notes)}"))
+    elif incident.state is IncidentState.REMEDYING and remedy is not None:
+        _pick_up(desk, incident, remedy, seen, policy, limits)
+    elif incident.state is IncidentState.VERIFYING:
+        desk.put(*verify(incident, remedy, finding, seen, limits))
+    elif incident.state in _WAITING:
+        _maybe_recovered(desk, incident, finding, seen, limits)
+
+
+def _pick_up(desk: _Desk, incident: Incident, remedy: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
+    """An intent without a clear answer: done if the guid is gone, repeated under the same id if it is still there."""
+    finding = desk.findings.get(incident.place)
+    if remedy.state is not RemedyState.INTENDED or finding is None or finding.site is None:
+        return
+    instance = finding.site.instance
+    if not isinstance(seen.platform, Known) or instance is None or seen.platform.at <= remedy.asked_at:
+        return
+    act = Act(incident, remedy, replace(instance, guid=remedy.guid), story.patience(finding, limits))
+    if instance.guid != remedy.guid:
+        done = story.acted(act, seen.at)
+        desk.put(done.incident, done.remedy)
+    elif seen.at - (remedy.acted_at or remedy.asked_at) >= limits.unclear_s and not policy.paused:
+        again = replace(remedy, attempts=remedy.attempts + 1, acted_at=seen.at)
+        text = f"guid {remedy.guid} is still there: the same restart again (attempt {again.attempts})"
+        desk.act(replace(act, remedy=again, incident=story.told(incident, seen.at, "repeated", text)))
+
+
+def _maybe_recovered(desk: _Desk, incident: Incident, finding: Finding | None, seen: Seen, limits: Limits) -> None:
+    """A held or escalated incident ends when its worker has been well for a while without us."""
+    well = finding is not None and finding.verdict in {Verdict.HEALTHY, Verdict.BUSY} and not finding.suspect
+    if not well:
+        if incident.healthy_since is not None:
+            desk.put(replace(incident, healthy_since=None))
+        why = blindness(seen, limits)
+        if incident.state is IncidentState.HELD and why:
+            stale = isinstance(seen.stream, Unknown)
+            desk.put(story.held(incident, HeldReason.STALE if stale else HeldReason.BROKER_OUTAGE, why, seen.at))
+    elif incident.healthy_since is None:
+        desk.put(replace(incident, healthy_since=seen.at))
+    elif seen.at - incident.healthy_since >= limits.recovered_s:
+        desk.put(story.resolved(incident, seen.at, f"recovered alone: well for {limits.recovered_s:.0f} s"))
+
+
+def _obey(desk: _Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
+    """A person's order passes mode, quorum, budget and cool-down, and nothing else."""
+    finding, incident = desk.findings.get(order.place), desk.incidents.get(order.place)
+    no = refusal(order, finding, incident, seen, policy, limits)
+    if no is not None or finding is None:
+        state = RemedyState.REFUSED if policy.paused else RemedyState.LAPSED
+        desk.remedies[order.id] = replace(order, state=state, ended_at=seen.at, note=no)
+        if incident is not None:
+            desk.put(story.told(incident, seen.at, "lapsed", f"the order of {order.actor} lapsed: {no}"))
+        return
+    if incident is None:
+        incident = story.opened(finding, seen.at, f"{order.actor} ordered a restart of {order.place.name}")
+    desk.act(story.intended(incident, finding, seen.at, 0, order, limits))
+
+
+def _judge(desk: _Desk, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:
+    """Open an incident for what is wrong, and act on it or hold it."""
+    incident = desk.incidents.get(finding.place)
+    if finding.remedy is RemedyKind.NONE:
+        if finding.verdict is Verdict.CRASHED and incident is None:
+            _crashed_without_event(desk, finding, seen, limits)
+        return
+    if incident is None or incident.over:
+        incident = story.opened(finding, seen.at, f"{finding.place.name} is {finding.verdict}")
+        desk.put(incident)
+    if incident.state not in {IncidentState.OPEN, IncidentState.HELD}:
+        return
+    if finding.remedy is RemedyKind.ALERT and finding.site and finding.site.instance and not finding.site.neighbours:
+        return  # told to people; nothing that a restart would mend
+    incident = replace(incident, evidence=finding.evidence, remedy=finding.remedy)
+    hold = guard(finding, tuple(desk.findings.values()), desk.ledger, policy, limits, seen.at)
+    if hold is not None:
+        desk.put(story.held(incident, hold.reason, hold.text, seen.at))
+        return
+    attempt = sum(one.incident == incident.id and one.actor == KEEPER for one in desk.remedies.values())
+    desk.act(story.intended(incident, finding, seen.at, attempt, None, limits))
+
+
+def _crashed_without_event(desk: _Desk, finding: Finding, seen: Seen, limits: Limits) -> None:
+    """The index is CRASHED and the platform's events are silent about it: its state is proof enough."""
+    instance = finding.site.instance if finding.site else None
+    if instance is None or instance.state is not InstanceState.CRASHED:
+        return
+    guid = instance.guid or ""
+    crash = Crash(
+        id=f"state:{finding.place.id}:{seen.at:.0f}",
+        platform=instance.platform,
+        app=instance.app,
+        process=instance.process,
+        index=instance.index,
+        instance_guid=guid,
+        at=seen.at,
+        text=instance.details or "the index is CRASHED",
+    )
+    desk.put(story.crashed(crash, finding, None, seen.at, limits))
+
+
+def sentence(findings: tuple[Finding, ...], plan: Plan, past: Past, why_blind: str | None) -> str:
+    """Return the cycle in one sentence, for the log and the page."""
+    counts: dict[str, int] = {}
+    for finding in findings:
+        counts[finding.verdict] = counts.get(finding.verdict, 0) + 1
+    state = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.items())) or "no worker seen yet"
+    parts = [f"blind: {why_blind}"] if why_blind else [state]
+    current = {one.id: one for one in (*past.incidents, *plan.incidents)}
+    acting = {act.incident.id for act in plan.acts}
+    for one in current.values():
+        if one.id in acting:
+            parts.append(f"restarting {one.place.name}")
+        elif not one.over:
+            parts.append(f"{one.place.name} {one.state}" + (f" ({one.held_reason})" if one.held_reason else ""))
+    return "; ".join(parts)

@@ -1,0 +1,217 @@
+"""Verdicts: one table of rules, read from top to bottom; the first that fits a place gives its finding.
+
+No rule convicts on silence alone. A hung worker is silent, gives no answer to a ping, and is seen not to fetch by the
+broker; what cannot be known makes the finding blind, with the reason. Failure modes F1 to F21 and what each signal shows
+under them were measured on real workers (docs/explanation/the-cycle.md).
+"""
+
+from collections.abc import Callable
+
+from celeriac.core.case import Case, Finding
+from celeriac.core.limits import Limits
+from celeriac.core.model import InstanceState, RemedyKind, Verdict
+from celeriac.core.places import Site, sites
+from celeriac.core.readings import Known, Unknown
+from celeriac.core.snapshot import Seen, Stream, silence
+
+PREFORK = "prefork"
+
+Rule = Callable[[Case], Finding | None]
+
+
+def diagnose(seen: Seen, limits: Limits) -> tuple[Finding, ...]:
+    """Return one finding for each place of the cluster."""
+    stream = seen.stream.value if isinstance(seen.stream, Known) else None
+    found = sites(seen)
+    siblings = _siblings(found, stream, limits)
+    findings = []
+    for site in found:
+        silent_s = silence(site.incarnation.last_seen_at, stream) if site.incarnation and stream else 0.0
+        case = Case(seen, limits, site, stream, silent_s, siblings)
+        finding = next(finding for rule in RULES if (finding := rule(case)))
+        findings.append(finding)
+    return tuple(finding for finding in findings if not _forgotten(finding, seen, limits))
+
+
+# The table. Platform facts come first: they need no events. ----------------------------------------------------------
+
+
+def _stopped_on_platform(case: Case) -> Finding | None:
+    """A person stopped the app (`cf stop`), or scaled the index away."""
+    app, instance = case.site.app, case.site.instance
+    if app is None or instance is None:
+        return None
+    if app.state == "STOPPED":
+        return case.finding(Verdict.STOPPED, "the app is stopped")
+    wanted = next((process.wanted for process in app.processes if process.type == instance.process), None)
+    if wanted is not None and instance.index >= wanted:
+        return case.finding(Verdict.STOPPED, "the app is scaled below this index")
+    if instance.state is InstanceState.STOPPING:
+        return case.finding(Verdict.STOPPED, "the platform is stopping it")
+    return None
+
+
+def _crashed_on_platform(case: Case) -> Finding | None:
+    """The platform says that the process ended and is not back yet."""
+    instance = case.site.instance
+    if instance is None or instance.state is not InstanceState.CRASHED:
+        return None
+    return case.finding(Verdict.CRASHED, "the platform restarts it after its own pause")
+
+
+def _deaf_ourselves(case: Case) -> Finding | None:
+    """Broker down, observer stale, or our own echo late: nobody is judged by silence."""
+    why = blindness(case.seen, case.limits)
+    return case.finding(Verdict.BLIND, why) if why else None
+
+
+def _not_joined(case: Case) -> Finding | None:
+    """The platform starts or runs it, and no event of it has come yet."""
+    instance, one = case.site.instance, case.site.incarnation
+    if instance is None or one is not None:
+        return None
+    if instance.state is InstanceState.UNKNOWN:
+        return case.finding(Verdict.BLIND, "the platform does not know the state of this index")
+    waited = instance.uptime_s or 0.0
+    if waited <= case.limits.start_deadline_s or not case.listened(case.limits.start_deadline_s):
+        return case.finding(Verdict.STARTING, *filter(None, [instance.details]))
+    return case.finding(Verdict.HUNG, "never joined: no event since its start", remedy=RemedyKind.ALERT)
+
+
+def _draining(case: Case) -> Finding | None:
+    """A warm shutdown began (`worker-offline`); it still runs its tasks, without heartbeats and without answers."""
+    one, instance = case.site.incarnation, case.site.instance
+    if one is None or not one.offline or case.stream is None:
+        return None
+    for_s = case.stream.observed_at - (one.offline_at or one.last_seen_at)
+    if instance is None and case.gone_from_broker():
+        return case.finding(Verdict.STOPPED, "it said goodbye and its connections are gone")
+    if for_s <= case.limits.drain_deadline_s:
+        return case.finding(Verdict.DRAINING, f"warm shutdown began {for_s:.0f} s ago")
+    if instance is None:
+        return case.finding(Verdict.STOPPED, "it said goodbye; whether the process is gone cannot be seen")
+    return case.finding(
+        Verdict.HUNG,
+        f"still draining after {for_s:.0f} s",
+        remedy=RemedyKind.RESTART_INSTANCE,
+        approval="a draining worker may still run a task",
+    )
+
+
+def _speaks(case: Case) -> Finding | None:
+    """It spoke within its last few beats."""
+    return case.finding(Verdict.HEALTHY) if case.heard() and case.silent_s < case.suspect_after else None
+
+
+def _settling(case: Case) -> Finding | None:
+    """It has not spoken since our own last gap ended, and that was a moment ago."""
+    if case.stream is None or case.listened(case.limits.settle_s):
+        return None
+    if case.heard() and case.silent_s < case.convict_after:
+        return case.finding(Verdict.HEALTHY, suspect=True)
+    return case.finding(Verdict.BLIND, "the event stream flows again since a moment: silence counts from then")
+
+
+def _answers(case: Case) -> Finding | None:
+    """Silent, but alive by another proof: an answer to our ping, or a fetch that the broker sees."""
+    ping = case.ping()
+    if isinstance(ping, Known) and ping.value:
+        return case.finding(Verdict.HEALTHY, "sends no heartbeats but answers a ping", suspect=True)
+    if case.silent_s < case.convict_after:
+        return case.finding(Verdict.HEALTHY, suspect=True)
+    consumer = case.consumer()
+    if consumer and consumer.fetching:
+        return case.finding(Verdict.HEALTHY, "sends no heartbeats but fetches from the broker", suspect=True)
+    return None
+
+
+def _may_be_working(case: Case) -> Finding | None:
+    """Only prefork beats while it works: any other pool, and an unknown one, may be silent because of a task."""
+    pool = case.pool_kind()
+    if pool == PREFORK or case.silent_s >= case.limits.may_block_s:
+        return None
+    what = f"pool {pool}" if pool else "a pool that we do not know"
+    return case.finding(Verdict.BUSY, f"{what} may be silent while a task runs", suspect=True)
+
+
+def _cannot_tell(case: Case) -> Finding | None:
+    """A proof is missing because its source fails: that convicts nobody."""
+    for name, reading in (("ping", case.ping()), ("broker", case.seen.consumers), ("platform", case.seen.platform)):
+        if isinstance(reading, Unknown):
+            return case.finding(Verdict.BLIND, f"cannot tell: {name}: {reading.why}", suspect=True)
+    if case.site.place.mapped and case.site.instance is None:
+        return case.finding(Verdict.BLIND, "cannot tell: the platform does not show its app", suspect=True)
+    if not case.named():
+        why = "its broker connections carry no name (set client_name in broker_transport_options)"
+        return case.finding(Verdict.BLIND, f"cannot tell: {why}", suspect=True)
+    return None
+
+
+def _dead_unmapped(case: Case) -> Finding | None:
+    """Without a platform: no connection left is a crash, connections without a fetch are a hang; people are told."""
+    if case.site.instance is not None:
+        return None
+    verdict = Verdict.CRASHED if case.gone_from_broker() else Verdict.HUNG
+    return case.finding(verdict, "no platform instance is known for this node", remedy=RemedyKind.ALERT)
+
+
+def _hung(case: Case) -> Finding:
+    """Silent, no answer, no fetch, and the platform runs it: it will not come back by itself."""
+    pool = case.pool_kind()
+    more = () if pool != PREFORK else (case.rules_out("pool", "prefork: its main process never runs tasks", "busy"),)
+    beating = [other.node for other in case.site.neighbours if case.fresh(other.last_seen_at)]
+    if beating:
+        note = f"shares its container with {', '.join(beating)}, which is well"
+        return case.finding(Verdict.HUNG, note, remedy=RemedyKind.ALERT, suspect=True, evidence=more)
+    approval = None if pool == PREFORK else f"pool {pool or 'unknown'} may be silent while a long task runs"
+    return case.finding(
+        Verdict.HUNG, remedy=RemedyKind.RESTART_INSTANCE, approval=approval, suspect=True, evidence=more
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    _stopped_on_platform,
+    _crashed_on_platform,
+    _deaf_ourselves,
+    _not_joined,
+    _draining,
+    _speaks,
+    _settling,
+    _answers,
+    _may_be_working,
+    _cannot_tell,
+    _dead_unmapped,
+    _hung,
+)
+
+
+def blindness(seen: Seen, limits: Limits) -> str | None:
+    """Return why silence proves nothing on this cluster now, or None while we hear our own echo."""
+    if isinstance(seen.stream, Unknown):
+        return seen.stream.why
+    stream = seen.stream.value
+    if stream.error:
+        return f"the broker cannot be read: {stream.error}"
+    if stream.echo_at is None or stream.flowing_since is None:
+        return "our own echo has not come back yet"
+    late = stream.observed_at - stream.echo_at
+    if late > limits.echo_late_s:
+        return f"our own echo is {late:.0f} s late: the broker or the observer is at fault"
+    return None
+
+
+def _forgotten(finding: Finding, seen: Seen, limits: Limits) -> bool:
+    """A worker that nothing maps and that has stopped is forgotten after a while (Flower keeps such ghosts)."""
+    one = finding.site.incarnation if finding.site else None
+    return (
+        finding.verdict is Verdict.STOPPED
+        and not finding.place.mapped
+        and one is not None
+        and seen.at - one.last_seen_at > limits.forget_s
+    )
+
+
+def _siblings(found: tuple[Site, ...], stream: Stream | None, limits: Limits) -> str:
+    lives = [site.incarnation for site in found if site.incarnation and not site.incarnation.offline]
+    beating = [one for one in lives if stream and silence(one.last_seen_at, stream) < limits.suspect_beats * one.freq]
+    return f"{len(beating)} of {len(lives)} heart-beating"

@@ -1,0 +1,44 @@
+"""The errors that people meet, each one clear sentence.
+
+* CeleriacError
+  + SettingsError        a setting is missing, unknown or wrong: names the setting and the fix
+  + PortError            something outside did not do what was asked
+    - UnreachableError   no answer; a retry may help
+    - RefusedError       it answered no (login, rights, quota); a retry does not help
+    - MissingError       it does not know the thing; a retry does not help
+    - ConflictError      it is busy with something else, or the thing changed meanwhile; a retry may help
+"""
+
+
+class CeleriacError(Exception):
+    """Base of all errors whose text is meant for people."""
+
+
+class SettingsError(CeleriacError):
+    """A setting is missing, unknown or wrong."""
+
+
+class PortError(CeleriacError):
+    """Something outside did not do what was asked; `retryable` tells whether asking again may help."""
+
+    retryable = False
+
+
+class UnreachableError(PortError):
+    """No answer, or none in time: whether the request took effect is not known."""
+
+    retryable = True
+
+
+class RefusedError(PortError):
+    """The other side answered no."""
+
+
+class MissingError(PortError):
+    """The other side does not know what was asked for."""
+
+
+class ConflictError(PortError):
+    """The other side is in another state than the request assumes."""
+
+    retryable = True

@@ -1,0 +1,40 @@
+"""The thresholds and bounds of the rules; all in seconds unless named otherwise, all settable (`[heal]` in celeriac.toml)."""
+
+from msgspec import Struct
+
+from celeriac.core.model import Mode
+
+
+class Limits(Struct, frozen=True):
+    """When evidence counts. The defaults are argued in docs/explanation/the-cycle.md."""
+
+    suspect_beats: float = 6
+    silent_s: float = 30
+    silent_beats: float = 15
+    echo_late_s: float = 5
+    settle_s: float = 40
+    may_block_s: float = 600
+    idle_consumer_s: float = 5
+    drain_deadline_s: float = 1800
+    start_deadline_s: float = 180
+    crash_window_s: float = 300
+    forget_s: float = 3600
+    convergence_s: float = 30
+    verify_least_s: float = 180
+    verify_beats: int = 3
+    waited_s: float = 30
+    unclear_s: float = 40
+    recovered_s: float = 60
+
+
+class Policy(Struct, frozen=True):
+    """What the keeper may do by itself, and how much of it."""
+
+    mode: Mode = Mode.APPROVE
+    paused: str | None = None
+    cooldown_s: float = 600
+    budget_share: float = 0.1
+    budget_per_hour: int = 5
+    quorum_share: float = 0.3
+    quorum_window_s: float = 10
+    approval_ttl_s: float = 900

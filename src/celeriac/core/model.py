@@ -1,0 +1,307 @@
+"""The words of the domain as types: places, incarnations, instances, incidents, remedies, and their closed lists of names."""
+
+import base64
+import hashlib
+from enum import StrEnum
+
+from msgspec import Struct
+
+from celeriac.core.readings import Evidence
+
+
+class Verdict(StrEnum):
+    """What a worker is, as far as the evidence goes."""
+
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    BUSY = "busy"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    CRASHED = "crashed"
+    HUNG = "hung"
+    BLIND = "blind"
+
+
+class Status(StrEnum):
+    """What Flower's users know; a draining worker still runs tasks and is ONLINE."""
+
+    ONLINE = "ONLINE"
+    OFFLINE = "OFFLINE"
+
+
+class RemedyKind(StrEnum):
+    """What can be done for a worker, weakest first."""
+
+    NONE = "none"
+    ALERT = "alert"
+    RESTART_INSTANCE = "restart_instance"
+
+
+class RemedyState(StrEnum):
+    """How far a remedy is; only `intended` may or may not have reached the platform."""
+
+    REQUESTED = "requested"
+    INTENDED = "intended"
+    ACTED = "acted"
+    VERIFIED = "verified"
+    UNVERIFIED = "unverified"
+    LAPSED = "lapsed"
+    REFUSED = "refused"
+
+
+class IncidentState(StrEnum):
+    """Where an incident stands; `held` always has a reason."""
+
+    OPEN = "open"
+    HELD = "held"
+    REMEDYING = "remedying"
+    VERIFYING = "verifying"
+    RESOLVED = "resolved"
+    ESCALATED = "escalated"
+    CLOSED = "closed"
+
+
+class HeldReason(StrEnum):
+    """Why a remedy waits."""
+
+    MODE = "mode"
+    BUDGET = "budget"
+    COOLDOWN = "cooldown"
+    QUORUM = "quorum"
+    BROKER_OUTAGE = "broker_outage"
+    STALE = "stale"
+    PAUSED = "paused"
+    UNMAPPED = "unmapped"
+
+
+class Mode(StrEnum):
+    """How much the keeper may do by itself."""
+
+    OBSERVE = "observe"
+    APPROVE = "approve"
+    AUTO = "auto"
+
+
+OVER = frozenset({IncidentState.RESOLVED, IncidentState.CLOSED})
+
+
+def opaque(*parts: str) -> str:
+    """Return a short, stable, URL-safe id for these parts."""
+    digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=10).digest()
+    return base64.b32encode(digest).decode().lower()
+
+
+class Place(Struct, frozen=True):
+    """Where Celery runs: an index of an app's process on a platform, or a bare node name where no platform maps it.
+
+    `node` is set for an unmapped worker, and for each of several nodes that share one container.
+    """
+
+    cluster: str
+    platform: str | None = None
+    app: str | None = None
+    process: str | None = None
+    index: int | None = None
+    node: str | None = None
+
+    @property
+    def id(self) -> str:
+        return opaque(
+            *(str(part) for part in (self.cluster, self.platform, self.app, self.process, self.index, self.node))
+        )
+
+    @property
+    def mapped(self) -> bool:
+        return self.app is not None
+
+    @property
+    def name(self) -> str:
+        """Return the name that people use: `orders-worker/0`, or the node name."""
+        if self.app is None:
+            return self.node or ""
+        process = "" if self.process in (None, "web", "worker") else f":{self.process}"
+        shared = f" ({self.node})" if self.node else ""
+        return f"{self.app}{process}/{self.index}{shared}"
+
+
+class Incarnation(Struct):
+    """One life of a worker's main process, as its events tell it; times are receive times unless said otherwise.
+
+    `sent_at` is the newest timestamp by the worker's own clock. `offline_sent_at` is the newest `worker-offline` by that
+    clock: the event is sent when a warm shutdown *begins*, and again, late, after each broker outage, so it counts only
+    while nothing newer was sent.
+    """
+
+    node: str
+    pid: int
+    first_seen_at: float
+    last_seen_at: float
+    last_heartbeat_at: float | None = None
+    beats: int = 0
+    freq: float = 2.0
+    active: int | None = None
+    processed: int | None = None
+    clock: int = 0
+    software: str | None = None
+    sent_at: float = 0.0
+    offline_sent_at: float | None = None
+    offline_at: float | None = None
+    last_task_at: float | None = None
+    longest_gap_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"{self.node}#{self.pid}"
+
+    @property
+    def offline(self) -> bool:
+        return self.offline_sent_at is not None and self.offline_sent_at >= self.sent_at
+
+
+class Pool(Struct, frozen=True):
+    """What was learned of an incarnation at its birth: pool implementation, slots, queues.
+
+    `named` tells that the broker showed connections with this worker's name, so that their absence later is a proof.
+    """
+
+    kind: str
+    concurrency: int | None = None
+    queues: tuple[str, ...] = ()
+    named: bool = False
+
+
+class Consumer(Struct, frozen=True):
+    """A worker's connections as the broker sees them; `fetching` is a blocking BRPOP, or one within the last seconds."""
+
+    connections: int
+    fetching: bool
+    idle_s: float
+
+
+class InstanceState(StrEnum):
+    """The platform's word for one index (Cloud Foundry's `state` in process stats)."""
+
+    RUNNING = "RUNNING"
+    STARTING = "STARTING"
+    CRASHED = "CRASHED"
+    DOWN = "DOWN"
+    STOPPING = "STOPPING"
+    UNKNOWN = "UNKNOWN"
+
+
+class Instance(Struct, frozen=True):
+    """One index of an app's process on a platform; `guid` changes with each restart and is None while nothing runs."""
+
+    platform: str
+    app: str
+    app_guid: str
+    process: str
+    index: int
+    state: InstanceState
+    guid: str | None = None
+    uptime_s: float | None = None
+    details: str | None = None
+
+    def place(self, cluster: str) -> Place:
+        return Place(cluster=cluster, platform=self.platform, app=self.app, process=self.process, index=self.index)
+
+
+class Process(Struct, frozen=True):
+    """A process type of an app: how many instances are wanted, and how long its start-up check may take."""
+
+    type: str
+    wanted: int
+    health_timeout_s: float = 60.0
+
+
+class App(Struct, frozen=True):
+    """An app as the platform reports it; `state` is the desired one (STARTED or STOPPED)."""
+
+    platform: str
+    guid: str
+    name: str
+    state: str
+    processes: tuple[Process, ...] = ()
+    instances: tuple[Instance, ...] = ()
+
+
+class Crash(Struct, frozen=True):
+    """An exit that nobody asked the platform for (Cloud Foundry: `audit.app.process.crash`)."""
+
+    id: str
+    platform: str
+    app: str
+    process: str
+    index: int
+    instance_guid: str
+    at: float
+    text: str
+    count: int = 1
+
+    @property
+    def clean_exit(self) -> bool:
+        """Tell whether the process ended with status 0, which Diego reports as a crash too."""
+        return "Codependent step exited" in self.text or "status 0" in self.text
+
+
+class Step(Struct, frozen=True):
+    """One line of an incident's story."""
+
+    at: float
+    kind: str
+    text: str
+
+
+class Remedy(Struct, frozen=True):
+    """One intended or requested act on one place, bound to the instance and incarnation that it was decided for."""
+
+    id: str
+    cluster: str
+    place: Place
+    kind: RemedyKind
+    state: RemedyState
+    asked_at: float
+    actor: str
+    incident: str | None = None
+    guid: str | None = None
+    node: str | None = None
+    pid: int | None = None
+    acted_at: float | None = None
+    attempts: int = 0
+    ended_at: float | None = None
+    note: str | None = None
+
+    @property
+    def by_person(self) -> bool:
+        return self.actor != KEEPER
+
+
+KEEPER = "keeper"
+
+
+class Incident(Struct, frozen=True):
+    """One worker's story from the first proof to the last."""
+
+    id: str
+    cluster: str
+    place: Place
+    verdict: Verdict
+    state: IncidentState
+    opened_at: float
+    updated_at: float
+    evidence: tuple[Evidence, ...] = ()
+    steps: tuple[Step, ...] = ()
+    held_reason: HeldReason | None = None
+    resolved_at: float | None = None
+    remedy: RemedyKind = RemedyKind.NONE
+    remedy_id: str | None = None
+    cause: str | None = None
+    guid: str | None = None
+    node: str | None = None
+    pid: int | None = None
+    deadline_at: float | None = None
+    healthy_since: float | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.state in OVER

@@ -1,0 +1,49 @@
+"""A person's order, held against the present: it is bound to what the person saw, and lapses when that has changed."""
+
+from celeriac.core.case import Finding
+from celeriac.core.diagnose import blindness
+from celeriac.core.limits import Limits, Policy
+from celeriac.core.model import Incident, IncidentState, Remedy, RemedyKind
+from celeriac.core.readings import Known
+from celeriac.core.snapshot import Seen
+
+
+def refusal(
+    order: Remedy, finding: Finding | None, incident: Incident | None, seen: Seen, policy: Policy, limits: Limits
+) -> str | None:
+    """Return why an order cannot be carried out now, or None if it can."""
+    if seen.at - order.asked_at > policy.approval_ttl_s:
+        return f"it is older than {policy.approval_ttl_s / 60:.0f} min"
+    if policy.paused:
+        return f"paused: {policy.paused}"
+    return _blind(seen, limits) or _changed(order, finding) or _not_now(order, finding, incident)
+
+
+def _blind(seen: Seen, limits: Limits) -> str | None:
+    if not isinstance(seen.platform, Known):
+        return "the platform cannot be read now"
+    why = blindness(seen, limits)
+    return f"blind: {why}" if why else None
+
+
+def _changed(order: Remedy, finding: Finding | None) -> str | None:
+    if finding is None or finding.site is None or finding.site.instance is None:
+        return "there is no instance at this place any more"
+    if order.guid != finding.guid:
+        return f"the instance has changed: it was {order.guid}, now it is {finding.guid or 'gone'}"
+    if order.pid is not None and finding.pid is not None and (order.node, order.pid) != (finding.node, finding.pid):
+        return f"the worker has changed: pid {order.pid} became {finding.pid}"
+    return None
+
+
+def _not_now(order: Remedy, finding: Finding | None, incident: Incident | None) -> str | None:
+    busy = incident is not None and incident.state in {IncidentState.REMEDYING, IncidentState.VERIFYING}
+    if busy and incident is not None:
+        return f"a remedy is already under way (incident {incident.id})"
+    if order.incident is None:
+        return None
+    if incident is None or incident.id != order.incident:
+        return "the incident is over"
+    if finding is None or finding.remedy is not RemedyKind.RESTART_INSTANCE:
+        return f"the evidence has changed: the worker is now {finding.verdict if finding else 'gone'}"
+    return None

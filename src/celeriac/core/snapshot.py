@@ -1,0 +1,68 @@
+"""Everything that one cycle saw of one cluster, as one value."""
+
+from msgspec import Struct
+
+from celeriac.core.model import App, Consumer, Crash, Incarnation, Place, Pool
+from celeriac.core.readings import Reading, Unknown
+
+
+class Stream(Struct, frozen=True):
+    """How well the observer hears the cluster; times by the observer's clock.
+
+    `echo_at` is when our own event last came back through the broker, `flowing_since` when it began to come without a
+    gap. Silence before `flowing_since` proves nothing about anybody.
+    """
+
+    observed_at: float
+    echo_at: float | None = None
+    flowing_since: float | None = None
+    error: str | None = None
+    reader: str = ""
+    events: int = 0
+    malformed: int = 0
+    unknown_types: int = 0
+    dropped: int = 0
+    reconnects: int = 0
+    longest_pause_s: float = 0.0
+
+
+class Lived(Struct, frozen=True):
+    """A guid that a place had at some time: it maps the node names of earlier lives to their place."""
+
+    guid: str
+    place: Place
+    seen_at: float
+
+
+class Waiting(Struct, frozen=True):
+    """Messages in one queue, and since when it has not been empty."""
+
+    depth: int
+    since: float | None = None
+
+
+class Seen(Struct, frozen=True):
+    """One look at one cluster. `stream` is Unknown when the observer's last word is stale, by the keeper's own clock.
+
+    `platform` is None when none is configured. `pings` and `consuming` hold only the nodes that were asked, by node name;
+    `pools` is by `Incarnation.key`; `consumers` is by node name, from the names that broker connections carry.
+    """
+
+    cluster: str
+    at: float
+    stream: Reading[Stream]
+    incarnations: tuple[Incarnation, ...] = ()
+    platform: Reading[tuple[App, ...]] | None = None
+    crashes: Reading[tuple[Crash, ...]] | None = None
+    lived: tuple[Lived, ...] = ()
+    pools: dict[str, Pool] = {}
+    pings: dict[str, Reading[bool]] = {}
+    consuming: dict[str, Reading[tuple[str, ...]]] = {}
+    consumers: Reading[dict[str, Consumer]] = Unknown("not asked")
+    waiting: dict[str, Waiting] = {}
+
+
+def silence(last_seen_at: float, stream: Stream) -> float:
+    """Return how long a worker has been silent in seconds, counted anew from the end of our own last gap."""
+    since = max(last_seen_at, stream.flowing_since or stream.observed_at)
+    return max(0.0, stream.observed_at - since)

@@ -1,0 +1,186 @@
+"""How an incident and its remedy move: each function takes them at one moment and returns them as they are next."""
+
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from celeriac.core.case import Finding
+from celeriac.core.limits import Limits
+from celeriac.core.model import (
+    KEEPER,
+    Crash,
+    HeldReason,
+    Incident,
+    IncidentState,
+    Instance,
+    Process,
+    Remedy,
+    RemedyKind,
+    RemedyState,
+    Step,
+    Verdict,
+    opaque,
+)
+
+
+class Act(Struct, frozen=True):
+    """One restart to make: the journalled intent, its incident, and the index as it was convicted."""
+
+    incident: Incident
+    remedy: Remedy
+    instance: Instance
+    patience_s: float
+
+
+def told(incident: Incident, now: float, kind: str, text: str, **changes: Any) -> Incident:
+    """Return the incident with one more line of its story and the given fields changed."""
+    return replace(incident, steps=(*incident.steps, Step(now, kind, text)), updated_at=now, **changes)
+
+
+def opened(finding: Finding, now: float, text: str) -> Incident:
+    """Open an incident on a finding."""
+    incident = Incident(
+        id=opaque(finding.place.id, finding.verdict, f"{now:.3f}"),
+        cluster=finding.place.cluster,
+        place=finding.place,
+        verdict=finding.verdict,
+        state=IncidentState.OPEN,
+        opened_at=now,
+        updated_at=now,
+        evidence=finding.evidence,
+        remedy=finding.remedy,
+        guid=finding.guid,
+        node=finding.node,
+        pid=finding.pid,
+    )
+    return told(incident, now, "opened", text)
+
+
+def crashed(crash: Crash, finding: Finding, incident: Incident | None, now: float, limits: Limits) -> Incident:
+    """Open an incident on the platform's word, or tell an open one that it crashed again; the platform restarts it."""
+    text = f"the platform reports: {crash.text}"
+    if incident is None:
+        incident = replace(opened(finding, now, text), id=opaque(finding.place.id, crash.id), node=None, pid=None)
+    else:
+        incident = told(incident, now, "crashed", text)
+    return told(
+        incident,
+        now,
+        "verifying",
+        "the platform restarts it by itself; waiting for proof that it works again",
+        state=IncidentState.VERIFYING,
+        verdict=Verdict.CRASHED,
+        held_reason=None,
+        remedy=RemedyKind.NONE,
+        cause=crash.id,
+        guid=crash.instance_guid,
+        deadline_at=now + patience(finding, limits),
+    )
+
+
+def held(incident: Incident, reason: HeldReason, text: str, now: float) -> Incident:
+    """Hold the incident; the same reason again adds nothing to its story."""
+    if incident.state is IncidentState.HELD and incident.held_reason is reason:
+        return incident
+    return told(incident, now, "held", f"{reason}: {text}", state=IncidentState.HELD, held_reason=reason)
+
+
+def intended(
+    incident: Incident, finding: Finding, now: float, attempt: int, order: Remedy | None, limits: Limits
+) -> Act | None:
+    """Journal the intent to restart what was convicted; `order` is a person's request, which it then fulfils."""
+    instance = finding.site.instance if finding.site else None
+    if instance is None or instance.guid is None:
+        return None
+    remedy = Remedy(
+        id=order.id if order else opaque(incident.id, str(attempt)),
+        cluster=incident.cluster,
+        place=incident.place,
+        kind=RemedyKind.RESTART_INSTANCE,
+        state=RemedyState.INTENDED,
+        asked_at=now,
+        actor=order.actor if order else KEEPER,
+        incident=incident.id,
+        guid=instance.guid,
+        node=finding.node,
+        pid=finding.pid,
+        attempts=1,
+    )
+    who = f"ordered by {order.actor}" if order else "decided by the keeper"
+    incident = told(
+        incident,
+        now,
+        "intended",
+        f"restart instance {instance.index} of {instance.app} (guid {instance.guid}), {who}",
+        state=IncidentState.REMEDYING,
+        held_reason=None,
+        remedy=RemedyKind.RESTART_INSTANCE,
+        remedy_id=remedy.id,
+        guid=instance.guid,
+        node=finding.node,
+        pid=finding.pid,
+        deadline_at=None,
+    )
+    return Act(incident, remedy, instance, patience(finding, limits))
+
+
+def acted(act: Act, now: float) -> Act:
+    """The platform took the order: from now on only proof counts."""
+    incident = told(
+        act.incident,
+        now,
+        "acted",
+        f"the platform stops instance {act.instance.index} and starts it again; waiting for proof",
+        state=IncidentState.VERIFYING,
+        deadline_at=now + act.patience_s,
+    )
+    return replace(act, incident=incident, remedy=replace(act.remedy, state=RemedyState.ACTED, acted_at=now))
+
+
+def unclear(act: Act, now: float, why: str) -> Act:
+    """No clear answer came: the intent stands, and the platform's next readings tell whether it took effect."""
+    incident = told(act.incident, now, "unclear", f"{why}; reading the platform before anything is repeated")
+    return replace(act, incident=incident)
+
+
+def failed(act: Act, now: float, why: str) -> Act:
+    """The platform answered no: a person must look."""
+    incident = told(act.incident, now, "escalated", why, state=IncidentState.ESCALATED)
+    return replace(
+        act, incident=incident, remedy=replace(act.remedy, state=RemedyState.REFUSED, ended_at=now, note=why)
+    )
+
+
+def lapsed(act: Act, now: float, why: str) -> Act:
+    """What was convicted is no longer there: nothing is done, and the next cycle judges anew."""
+    incident = told(act.incident, now, "lapsed", why, state=IncidentState.OPEN, remedy_id=None, deadline_at=None)
+    return replace(act, incident=incident, remedy=replace(act.remedy, state=RemedyState.LAPSED, ended_at=now, note=why))
+
+
+def resolved(incident: Incident, now: float, text: str) -> Incident:
+    """Close the story: the worker is proven to work."""
+    return told(
+        incident,
+        now,
+        "resolved",
+        text,
+        state=IncidentState.RESOLVED,
+        held_reason=None,
+        resolved_at=now,
+        deadline_at=None,
+    )
+
+
+def patience(finding: Finding, limits: Limits) -> float:
+    """Return the seconds that a restarted instance has until it must be proven: convergence, health check, a minute."""
+    process = _process(finding)
+    health = process.health_timeout_s if process else 60.0
+    return max(limits.verify_least_s, limits.convergence_s + health + 60.0)
+
+
+def _process(finding: Finding) -> Process | None:
+    site = finding.site
+    if site is None or site.app is None:
+        return None
+    return next((one for one in site.app.processes if one.type == site.place.process), None)

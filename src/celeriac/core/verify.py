@@ -1,0 +1,115 @@
+"""Proof that a remedy worked, from later readings only: what the platform answered to the order proves nothing."""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from celeriac.core import story
+from celeriac.core.case import Finding
+from celeriac.core.limits import Limits
+from celeriac.core.model import (
+    Incident,
+    IncidentState,
+    InstanceState,
+    Remedy,
+    RemedyState,
+    Verdict,
+)
+from celeriac.core.readings import Known
+from celeriac.core.snapshot import Seen
+
+
+class Proof(Struct, frozen=True):
+    """One thing that must be seen, whether it was, and the sentence for it."""
+
+    name: str
+    seen: bool
+    text: str
+
+
+def verify(
+    incident: Incident, remedy: Remedy | None, finding: Finding | None, seen: Seen, limits: Limits
+) -> tuple[Incident, Remedy | None]:
+    """Move an incident that waits for proof: resolved, escalated at its deadline, or waiting on."""
+    now = seen.at
+    proofs = prove(incident, finding, seen, limits)
+    if all(proof.seen for proof in proofs):
+        incident = story.resolved(incident, now, "; ".join(proof.text for proof in proofs))
+        return incident, _ended(remedy, RemedyState.VERIFIED, now)
+    if finding is not None and _clock_stands(finding):
+        incident = replace(incident, deadline_at=now + story.patience(finding, limits))
+    if incident.deadline_at is not None and now > incident.deadline_at:
+        missing = "; ".join(proof.text for proof in proofs if not proof.seen)
+        incident = story.told(
+            incident, now, "escalated", f"not proven in time: {missing}", state=IncidentState.ESCALATED
+        )
+        return incident, _ended(remedy, RemedyState.UNVERIFIED, now)
+    return incident, remedy
+
+
+def prove(incident: Incident, finding: Finding | None, seen: Seen, limits: Limits) -> tuple[Proof, ...]:
+    """Return every proof that a restarted worker must give, in the order in which they come."""
+    return (
+        _new_life(incident, finding),
+        _beats(finding, limits),
+        _pings(finding, seen),
+        _consumes(finding, seen),
+        _works(finding, seen, limits),
+    )
+
+
+def _new_life(incident: Incident, finding: Finding | None) -> Proof:
+    instance = finding.site.instance if finding and finding.site else None
+    guid = instance.guid if instance else None
+    running = instance is not None and instance.state is InstanceState.RUNNING
+    if guid and guid != incident.guid and running:
+        return Proof("instance", seen=True, text=f"RUNNING with the new guid {guid}")
+    state = instance.state.value if instance else "not there"
+    return Proof("instance", seen=False, text=f"no new instance runs yet (it is {state})")
+
+
+def _beats(finding: Finding | None, limits: Limits) -> Proof:
+    one = finding.site.incarnation if finding and finding.site else None
+    beats = one.beats if one else 0
+    well = finding is not None and finding.verdict is Verdict.HEALTHY and not finding.suspect
+    return Proof(
+        "heartbeats", beats >= limits.verify_beats and well, f"{beats} heartbeats of {one.node if one else 'it'}"
+    )
+
+
+def _pings(finding: Finding | None, seen: Seen) -> Proof:
+    reading = seen.pings.get(finding.node or "") if finding else None
+    answered = isinstance(reading, Known) and reading.value
+    return Proof("ping", answered, "answers a ping" if answered else "no answer to a ping")
+
+
+def _consumes(finding: Finding | None, seen: Seen) -> Proof:
+    reading = seen.consuming.get(finding.node or "") if finding else None
+    queues = reading.value if isinstance(reading, Known) else ()
+    return Proof("consumers", bool(queues), f"consumes {', '.join(queues)}" if queues else "consumes no queue")
+
+
+def _works(finding: Finding | None, seen: Seen, limits: Limits) -> Proof:
+    """A task there, if work waits; a queue that was empty lately proves nothing against it."""
+    one = finding.site.incarnation if finding and finding.site else None
+    if one is not None and one.last_task_at is not None:
+        return Proof("work", seen=True, text="took a task")
+    reading = seen.consuming.get(one.node) if one else None
+    queues = reading.value if isinstance(reading, Known) else ()
+    waiting = [name for name in queues if _waited(seen, name, limits)]
+    if waiting:
+        return Proof("work", seen=False, text=f"took no task though {', '.join(waiting)} has waited long")
+    return Proof("work", seen=True, text="idle: no task waits for it")
+
+
+def _waited(seen: Seen, queue: str, limits: Limits) -> bool:
+    waiting = seen.waiting.get(queue)
+    return waiting is not None and waiting.since is not None and seen.at - waiting.since >= limits.waited_s
+
+
+def _clock_stands(finding: Finding) -> bool:
+    """While the platform itself waits before a restart, or we hear nothing, the deadline does not run."""
+    return finding.verdict in {Verdict.CRASHED, Verdict.BLIND}
+
+
+def _ended(remedy: Remedy | None, state: RemedyState, now: float) -> Remedy | None:
+    return replace(remedy, state=state, ended_at=now) if remedy else None

@@ -1,0 +1,30 @@
+"""A local Cloud Foundry: the API v3, UAA and log cache of one space, with real processes as its instances.
+
+It keeps everything in memory and is for demonstrations and tests. It follows the platform where workers are watched and
+restarted (states, crashes, back-off, generations, logs, audit events) and answers nothing else.
+"""
+
+from celeriac.emulator.config import (
+    AppConfig,
+    ClientConfig,
+    EmulatorConfig,
+    ProcessConfig,
+    TokenConfig,
+    UserConfig,
+    load,
+)
+from celeriac.emulator.server import Emulator, serve
+from celeriac.emulator.tables import EmulatorConfigError
+
+__all__ = [
+    "AppConfig",
+    "ClientConfig",
+    "Emulator",
+    "EmulatorConfig",
+    "EmulatorConfigError",
+    "ProcessConfig",
+    "TokenConfig",
+    "UserConfig",
+    "load",
+    "serve",
+]

@@ -1,0 +1,184 @@
+"""Cloud Controller: the apps and processes of one space, and the actions on them that an API caller may ask for.
+
+One lock makes each action whole; it may call Diego and the audit trail, and neither calls back.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from celeriac.emulator.audit import AuditTrail, Party
+from celeriac.emulator.config import AppConfig, EmulatorConfig, ProcessConfig
+from celeriac.emulator.diego import Diego
+from celeriac.emulator.entities import (
+    App,
+    Organization,
+    Process,
+    Space,
+    Workload,
+    lrp_guid,
+    new_guid,
+    stable_guid,
+)
+from celeriac.emulator.lrp import ActualLrp
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A process and its instances at one moment; `desired` is False while its app is stopped."""
+
+    process: Process
+    desired: bool
+    slots: Mapping[int, ActualLrp]
+
+
+class CloudController:
+    """Holds one organization with one space and what the configuration put there."""
+
+    def __init__(self, config: EmulatorConfig, diego: Diego, audit: AuditTrail) -> None:
+        now = int(time.time())
+        self.org = Organization(stable_guid(config.org), config.org, now)
+        self.space = Space(stable_guid(config.org, config.space), config.space, now)
+        self._diego = diego
+        self._audit = audit
+        self._apps: dict[str, App] = {}
+        self._processes: dict[str, Process] = {}
+        self._lock = threading.RLock()
+        for app in config.apps:
+            self._seed(app, now)
+
+    def run_seeded(self) -> None:
+        """Start the apps that the configuration wants started."""
+        with self._lock:
+            for app in self._apps.values():
+                if app.started:
+                    self._desire(app)
+
+    def apps(self) -> list[App]:
+        with self._lock:
+            return list(self._apps.values())
+
+    def app(self, guid: str) -> App | None:
+        with self._lock:
+            return self._apps.get(guid)
+
+    def processes(self) -> list[Process]:
+        with self._lock:
+            return list(self._processes.values())
+
+    def process(self, guid: str) -> Process | None:
+        with self._lock:
+            return self._processes.get(guid)
+
+    def process_of(self, app_guid: str, process_type: str) -> Process | None:
+        """Return the process of one type of an app."""
+        with self._lock:
+            found = (each for each in self._of(app_guid) if each.type == process_type)
+            return next(found, None)
+
+    def observe(self, process: Process) -> Observation:
+        """Return a process as it is now, with the instances of its current generation."""
+        with self._lock:
+            current = self._processes[process.guid]
+            desired = self._apps[current.app_guid].started
+            return Observation(current, desired, self._diego.instances(lrp_guid(current)))
+
+    def start(self, app_guid: str, actor: Party) -> App:
+        """Start an app; one that is started already goes on as it is."""
+        with self._lock:
+            app = self._apps[app_guid]
+            self._record("start", app, actor)
+            return app if app.started else self._begin_generation(app)
+
+    def stop(self, app_guid: str, actor: Party) -> App:
+        """Stop an app; its instances drain."""
+        with self._lock:
+            app = self._apps[app_guid]
+            self._record("stop", app, actor)
+            self._remove(app)
+            return self._keep_app(replace(app, started=False))
+
+    def restart(self, app_guid: str, actor: Party) -> App:
+        """Start a new generation at once, while the instances of the old one drain."""
+        with self._lock:
+            app = self._apps[app_guid]
+            self._record("restart", app, actor)
+            self._remove(app)
+            return self._begin_generation(app)
+
+    def scale(self, process: Process, instances: int, actor: Party) -> Process:
+        """Change the number of instances of a process."""
+        with self._lock:
+            current = self._processes[process.guid]
+            scaled = self._keep_process(replace(current, instances=instances))
+            app = self._apps[scaled.app_guid]
+            self._audit.scale(self._workload(app, scaled), instances, actor)
+            if app.started:
+                self._diego.scale(lrp_guid(scaled), instances)
+            return scaled
+
+    def terminate(self, process: Process, index: int, actor: Party) -> bool:
+        """Restart one instance; False if the process has no such index."""
+        with self._lock:
+            current = self._processes[process.guid]
+            if not 0 <= index < current.instances:
+                return False
+            self._audit.terminate(self._workload(self._apps[current.app_guid], current), index, actor)
+            self._diego.retire(lrp_guid(current), index)
+            return True
+
+    def _begin_generation(self, app: App) -> App:
+        for process in self._of(app.guid):
+            self._keep_process(replace(process, version=new_guid()))
+        started = self._keep_app(replace(app, started=True))
+        self._desire(started)
+        return started
+
+    def _desire(self, app: App) -> None:
+        for process in self._of(app.guid):
+            self._diego.desire(self._workload(app, process))
+
+    def _remove(self, app: App) -> None:
+        for process in self._of(app.guid):
+            self._diego.remove(lrp_guid(process))
+
+    def _record(self, verb: str, app: App, actor: Party) -> None:
+        self._audit.app_action(verb, self._workload(app, self._of(app.guid)[0]), actor)
+
+    def _of(self, app_guid: str) -> list[Process]:
+        return [process for process in self._processes.values() if process.app_guid == app_guid]
+
+    def _workload(self, app: App, process: Process) -> Workload:
+        return Workload(self.org, self.space, app, process)
+
+    def _keep_app(self, app: App) -> App:
+        self._apps[app.guid] = replace(app, updated_at=int(time.time()))
+        return self._apps[app.guid]
+
+    def _keep_process(self, process: Process) -> Process:
+        self._processes[process.guid] = replace(process, updated_at=int(time.time()))
+        return self._processes[process.guid]
+
+    def _seed(self, config: AppConfig, now: int) -> None:
+        guid = stable_guid(self.org.name, self.space.name, config.name)
+        self._apps[guid] = App(guid, config.name, config.started, config.env, config.cwd, now, now)
+        for process in config.processes:
+            seeded = _process(guid, process, now)
+            self._processes[seeded.guid] = seeded
+
+
+def _process(app_guid: str, config: ProcessConfig, now: int) -> Process:
+    return Process(
+        # The platform gives an app's first web process the guid of the app.
+        guid=app_guid if config.type == "web" else stable_guid(app_guid, config.type),
+        app_guid=app_guid,
+        type=config.type,
+        command=config.command,
+        instances=config.instances,
+        memory_mb=config.memory_mb,
+        health_check_timeout=config.health_check_timeout,
+        version=new_guid(),
+        created_at=now,
+        updated_at=now,
+    )

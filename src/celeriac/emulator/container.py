@@ -1,0 +1,185 @@
+"""One running instance: a guarded child process, the threads that read its output, and its orderly or forced end.
+
+It knows nothing of schedules or desired states; it reports what happened and its owner decides.
+"""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from celeriac.emulator.entities import Workload
+from celeriac.emulator.environment import Place
+from celeriac.emulator.logcache import AppLog
+from celeriac.processes import Child, spawn
+
+_LINE_BYTES = 60 * 1024  # the platform splits longer lines as well
+_OUTPUT_SECONDS = 1.0  # a stray descendant may hold the output open
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an instance ended; `asked` tells a stop from a crash."""
+
+    asked: bool
+    description: str
+
+
+class Listener(Protocol):
+    """Who wants to know of an instance; called from the instance's own thread."""
+
+    def started(self, instance_guid: str, pid: int, port: int) -> None: ...
+
+    def ended(self, instance_guid: str, ending: Ending) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CellTraits:
+    """What all instances of a cell share; durations are seconds."""
+
+    cell_id: str
+    grace: float
+    start_delay: float
+
+
+class Container:
+    """One instance of a workload; `start` once, then `stop` or `kill` any time and from any thread."""
+
+    def __init__(
+        self, workload: Workload, place: Place, env: dict[str, str], traits: CellTraits, log: AppLog, listener: Listener
+    ) -> None:
+        self._workload = workload
+        self._place = place
+        self._env = env
+        self._traits = traits
+        self._log = log
+        self._listener = listener
+        self._lock = threading.Lock()
+        self._child: Child | None = None
+        self._stopping = threading.Event()
+        self._exited = threading.Event()
+        self._done = threading.Event()
+        self._killed = False
+
+    def start(self) -> None:
+        """Begin to create the instance; the listener hears of the rest."""
+        _thread(self._run, f"instance {self._place.instance_guid}")
+
+    def stop(self) -> None:
+        """Ask with SIGTERM, and insist with SIGKILL to the whole group after the grace period; returns at once."""
+        with self._lock:
+            if self._stopping.is_set() or self._exited.is_set():
+                return
+            self._stopping.set()
+            child = self._child
+        self._cell_log("stopping instance")
+        if child:
+            child.terminate()
+            _thread(self._insist, f"grace of {self._place.instance_guid}")
+
+    def kill(self) -> None:
+        """Send SIGKILL to the whole group at once."""
+        self.stop()
+        with self._lock:
+            child = self._child
+        if child:
+            child.kill()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds until the instance has ended and its folder is gone."""
+        return self._done.wait(timeout)
+
+    def _insist(self) -> None:
+        if not self._exited.wait(self._traits.grace):
+            self._killed = True
+            self.kill()
+
+    def _run(self) -> None:
+        self._cell_log("creating container for instance")
+        try:
+            ending = self._live()
+        except OSError as error:
+            ending = self._end(f"failed to create container: {error}")
+        self._cell_log("destroying container for instance")
+        shutil.rmtree(self._place.folder, ignore_errors=True)
+        self._cell_log("successfully destroyed container for instance")
+        self._listener.ended(self._place.instance_guid, ending)
+        self._done.set()
+
+    def _live(self) -> Ending:
+        self._stopping.wait(self._traits.start_delay)
+        with self._lock:
+            launched = None if self._stopping.is_set() else self._launch()
+            if launched:
+                self._child = launched[0]
+        return self._accompany(*launched) if launched else self._end("")
+
+    def _accompany(self, child: Child, readers: list[threading.Thread]) -> Ending:
+        self._cell_log("successfully created container for instance")
+        self._listener.started(self._place.instance_guid, child.pid, self._place.port)
+        code = child.wait()
+        ending = self._end(self._describe(code))
+        for reader in readers:
+            reader.join(_OUTPUT_SECONDS)
+        self._log_exit(code)
+        return ending
+
+    def _launch(self) -> tuple[Child, list[threading.Thread]]:
+        self._place.home.mkdir(parents=True)
+        self._place.tmp.mkdir()
+        (out_read, out_write), (err_read, err_write) = os.pipe(), os.pipe()
+        try:
+            child = spawn(
+                ["/bin/sh", "-c", self._workload.process.command],
+                name=self._place.instance_guid,
+                env=self._env,
+                cwd=self._workload.app.cwd or self._place.home,
+                stdout=out_write,
+                stderr=err_write,
+            )
+        except OSError:
+            os.close(out_read)
+            os.close(err_read)
+            raise
+        finally:
+            os.close(out_write)
+            os.close(err_write)
+        return child, [self._reader(out_read, error=False), self._reader(err_read, error=True)]
+
+    def _reader(self, descriptor: int, *, error: bool) -> threading.Thread:
+        def read() -> None:
+            with os.fdopen(descriptor, "rb") as stream:
+                while line := stream.readline(_LINE_BYTES):
+                    self._log.output(line.rstrip(b"\n"), error=error)
+
+        return _thread(read, f"output of {self._place.instance_guid}")
+
+    def _end(self, description: str) -> Ending:
+        with self._lock:
+            self._exited.set()
+            return Ending(self._stopping.is_set(), description)
+
+    def _describe(self, code: int) -> str:
+        if code == 0:
+            return "Codependent step exited"
+        return f"{self._workload.source}: Exited with status {_status(code)}"
+
+    def _log_exit(self, code: int) -> None:
+        grace = f" (exceeded {self._traits.grace:g}s graceful shutdown interval)" if self._killed else ""
+        self._log.output(f"Exit status {_status(code)}{grace}".encode())
+
+    def _cell_log(self, what: str) -> None:
+        self._log.platform("CELL", f"Cell {self._traits.cell_id} {what} {self._place.instance_guid}")
+
+
+def _status(code: int) -> int:
+    """Return the exit status as a shell and the platform give it: a signal counts from 128 up."""
+    return 128 - code if code < 0 else code
+
+
+def _thread(target: Callable[[], None], name: str) -> threading.Thread:
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,52 @@
+"""The log cache's read API; every key is one that its strict clients know."""
+
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from celeriac.emulator.access import Here, reads_logs
+from celeriac.emulator.errors import LogCacheError
+
+router = APIRouter(prefix="/api/v1")
+
+_DEFAULT_LIMIT = 100
+_MOST = 1000
+
+
+@router.get("/info")
+def info() -> dict[str, str]:
+    """Say which log cache this is; no token needed."""
+    return {"version": "3.1.0", "vm_uptime": str(int(time.monotonic()))}
+
+
+@router.get("/meta", dependencies=[reads_logs])
+def meta(here: Here) -> dict[str, Any]:
+    """Describe the sources."""
+    return {"meta": here.logs.meta()}
+
+
+@router.get("/read/{source_id}", dependencies=[reads_logs])
+def read(source_id: str, request: Request, here: Here) -> dict[str, Any]:
+    """Read the envelopes of one app in a window of time; only log envelopes exist."""
+    if here.controller.app(source_id) is None:
+        raise LogCacheError(404)
+    params = request.query_params
+    start = _whole(params.get("start_time", "0"), "start_time")
+    end = _whole(params.get("end_time", "0"), "end_time") or time.time_ns() + 1
+    limit = _whole(params.get("limit", "0"), "limit") or _DEFAULT_LIMIT
+    descending = params.get("descending", "false").lower() in ("true", "1")
+    if not 0 < limit <= _MOST:
+        raise LogCacheError(400, f"Limit must be between 1 and {_MOST}")
+    types = {kind.upper() for kind in params.getlist("envelope_types")}
+    if types and not types & {"LOG", "ANY"}:
+        return {"envelopes": {"batch": []}}
+    batch = here.logs.read(source_id, start=start, end=end, limit=limit, descending=descending)
+    return {"envelopes": {"batch": batch}}
+
+
+def _whole(text: str, name: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise LogCacheError(400, f"{name} is not a whole number") from None

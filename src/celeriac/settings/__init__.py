@@ -1,0 +1,12 @@
+"""Start-up settings, read and checked once."""
+
+from celeriac.settings.model import (
+    ClusterSettings,
+    ConsoleSettings,
+    HealSettings,
+    PlatformSettings,
+    Settings,
+)
+from celeriac.settings.sources import read
+
+__all__ = ["ClusterSettings", "ConsoleSettings", "HealSettings", "PlatformSettings", "Settings", "read"]

@@ -1,0 +1,201 @@
+"""Every start-up setting with its default and meaning; docs/reference/settings.md is made from this module.
+
+Secrets are `SecretStr`: they never show in logs, errors or reprs.
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from celeriac.core.limits import Limits, Policy
+from celeriac.core.model import Mode
+
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+Name = Annotated[str, Field(pattern=NAME)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A table of the settings file; keys that it does not know are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ConsoleSettings(Section):
+    """`[console]`: where pages and API listen."""
+
+    host: str = Field(
+        default="127.0.0.1", description="Address to listen on; without sign-on only a loopback address is allowed."
+    )
+    port: int = Field(default=5555, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+
+    @field_validator("host")
+    @classmethod
+    def _loopback(cls, host: str) -> str:
+        try:
+            loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            msg = f"{host!r} can be reached from other machines and there is no sign-on; use 127.0.0.1"
+            raise ValueError(msg)
+        return host
+
+
+class PlatformSettings(Section):
+    """`[[platform]]`: one Cloud Foundry space."""
+
+    name: Name = Field(description="What clusters call it.")
+    kind: Literal["cloudfoundry"] = Field(default="cloudfoundry", description="The kind of platform.")
+    api: str = Field(description="URL of the API, as `cf api` shows it.")
+    org: str = Field(description="Organization.")
+    space: str = Field(description="Space.")
+    username: str | None = Field(default=None, description="User to log in as; or give client_id.")
+    password: SecretStr | None = Field(
+        default=None, description="The user's password; better in CELERIAC_PLATFORM__<NAME>__PASSWORD."
+    )
+    client_id: str | None = Field(default=None, description="UAA client to log in as (client_credentials).")
+    client_secret: SecretStr | None = Field(default=None, description="The client's secret.")
+    ca_file: Path | None = Field(
+        default=None, description="PEM file of the authority that signed the API's certificate."
+    )
+    timeout: Seconds = Field(default=10.0, description="Seconds that one request may take.")
+    poll: Seconds = Field(default=10.0, description="Seconds between two reads while all is well.")
+    poll_on_suspicion: Seconds = Field(default=2.0, description="Seconds between two reads while something is wrong.")
+
+    @field_validator("api")
+    @classmethod
+    def _url(cls, api: str) -> str:
+        return _checked_url(api, {"http", "https"}, "https://api.example.com")
+
+    @model_validator(mode="after")
+    def _login(self) -> "PlatformSettings":
+        user = self.username is not None and self.password is not None
+        client = self.client_id is not None and self.client_secret is not None
+        if user == client:
+            msg = "give either username and password, or client_id and client_secret"
+            raise ValueError(msg)
+        return self
+
+
+class ClusterSettings(Section):
+    """`[[cluster]]`: one Celery application on one broker."""
+
+    name: Name = Field(description="What pages and commands call it.")
+    broker: SecretStr = Field(description="The broker's URL, as the workers have it.")
+    result_backend: SecretStr | None = Field(default=None, description="The result backend's URL.")
+    platform: Name | None = Field(default=None, description="The platform that its workers run on.")
+    apps: tuple[str, ...] = Field((), description="Apps of that platform with its workers: `name`, or `name:process`.")
+
+    @field_validator("broker")
+    @classmethod
+    def _broker(cls, broker: SecretStr) -> SecretStr:
+        _checked_url(broker.get_secret_value(), {"redis", "rediss"}, "redis://host:6379/0")
+        return broker
+
+    @property
+    def broker_kind(self) -> str:
+        return "redis"
+
+
+class HealSettings(Section):
+    """`[heal]`: what the keeper may do, and when evidence counts."""
+
+    mode: Mode = Field(default=Mode.APPROVE, description="`observe` decides only, `approve` asks first, `auto` acts.")
+    cycle: Seconds = Field(default=2.0, description="Seconds between two cycles.")
+    suspect_beats: float = Field(default=6, gt=0, description="Missed heartbeats until a worker is suspect and asked.")
+    silent: Seconds = Field(default=30, description="Least silence in seconds that can convict.")
+    silent_beats: float = Field(
+        default=15, gt=0, description="Least silence in the worker's own heartbeats that can convict."
+    )
+    settle: Seconds = Field(default=40, description="Seconds after our own gap in which silence convicts nobody.")
+    may_block: Seconds = Field(default=600, description="Silence in seconds that a pool other than prefork is granted.")
+    drain_deadline: Seconds = Field(default=1800, description="Seconds that a warm shutdown may take.")
+    start_deadline: Seconds = Field(default=180, description="Seconds until a running instance must have joined.")
+    verify_least: Seconds = Field(
+        default=180, description="Least seconds that a restarted instance has until it must be proven."
+    )
+    recovered: Seconds = Field(default=60, description="Seconds of health after which a held incident ends by itself.")
+    cooldown: Seconds = Field(default=600, description="Seconds between two restarts of one worker.")
+    budget_share: float = Field(
+        default=0.1, gt=0, le=1, description="Share of an app that may be restarted at once (at least one)."
+    )
+    budget_per_hour: int = Field(
+        default=5, ge=0, description="Restarts per cluster and hour that the keeper makes by itself."
+    )
+    quorum_share: float = Field(default=0.3, gt=0, le=1, description="Share of workers that may fall silent together.")
+    lease: Seconds = Field(
+        default=10.0, description="Seconds after which another keeper takes over from one that is gone."
+    )
+
+    def limits(self) -> Limits:
+        """Return the thresholds for the core."""
+        return Limits(
+            suspect_beats=self.suspect_beats,
+            silent_s=self.silent,
+            silent_beats=self.silent_beats,
+            settle_s=self.settle,
+            may_block_s=self.may_block,
+            drain_deadline_s=self.drain_deadline,
+            start_deadline_s=self.start_deadline,
+            verify_least_s=self.verify_least,
+            recovered_s=self.recovered,
+        )
+
+    def policy(self, mode: Mode, paused: str | None) -> Policy:
+        """Return what the keeper may do now."""
+        return Policy(
+            mode=mode,
+            paused=paused,
+            cooldown_s=self.cooldown,
+            budget_share=self.budget_share,
+            budget_per_hour=self.budget_per_hour,
+            quorum_share=self.quorum_share,
+        )
+
+
+class Settings(Section):
+    """The whole file."""
+
+    store: Path = Field(
+        default=Path("celeriac-data"), description="Directory of the SQLite store; a file PAUSE in it pauses healing."
+    )
+    console: ConsoleSettings = ConsoleSettings()
+    platform: tuple[PlatformSettings, ...] = ()
+    cluster: tuple[ClusterSettings, ...] = Field(min_length=1)
+    heal: HealSettings = HealSettings()
+
+    @model_validator(mode="after")
+    def _references(self) -> "Settings":
+        for kind, names in (
+            ("cluster", [one.name for one in self.cluster]),
+            ("platform", [one.name for one in self.platform]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                msg = f"two [[{kind}]] tables have the name {twice[0]!r}"
+                raise ValueError(msg)
+        known = {one.name for one in self.platform}
+        for cluster in self.cluster:
+            if cluster.platform is not None and cluster.platform not in known:
+                msg = f"cluster {cluster.name!r} names the platform {cluster.platform!r}, and there is no such [[platform]]"
+                raise ValueError(msg)
+            if (cluster.platform is None) != (not cluster.apps):
+                msg = f"cluster {cluster.name!r} must have both platform and apps, or neither"
+                raise ValueError(msg)
+        return self
+
+
+def _checked_url(url: str, schemes: set[str], example: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        msg = f"is not a URL that can be used here; it looks like {example}"
+        raise ValueError(msg)
+    return url

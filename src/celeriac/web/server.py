@@ -1,0 +1,34 @@
+"""Runs the app under uvicorn so that it stops at once although pages hold streams open."""
+
+import socket
+from typing import cast
+
+import uvicorn
+
+from celeriac.web.api.stream import Feed
+from celeriac.web.app import Console
+
+GRACE_S = 2
+
+
+class Server(uvicorn.Server):
+    """A uvicorn that ends the streams when it begins to stop, instead of waiting for every page to go."""
+
+    def __init__(self, app: Console, host: str = "127.0.0.1", port: int = 5555) -> None:
+        self._feed = cast("Feed", app.state.feed)
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_S,
+            )
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let streams end first; what takes longer than `GRACE_S` is cancelled."""
+        self._feed.stop()
+        await super().shutdown(sockets)

@@ -1,0 +1,71 @@
+"""Fixtures for every test, and the check that no test leaves a process behind."""
+
+import contextlib
+import os
+import signal
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+import harness
+
+_MARK = "CELERIAC_TEST_SESSION"
+
+# A busy machine is no failure, and in CI the same commit gets the same examples.
+hypothesis.settings.register_profile("house", deadline=None, derandomize=harness.IN_CI)
+hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """When the session ends no process that a test has started is alive."""
+    mark = os.environ[_MARK] = uuid.uuid4().hex
+    known = harness.descendants(os.getpid())
+
+    def left() -> dict[int, str]:
+        below = harness.descendants(os.getpid()) | harness.carrying(f"{_MARK}={mark}")
+        return {pid: command for pid, command in below.items() if pid not in known}
+
+    yield
+    try:
+        harness.wait_until(lambda: not left(), 5, "every process that tests started has ended", dump=left)
+    finally:
+        for pid in left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the settings of the person who runs it."""
+    for name in list(os.environ):
+        if name.startswith(("CELERIAC_", "VCAP_", "CF_")) and name != _MARK:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    return harness.free_port
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[harness.Redis]:
+    """Run one Redis for this test alone."""
+    with harness.redis_running(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def start_redis(tmp_path: Path) -> Iterator[Callable[[], harness.Redis]]:
+    """Run as many as the test asks for: each cluster has its own, since pub/sub ignores the number of the database."""
+    with contextlib.ExitStack() as servers:
+        yield lambda: servers.enter_context(harness.redis_running(tmp_path / "redis"))
+
+
+@pytest.fixture
+def chromium() -> str:
+    """Return the path of a Chromium; Playwright drives it."""
+    return harness.need(*harness.CHROMIUM)

@@ -1,0 +1,141 @@
+"""The log cache: what it keeps of the output and of the platform, and how it is read."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+import harness
+
+EXAMPLE = json.loads((Path(__file__).parent / "fixtures" / "logcache.read.json").read_text())["envelopes"]["batch"][0]
+TALKER = "echo to out; echo to err >&2; printf 'no newline'; exec sleep 1000"
+
+
+@pytest.fixture
+def talking(launch):
+    running = launch(TALKER)
+    harness.wait_until(lambda: {"to out", "to err"} <= set(running.cf.lines()), 10, "both lines are there")
+    running.cf.wait_states("RUNNING")
+    return running
+
+
+def test_envelopes_have_the_keys_of_the_published_ones_and_no_other(talking):
+    for envelope in talking.cf.envelopes():
+        assert envelope.keys() == EXAMPLE.keys()
+        assert envelope["log"].keys() == EXAMPLE["log"].keys()
+        assert envelope["source_id"] == talking.cf.app()["guid"]
+        assert int(envelope["timestamp"]) > 0
+        assert all(isinstance(value, str) for value in envelope["tags"].values())
+
+
+def test_output_is_tagged_with_its_instance(talking):
+    by_line = {talking.cf.decode(each): each for each in talking.cf.envelopes()}
+    out, err = by_line["to out"], by_line["to err"]
+
+    assert (out["log"]["type"], err["log"]["type"]) == ("OUT", "ERR")
+    assert out["tags"].keys() == EXAMPLE["tags"].keys()
+    assert out["tags"]["source_type"] == "APP/PROC/WORKER"
+    assert out["tags"]["process_instance_id"] == talking.cf.stats()[0]["instance_guid"]
+    assert (out["tags"]["instance_id"], out["instance_id"]) == ("0", "0")
+
+
+def test_the_platform_speaks_too(talking):
+    app = talking.cf.app()["guid"]
+    guid = talking.cf.stats()[0]["instance_guid"]
+    talking.cf.delete(f"/v3/apps/{app}/processes/worker/instances/0")
+    talking.cf.wait_states("DOWN")
+    talking.cf.post(f"/v3/apps/{app}/actions/stop")
+    said = [(each["tags"]["source_type"], talking.cf.decode(each)) for each in talking.cf.envelopes()]
+    cell = [line.split(" ", 2)[2] for source, line in said if source == "CELL"]
+
+    assert cell == [
+        f"creating container for instance {guid}",
+        f"successfully created container for instance {guid}",
+        f"stopping instance {guid}",
+        f"destroying container for instance {guid}",
+        f"successfully destroyed container for instance {guid}",
+    ]
+    assert [line for source, line in said if source == "API"] == [
+        'Terminating process: "worker", index: "0"',
+        f"Stopping app with guid {app}",
+    ]
+    assert ("APP/PROC/WORKER", "Exit status 143") in said
+    assert ("APP/PROC/WORKER", "no newline") in said
+
+
+@pytest.fixture(scope="module")
+def numbered():
+    """A log cache with ten lines, filled directly so that the times are known."""
+    from celeriac.emulator.logcache import LogCache
+
+    cache = LogCache(10)
+    for number in range(13):
+        cache.log("app", {"instance_id": "0"}, str(number).encode())
+    return cache
+
+
+def test_the_ring_keeps_the_newest_and_counts_what_it_lost(numbered):
+    meta = numbered.meta()["app"]
+
+    assert (meta["count"], meta["expired"]) == ("10", "3")
+    assert int(meta["oldestTimestamp"]) < int(meta["newestTimestamp"])
+
+
+def test_times_rise_strictly_so_that_a_walk_misses_nothing(numbered):
+    start, walked = 0, []
+    while batch := numbered.read("app", start=start, end=2**63, limit=3, descending=False):
+        walked += batch
+        start = int(batch[-1]["timestamp"]) + 1
+    times = [int(each["timestamp"]) for each in walked]
+
+    assert len(times) == 10
+    assert times == sorted(set(times))
+
+
+def test_a_window_includes_its_start_and_not_its_end(numbered):
+    everything = numbered.read("app", start=0, end=2**63, limit=100, descending=False)
+    start, end = int(everything[2]["timestamp"]), int(everything[5]["timestamp"])
+
+    assert numbered.read("app", start=start, end=end, limit=100, descending=False) == everything[2:5]
+    assert numbered.read("app", start=start, end=end, limit=2, descending=True) == everything[4:2:-1]
+
+
+def test_reading_as_the_command_line_client_does(talking):
+    newest_first = talking.cf.envelopes(descending="true", envelope_types="LOG", start_time="-6795364578871345152")
+    times = [int(each["timestamp"]) for each in newest_first]
+
+    assert "to out" in [talking.cf.decode(each) for each in newest_first]
+    assert times == sorted(times, reverse=True)
+
+
+def test_the_parameters_of_a_read(talking):
+    cf, app = talking.cf, talking.cf.app()["guid"]
+    everything = cf.envelopes()
+
+    assert cf.envelopes(limit=1) == everything[:1]
+    assert cf.envelopes(limit=1, descending="true") == everything[-1:]
+    assert cf.envelopes(start_time=everything[1]["timestamp"], end_time=everything[2]["timestamp"]) == everything[1:2]
+    assert cf.envelopes(start_time=time.time_ns() + 10**12) == []
+    assert cf.envelopes(envelope_types="GAUGE") == []
+    assert cf.get(f"/api/v1/read/{app}?envelope_types=GAUGE&envelope_types=LOG")["envelopes"]["batch"] == everything
+    for bad in ("limit=1001", "limit=-1", "limit=x", "start_time=now", "end_time=now"):
+        assert cf.http.get(f"/api/v1/read/{app}?{bad}").status_code == 400
+
+
+def test_meta_of_the_sources(talking):
+    app = talking.cf.app()["guid"]
+    [(source, meta)] = talking.cf.get("/api/v1/meta")["meta"].items()
+
+    assert source == app
+    assert meta.keys() == {"count", "oldestTimestamp", "newestTimestamp"}  # nothing has expired
+    assert int(meta["count"]) == len(talking.cf.envelopes())
+
+
+def test_a_very_long_line_is_split(launch):
+    running = launch("head -c 100000 /dev/zero | tr '\\0' x; exec sleep 1000")
+    harness.wait_until(
+        lambda: sum(line.count("x") for line in running.cf.lines() if set(line) == {"x"}) >= 60 * 1024, 10, "it is read"
+    )
+
+    assert max(map(len, running.cf.lines())) <= 60 * 1024

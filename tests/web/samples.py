@@ -1,0 +1,356 @@
+"""A store in memory, and a cluster as a person on call may meet it at night: one worker hung, one coming back."""
+
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from celeriac.app.commands import Commands
+from celeriac.app.queries import Queries
+from celeriac.core.case import Finding
+from celeriac.core.model import (
+    App,
+    HeldReason,
+    Incarnation,
+    Incident,
+    IncidentState,
+    Instance,
+    InstanceState,
+    Place,
+    Pool,
+    Process,
+    Remedy,
+    RemedyKind,
+    RemedyState,
+    Step,
+    Verdict,
+)
+from celeriac.core.places import Site
+from celeriac.core.readings import Evidence
+from celeriac.core.snapshot import Stream
+from celeriac.core.tasks import FINAL, Task
+from celeriac.ports import Batch, Board, Book, Changes, TaskFilter, TaskRow
+
+NOW = 1_790_000_000.0
+GUID = "5f0c{:04d}-91aa-4c1e-6f2b-3c4d"
+
+
+@dataclass
+class MemoryHistory:
+    """One cluster's history."""
+
+    lives: list[Incarnation] = field(default_factory=list)
+    rows: dict[str, Task] = field(default_factory=dict)
+    heard: Stream | None = None
+    changes: int = 0
+
+    def record(self, batch: Batch) -> None:
+        self.heard = batch.stream
+        self.rows |= {task.uuid: task for task in batch.tasks}
+        self.lives += batch.incarnations
+        self.changes += 1
+
+    def stream(self) -> Stream | None:
+        return self.heard
+
+    def incarnations(self) -> list[Incarnation]:
+        return list(self.lives)
+
+    def tasks(self, which: TaskFilter) -> list[TaskRow]:
+        rows = [TaskRow((int(task.state_at * 1_000_000), task.uuid), task) for task in self.rows.values()]
+        wanted = [row for row in rows if _fits(row, which)]
+        return sorted(wanted, key=lambda row: row.cursor, reverse=True)[: which.limit]
+
+    def task(self, uuid: str) -> Task | None:
+        return self.rows.get(uuid)
+
+    def version(self) -> int:
+        return self.changes
+
+
+def _fits(row: TaskRow, which: TaskFilter) -> bool:
+    task = row.task
+    pairs = ((which.state, task.state), (which.name, task.name), (which.worker, task.worker))
+    return all(wanted in (None, found) for wanted, found in pairs) and (not which.before or row.cursor < which.before)
+
+
+@dataclass
+class MemoryJournal:
+    """The keeper's memory."""
+
+    boards: dict[str, Board] = field(default_factory=dict)
+    stories: dict[str, Incident] = field(default_factory=dict)
+
+    def hold_lease(self, holder: str, now: float, ttl: float) -> bool:
+        return bool(holder) and ttl > now - now
+
+    def book(self, cluster: str, since: float) -> Book:
+        return Book(tuple(self.incidents(cluster, open_only=since > 0, limit=100)))
+
+    def commit(self, changes: Changes, holder: str | None = None) -> None:
+        self.stories |= {one.id: one for one in changes.incidents}
+        if changes.board:
+            self.boards[changes.board.cluster] = changes.board
+
+    def incidents(self, cluster: str | None, *, open_only: bool, limit: int) -> list[Incident]:
+        found = [one for one in self.stories.values() if cluster in (None, one.cluster)]
+        found = [one for one in found if not (open_only and one.over)]
+        return sorted(found, key=lambda one: one.opened_at, reverse=True)[:limit]
+
+    def incident(self, id: str) -> Incident | None:
+        return self.stories.get(id)
+
+    def board(self, cluster: str) -> Board | None:
+        return self.boards.get(cluster)
+
+
+@dataclass
+class MemoryRequests:
+    """What people asked for."""
+
+    asked: dict[str, Remedy] = field(default_factory=dict)
+    looks: int = 0
+    changes: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def submit(self, remedy: Remedy) -> None:
+        self.asked[remedy.id] = remedy
+        self.changes += 1
+
+    def remedy(self, id: str) -> Remedy | None:
+        return self.asked.get(id)
+
+    def version(self) -> int:
+        with self.lock:
+            self.looks += 1
+        return self.changes
+
+
+@dataclass
+class World:
+    """Everything that a console is made of, open to the tests."""
+
+    histories: dict[str, MemoryHistory]
+    journal: MemoryJournal
+    requests: MemoryRequests
+    time: float = NOW
+
+    def __post_init__(self) -> None:
+        brokers = dict(zip(self.histories, ("redis", "amqp"), strict=False))
+        self.queries = Queries(brokers, dict(self.histories), self.journal, self.requests, lambda: self.time)
+        self.commands = Commands(self.queries, self.journal, self.requests, lambda: self.time)
+
+    @property
+    def hung(self) -> Incident:
+        return self.journal.stories["inc-hung"]
+
+    def place_id(self, index: int) -> str:
+        return place(index).id
+
+    def change(self) -> None:
+        """Change the store as another process would."""
+        self.requests.changes += 1
+
+
+def empty_world() -> World:
+    """Return one configured cluster of which nothing is known yet."""
+    return World({"orders": MemoryHistory()}, MemoryJournal(), MemoryRequests())
+
+
+def place(index: int, app: str = "orders-worker", cluster: str = "orders") -> Place:
+    return Place(cluster=cluster, platform="cloudfoundry", app=app, process="worker", index=index)
+
+
+def instance(index: int, state: InstanceState = InstanceState.RUNNING, **more: object) -> Instance:
+    guid = None if state is InstanceState.DOWN else GUID.format(index)
+    values = {"guid": guid, "uptime_s": 8_100.0 + index, **more}
+    return Instance("cloudfoundry", "orders-worker", "app-guid-1", "worker", index, state, **values)  # type: ignore[arg-type]
+
+
+def life(index: int, *, silent_s: float = 1.0, active: int = 0) -> Incarnation:
+    return Incarnation(
+        node=f"worker@{GUID.format(index)}",
+        pid=14 + index,
+        first_seen_at=NOW - 8_000,
+        last_seen_at=NOW - silent_s,
+        last_heartbeat_at=NOW - silent_s,
+        beats=4_000,
+        active=active,
+        processed=120_034 + index * 377,
+        software="celery 5.7.0",
+    )
+
+
+def finding(
+    index: int, verdict: Verdict, *notes: str, suspect: bool = False, silent_s: float = 1.0, active: int = 0
+) -> Finding:
+    state = {Verdict.CRASHED: InstanceState.CRASHED, Verdict.STARTING: InstanceState.STARTING}.get(verdict)
+    one = life(index, silent_s=silent_s, active=active) if verdict is not Verdict.STARTING else None
+    site = Site(place(index), instance=instance(index, state or InstanceState.RUNNING), incarnation=one)
+    return Finding(place(index), verdict, suspect, notes, site=site, silence_s=silent_s)
+
+
+def hung_incident() -> Incident:
+    at = NOW - 252
+    return Incident(
+        id="inc-hung",
+        cluster="orders",
+        place=place(2),
+        verdict=Verdict.HUNG,
+        state=IncidentState.HELD,
+        opened_at=at,
+        updated_at=at + 3,
+        held_reason=HeldReason.MODE,
+        remedy=RemedyKind.RESTART_INSTANCE,
+        guid=GUID.format(2),
+        node=f"worker@{GUID.format(2)}",
+        pid=16,
+        evidence=(
+            Evidence("heartbeat", "last event 31.4 s ago, one every 2 s is usual; pid 16", at - 31),
+            Evidence("ping", "no answer", at - 1),
+            Evidence(
+                "broker", "9 connections, none fetching, idle 33 s", at, rules_out="a long task that still fetches"
+            ),
+            Evidence("platform", f"RUNNING for 8102 s, guid {GUID.format(2)}", at, rules_out="crash"),
+            Evidence("echo", "our own echo 0.8 s ago; 5 of 6 others heard", at, rules_out="broker outage"),
+        ),
+        steps=(
+            Step(at, "opened", "hung: silent for 31.4 s, no answer to a ping, none of its connections fetches"),
+            Step(at + 1, "decided", "restart instance 2 of orders-worker"),
+            Step(at + 3, "held", "mode approve: a person must approve"),
+        ),
+    )
+
+
+def returning_incident() -> Incident:
+    at = NOW - 47
+    return Incident(
+        id="inc-crashed",
+        cluster="orders",
+        place=place(4),
+        verdict=Verdict.CRASHED,
+        state=IncidentState.VERIFYING,
+        opened_at=at,
+        updated_at=at + 20,
+        evidence=(Evidence("platform", "exit 137 (out of memory), instance 4, crash 1 of today", at),),
+        steps=(
+            Step(at, "opened", "crashed: the platform reports exit 137 (out of memory)"),
+            Step(at + 1, "left", "the platform restarts it by itself"),
+            Step(at + 20, "verifying", "RUNNING with a new guid; 1 of 3 heartbeats"),
+        ),
+    )
+
+
+def past_incident() -> Incident:
+    at = NOW - 7_300
+    return Incident(
+        id="inc-past",
+        cluster="orders",
+        place=place(1),
+        verdict=Verdict.HUNG,
+        state=IncidentState.RESOLVED,
+        opened_at=at,
+        updated_at=at + 96,
+        resolved_at=at + 96,
+        remedy=RemedyKind.RESTART_INSTANCE,
+        evidence=(Evidence("ping", "no answer", at),),
+        steps=(
+            Step(at, "opened", "hung"),
+            Step(at + 96, "resolved", "3 heartbeats, ping, consumes, and a task received"),
+        ),
+    )
+
+
+STATES = ("SUCCESS", "SUCCESS", "STARTED", "FAILURE", "SUCCESS", "RETRY", "RECEIVED", "SUCCESS", "REVOKED", "SUCCESS")
+NAMES = ("shop.orders.charge_card", "shop.mail.send_receipt", "shop.stock.reserve", "shop.reports.nightly.build")
+
+
+def task(number: int) -> Task:
+    state, name = STATES[number % len(STATES)], NAMES[number % len(NAMES)]
+    began = NOW - 2.7 * number - 1
+    failed = state in {"FAILURE", "RETRY"}
+    return Task(
+        uuid=f"0b7e{number:04d}-6f0d-4b3b-9f3e-3f8e7a91c{number:03d}",
+        state=state,
+        state_at=began + 0.8,
+        name=name,
+        args=f"({4711 + number}, 'EUR')",
+        kwargs="{}" if number % 3 else "{'attempt': 2, 'priority': 'high'}",
+        worker=f"worker@{GUID.format(number % 6)}",
+        queue="orders",
+        retries=number % 3 if failed else 0,
+        sent_at=began - 0.412,
+        received_at=began - 0.1,
+        started_at=began if state != "RECEIVED" else None,
+        finished_at=began + 0.8 if state in FINAL else None,
+        runtime=0.8 + number % 7 if state == "SUCCESS" else None,
+        result="'ok'" if state == "SUCCESS" else None,
+        exception="ConnectionError('payment gateway did not answer in 10 s')" if failed else None,
+        traceback="Traceback (most recent call last):\n  File 'charge.py', line 12, in charge_card" if failed else None,
+    )
+
+
+def night_world() -> World:
+    """Return two clusters: one with an incident that waits and one that is being verified, one that is quiet."""
+    findings = (
+        finding(0, Verdict.HEALTHY, silent_s=0.6, active=3),
+        finding(1, Verdict.BUSY, "solo pool: it does not beat while it works", silent_s=14, active=1),
+        finding(2, Verdict.HUNG, silent_s=283, active=8),
+        finding(3, Verdict.HEALTHY, suspect=True, silent_s=12.6),
+        finding(4, Verdict.STARTING),
+        finding(5, Verdict.DRAINING, "warm shutdown for 40 s", silent_s=1.4, active=2),
+    )
+    lives = [each.site.incarnation for each in findings if each.site and each.site.incarnation]
+    pools = {one.key: Pool("prefork", 8, ("orders", "mail")) for one in lives}
+    web = App("cloudfoundry", "app-guid-1", "orders-worker", "STARTED", (Process("worker", 6),), _instances(findings))
+    orders = MemoryHistory(lives, {}, _stream(1_284_221))
+    orders.rows = {one.uuid: one for one in map(task, range(60))}
+    boards = {
+        "orders": Board(
+            "orders",
+            NOW - 1.2,
+            "6 workers judged; orders-worker/2 is hung and waits for approval; orders-worker/4 is being verified",
+            "approve",
+            findings=findings,
+            apps=(web,),
+            pools=pools,
+        ),
+        "billing": _billing_board(),
+    }
+    billing_life = _bare_life()
+    billing = MemoryHistory([billing_life], {}, _stream(10_422))
+    stories = {one.id: one for one in (hung_incident(), returning_incident(), past_incident())}
+    return World({"orders": orders, "billing": billing}, MemoryJournal(boards, stories), MemoryRequests())
+
+
+def _instances(findings: Collection[Finding]) -> tuple[Instance, ...]:
+    return tuple(each.site.instance for each in findings if each.site and each.site.instance)
+
+
+def _stream(events: int) -> Stream:
+    return Stream(NOW - 0.5, NOW - 0.9, NOW - 9_000, reader="redis", events=events, reconnects=1)
+
+
+def _bare_life() -> Incarnation:
+    return Incarnation("celery@billing-1", 4021, NOW - 90_000, NOW - 1, NOW - 1, 4_500, active=0, processed=99)
+
+
+def _billing_board() -> Board:
+    one = _bare_life()
+    where = Place("billing", node=one.node)
+    quiet = Finding(where, Verdict.HEALTHY, site=Site(where, incarnation=one))
+    return Board("billing", NOW - 0.8, "1 worker judged; nothing to do", "observe", findings=(quiet,))
+
+
+def ordered(world: World, **changed: object) -> Remedy:
+    """Return a remedy as the keeper may have left it."""
+    values = {
+        "id": "rem-1",
+        "cluster": "orders",
+        "place": place(2),
+        "kind": RemedyKind.RESTART_INSTANCE,
+        "state": RemedyState.REQUESTED,
+        "asked_at": world.time,
+        "actor": "someone on this machine",
+        "incident": "inc-hung",
+    }
+    return Remedy(**{**values, **changed})  # type: ignore[arg-type]
