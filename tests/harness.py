@@ -168,3 +168,10 @@ def command_line(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     return ""
+
+
+@contextlib.contextmanager
+def lasting(seconds: float) -> Iterator[Callable[[], bool]]:
+    """Give a function that tells whether so many seconds are over since the block began."""
+    end = time.monotonic() + seconds
+    yield lambda: time.monotonic() >= end

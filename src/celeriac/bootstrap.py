@@ -27,7 +27,7 @@ from celeriac.app.heal import REMEMBERED_S, Keeper, Rules
 from celeriac.app.ingest import Observer
 from celeriac.app.queries import Queries
 from celeriac.core.decide import Past
-from celeriac.core.errors import SettingsError
+from celeriac.core.errors import PortError, SettingsError, UnreachableError
 from celeriac.core.limits import Policy
 from celeriac.core.offline import Moment
 from celeriac.settings import ClusterSettings, PlatformSettings, Settings
@@ -51,7 +51,7 @@ def configure_logging(role: str) -> None:
     """Log one line an event on standard error, with the role's name."""
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            lambda _, __, event: {"role": role, **event},
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.KeyValueRenderer(key_order=["at", "level", "role", "cluster", "event"]),
@@ -60,7 +60,6 @@ def configure_logging(role: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(role=role)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
@@ -113,15 +112,39 @@ def gatherer(settings: Settings, store: SqlStore, cluster: ClusterSettings, sess
 def platform(place: PlatformSettings, apps: tuple[str, ...], sessions: dict[str, Session]) -> CloudFoundry:
     """Return the adapter for one cluster's apps."""
     if place.name not in sessions:
-        credentials = Credentials(
-            setting=f"platform.{place.name}",
-            username=place.username,
-            password=place.password.get_secret_value() if place.password else None,
-            client_id=place.client_id,
-            client_secret=place.client_secret.get_secret_value() if place.client_secret else None,
-        )
-        sessions[place.name] = Session(place.api, credentials, timeout=place.timeout, ca_file=place.ca_file)
+        sessions[place.name] = session(place)
     return CloudFoundry(place.name, sessions[place.name], org=place.org, space=place.space, selectors=apps)
+
+
+def session(place: PlatformSettings) -> Session:
+    """Return a connection to a foundation; it logs in with its first request."""
+    credentials = Credentials(
+        setting=f"platform.{place.name}",
+        username=place.username,
+        password=place.password.get_secret_value() if place.password else None,
+        client_id=place.client_id,
+        client_secret=place.client_secret.get_secret_value() if place.client_secret else None,
+    )
+    try:
+        return Session(place.api, credentials, timeout=place.timeout, ca_file=place.ca_file)
+    except OSError as error:
+        raise SettingsError(f"The setting platform.{place.name}.ca_file: {place.ca_file}: {error}.") from None
+
+
+def check_logins(settings: Settings) -> list[str]:
+    """Log in to every platform once: SettingsError if one refuses; return those that are not there yet."""
+    absent = []
+    for place in settings.platform:
+        one = session(place)
+        try:
+            one.log_in()
+        except UnreachableError as error:
+            absent.append(f"platform {place.name} is not there yet: {error}")
+        except PortError as error:
+            raise SettingsError(f"{error}.") from None
+        finally:
+            one.close()
+    return absent
 
 
 def keepers(settings: Settings, store: SqlStore, *, reached: Callable[[str], None] = lambda _: None) -> list[Keeper]:

@@ -105,8 +105,12 @@ class Running:
 
     def slot(self, index=0, name="shop", kind="worker"):
         """Look inside: what the emulator knows of one index."""
+        return self.slots(name, kind)[index]
+
+    def slots(self, name="shop", kind="worker"):
+        """Look inside: what the emulator knows of each index, also of those that scaling has ended."""
         controller = self.emulator.foundation.controller
-        return controller.observe(controller.process(self.cf.process(name, kind)["guid"])).slots[index]
+        return controller.observe(controller.process(self.cf.process(name, kind)["guid"])).slots
 
     def converge(self):
         """Do now what the clock would do later."""

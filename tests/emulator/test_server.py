@@ -34,8 +34,9 @@ def command(tmp_path):
         command = "{STUBBORN}"
     """)
     ready, out = tmp_path / "ready" / "url", tmp_path / "out"
+    env = os.environ | {"TMPDIR": str(tmp_path)}  # an emulator that is killed leaves its folder behind
     with out.open("wb") as stream:
-        child = spawn([sys.executable, "-c", PROGRAM, str(config)], stdout=stream, stderr=stream)
+        child = spawn([sys.executable, "-c", PROGRAM, str(config)], env=env, stdout=stream, stderr=stream)
     with running(child, grace=0):  # a test that ends it otherwise does so itself
         harness.wait_until(ready.exists, 20, "the address is written", dump=out.read_text)
         harness.wait_until(lambda: len(instances(child)) == 3, 20, "three instances run", dump=out.read_text)
@@ -51,7 +52,9 @@ def instances(child):
 def test_it_says_where_it_answers(command):
     _, ready, out = command
     url = ready.read_text().strip()
-    first, second = out.read_text().splitlines()
+    first, second = harness.wait_until(
+        lambda: out.read_text().splitlines()[1:] and out.read_text().splitlines(), 5, "it speaks"
+    )
 
     assert first == f"The emulated Cloud Foundry answers at {url}"
     assert "in memory" in second

@@ -1,18 +1,13 @@
 """A console over a store in memory: asked in process, or over real HTTP."""
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
-import harness
 from celeriac.web.app import create_app
-from celeriac.web.server import Server
 from web import samples
+from web.serving import Console, serving
 
 
 @pytest.fixture
@@ -21,7 +16,13 @@ def world() -> samples.World:
 
 
 @pytest.fixture
-def page(world) -> Iterator[TestClient]:
-    """Ask the console in process; the name it is called by is the machine's own."""
+def asked(world) -> Iterator[TestClient]:
+    """Ask the console in process, by the machine's own name."""
     with TestClient(create_app(world.queries, world.commands), base_url="http://127.0.0.1:5555") as client:
         yield client
+
+
+@pytest.fixture
+def console(world) -> Iterator[Console]:
+    with serving(world) as running:
+        yield running

@@ -40,8 +40,10 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
 def load(options: Options) -> Settings:
     """Return the settings of the file and flags."""
     path = options["config"]
-    if path is None and Path("celeriac.toml").exists():
+    if path is None:
         path = Path("celeriac.toml")
+        if not path.exists():
+            raise SettingsError("There is no celeriac.toml here; name a settings file with --config.")
     flags: dict[str, object] = {
         "store": options.get("store"),
         "console__host": options.get("host"),
@@ -72,6 +74,8 @@ def serve(only: str | None, cluster: str | None, **options: Any) -> None:
         with bootstrap.open_store(settings).opened() as store:
             store.migrate()
         check_port_free(settings)
+        for absent in bootstrap.check_logins(settings):
+            click.echo(f"{absent}; it is tried again and again.", err=True)
         click.echo(f"Celeriac listens on http://{settings.console.host}:{settings.console.port}")
         supervise(settings, options, stopping)
 

@@ -15,6 +15,9 @@ import msgspec
 # Characters that move the cursor, change the terminal, or reorder what is read.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
+GAP = "  "
+NARROWEST = 8
+
 COLOURS = {
     "healthy": "green",
     "busy": "green",
@@ -78,28 +81,50 @@ def paint(text: str, state: str | None = None) -> str:
     return click.style(text, fg=colour) if colour and coloured() else text
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, give: str, right: Iterable[str] = ()) -> str:
-    """Return an aligned table; where it does not fit the terminal the column `give` is cut."""
-    cells = [[plain(value) for value in row] for row in rows]
-    widths = [max(map(width, column)) for column in zip(headings, *cells, strict=True)]
-    room = shutil.get_terminal_size((120, 24)).columns
-    giving = headings.index(give)
-    over = sum(widths) + 2 * (len(widths) - 1) - room
-    if over > 0:
-        widths[giving] = max(8, widths[giving] - over)
-    to_right = [heading in set(right) for heading in headings]
-    lines = [_line(headings, widths, to_right), *(_line(row, widths, to_right, painted=True) for row in cells)]
-    return "\n".join(lines)
+def room() -> int:
+    """Return how many columns may be used: the terminal's, and any number where nobody looks at one."""
+    if os.environ.get("COLUMNS", "").isdigit() or sys.stdout.isatty():
+        return shutil.get_terminal_size((120, 24)).columns
+    return sys.maxsize
 
 
-def _line(row: Sequence[str], widths: Sequence[int], to_right: Sequence[bool], *, painted: bool = False) -> str:
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, give: Sequence[str], right: Iterable[str] = ()
+) -> str:
+    """Return an aligned table without its empty columns.
+
+    Where it does not fit, the columns `give` are cut in turn, and then left out in turn.
+    """
+    columns = [[plain(value) for value in column] for column in zip(*rows, strict=True)]
+    kept = {heading: cells for heading, cells in zip(headings, columns, strict=True) if any(cells)}
+    widths = _fitted({heading: max(map(width, (heading, *cells))) for heading, cells in kept.items()}, give)
+    lines = [list(widths), *zip(*(kept[heading] for heading in widths), strict=True)]
+    to_right = set(right)
+    shapes = [(widths[heading], heading in to_right) for heading in widths]
+    return "\n".join(_line(line, shapes, painted=number > 0) for number, line in enumerate(lines))
+
+
+def _fitted(widths: dict[str, int], give: Sequence[str]) -> dict[str, int]:
+    def over() -> int:
+        return sum(widths.values()) + len(GAP) * (len(widths) - 1) - room()
+
+    giving = [heading for heading in give if heading in widths]
+    for heading in giving:
+        widths[heading] -= max(0, min(over(), widths[heading] - NARROWEST))
+    for heading in giving:
+        if over() > 0:
+            del widths[heading]
+    return widths
+
+
+def _line(row: Sequence[str], shapes: Sequence[tuple[int, bool]], *, painted: bool) -> str:
     parts = []
-    for text, columns, right in zip(row, widths, to_right, strict=True):
+    for text, (columns, to_right) in zip(row, shapes, strict=True):
         shown = cut(text, columns)
         space = " " * (columns - width(shown))
         word = paint(shown) if painted else shown
-        parts.append(space + word if right else word + space)
-    return "  ".join(parts).rstrip()
+        parts.append(space + word if to_right else word + space)
+    return GAP.join(parts).rstrip()
 
 
 def age(at: datetime | None, now: datetime | None = None) -> str:

@@ -114,7 +114,7 @@ def workers_table(found: list[Worker]) -> str:
         for one in found
     ]
     headings = ("WORKER", "CLUSTER", "VERDICT", "STATUS", "BEAT", "ACTIVE", "PROCESSED", "QUEUES", "NOTES")
-    return table(headings, rows, give="NOTES", right=("BEAT", "ACTIVE", "PROCESSED"))
+    return table(headings, rows, give=("QUEUES", "NOTES"), right=("BEAT", "ACTIVE", "PROCESSED"))
 
 
 def worker_details(one: Worker) -> str:
@@ -154,8 +154,8 @@ def tasks_table(found: list[Task]) -> str:
         )
         for one in found
     ]
-    headings = ("TASK", "STATE", "NAME", "AGE", "RAN", "WAITED", "RETRIES", "ARGUMENTS OR EXCEPTION")
-    return table(headings, rows, give=headings[-1], right=("AGE", "RAN", "WAITED", "RETRIES"))
+    headings = ("TASK", "STATE", "NAME", "AGE", "RAN", "WAITED", "RETRIES", "EXCEPTION OR ARGS")
+    return table(headings, rows, give=("EXCEPTION OR ARGS", "TASK", "NAME"), right=("AGE", "RAN", "WAITED", "RETRIES"))
 
 
 def incidents_table(found: list[Incident]) -> str:
@@ -173,18 +173,22 @@ def incidents_table(found: list[Incident]) -> str:
         for one in found
     ]
     headings = ("INCIDENT", "WORKER", "CLUSTER", "VERDICT", "STATE", "AGE", "LAST")
-    return table(headings, rows, give="LAST", right=("AGE",))
+    return table(headings, rows, give=("LAST", "CLUSTER"), right=("AGE",))
 
 
 def story(one: Incident) -> str:
     """Return an incident with its evidence and its steps as a timeline."""
-    held = f", held: {plain(one.held_reason)}" if one.held_reason else ""
+    held = f" ({plain(one.held_reason)})" if one.held_reason else ""
     head = f"{plain(one.worker_name)} in {plain(one.cluster)}: {paint(one.verdict)}, {paint(one.state)}{held}"
     opened = f"opened {clock(one.opened_at)} UTC, {age(one.opened_at)} ago" + (
         f", resolved {clock(one.resolved_at)}" if one.resolved_at else ""
     )
     proof = [(line.signal, line.reading, clock(line.at), line.rules_out) for line in one.evidence]
-    evidence = table(("SIGNAL", "READING", "AT", "RULES OUT"), proof, give="READING") if proof else "none recorded"
+    evidence = (
+        table(("SIGNAL", "READING", "AT", "RULES OUT"), proof, give=("READING", "RULES OUT"))
+        if proof
+        else "none recorded"
+    )
     steps = [step_line(one, number) for number in range(len(one.steps))]
     parts = [head, opened, "", "Evidence", evidence, "", "Story", *steps]
     if one.approvable:
@@ -215,7 +219,7 @@ def apps_table(found: list[App]) -> str:
         for one in app.instances
     ]
     headings = ("APP", "CLUSTER", "INSTANCE", "STATE", "UP", "VERDICT", "GUID", "DETAILS")
-    return table(headings, rows, give="DETAILS", right=("UP",))
+    return table(headings, rows, give=("DETAILS", "GUID"), right=("UP",))
 
 
 def _load(one: Worker) -> str:

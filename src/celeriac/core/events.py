@@ -4,10 +4,15 @@ A message holds one event or, with routing key `task.multi`, a list of them. Unk
 cannot be read is counted and skipped, and the rest of its message is kept.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+# What cannot be a time, or does not fit the store's 64 bits, makes its event malformed: one row would stop the store.
+Instant = Annotated[float, Meta(ge=0, le=1e11)]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Event(Struct, frozen=True, gc=False):
@@ -15,13 +20,13 @@ class Event(Struct, frozen=True, gc=False):
 
     type: str
     hostname: str
-    timestamp: float
-    pid: int = 0
-    clock: int = 0
+    timestamp: Instant
+    pid: Count = 0
+    clock: Count = 0
     # worker-*
-    freq: float | None = None
-    active: int | None = None
-    processed: int | None = None
+    freq: Seconds | None = None
+    active: Count | None = None
+    processed: Count | None = None
     sw_ident: str | None = None
     sw_ver: str | None = None
     # task-*
@@ -31,12 +36,12 @@ class Event(Struct, frozen=True, gc=False):
     kwargs: str | None = None
     root_id: str | None = None
     parent_id: str | None = None
-    retries: int | None = None
+    retries: Count | None = None
     eta: str | None = None
     expires: str | None = None
     queue: str | None = None
     result: str | None = None
-    runtime: float | None = None
+    runtime: Seconds | None = None
     exception: str | None = None
     traceback: str | None = None
 

@@ -38,7 +38,8 @@ class ClusterState:
         kind = event.type
         if kind.startswith("task-"):
             self._fold_task(event)
-            if kind != "task-sent":  # a producer is no worker
+            # A producer is no worker, and a task's own `send_event` carries the pid of a pool's child.
+            if kind in tasks.STATES and kind != "task-sent":
                 self._hear(event, received_at, task=True)
         elif kind.startswith("worker-"):
             self._hear(event, received_at, task=False)

@@ -22,6 +22,7 @@ from celeriac.core.model import (
     Verdict,
     opaque,
 )
+from celeriac.core.readings import Evidence
 
 
 class Act(Struct, frozen=True):
@@ -74,6 +75,9 @@ def crashed(crash: Crash, finding: Finding, incident: Incident | None, now: floa
         held_reason=None,
         remedy=RemedyKind.NONE,
         cause=crash.id,
+        evidence=(
+            Evidence("platform events", f"{text}; guid {crash.instance_guid}, crash {crash.count} in a row", crash.at),
+        ),
         guid=crash.instance_guid,
         deadline_at=now + patience(finding, limits),
     )

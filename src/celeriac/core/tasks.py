@@ -64,19 +64,17 @@ def apply(task: Task, event: Event) -> None:
     if state is None:
         return
     at = event.timestamp
-    _move(task, state, at)
+    _move(task, state, event)
     if state in {PENDING, "RECEIVED"}:
         _describe(task, event)
     if state == PENDING:
-        task.sent_at = _latest(task.sent_at, at)
-        task.queue = event.queue or task.queue
+        if task.sent_at is None or at >= task.sent_at:
+            task.sent_at, task.queue = at, event.queue
         return
     if (at, event.hostname) > (task.worker_at, task.worker or ""):
         task.worker, task.worker_at = event.hostname, at
     _time(task, state, at)
-    if state == "SUCCESS":
-        task.result, task.runtime = event.result, event.runtime
-    elif event.exception is not None and at >= task.failed_at:
+    if event.exception is not None and at >= task.failed_at:
         task.exception, task.traceback, task.failed_at = event.exception, event.traceback, at
 
 
@@ -89,12 +87,14 @@ def _time(task: Task, state: str, at: float) -> None:
         task.finished_at = _latest(task.finished_at, at)
 
 
-def _move(task: Task, state: str, at: float) -> None:
+def _move(task: Task, state: str, event: Event) -> None:
+    """Take the newer state, and with it its result: a task that runs twice shows the end of its later run."""
     # A producer's clock is not the worker's: that a task was sent never outweighs what a worker said.
-    key = (0.0 if state == PENDING else at, RANK[state])
+    key = (0.0 if state == PENDING else event.timestamp, RANK[state])
     held = (0.0 if task.state == PENDING else task.state_at, RANK[task.state])
     if key > held:
         task.state, task.state_at = state, key[0]
+        task.result, task.runtime = event.result, event.runtime
 
 
 def _describe(task: Task, event: Event) -> None:

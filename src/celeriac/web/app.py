@@ -1,5 +1,7 @@
 """Makes the console's app from the reads and orders that it is given; importing this module makes nothing."""
 
+import json
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,18 +32,17 @@ DESCRIPTION = (
 
 
 def create_app(
-    queries: Queries, commands: Commands, *, root_path: str = "", allowed_hosts: Collection[str] = ()
+    queries: Queries, commands: Commands, *, allowed_hosts: Collection[str] = ()
 ) -> Console:
     """Make the app: pages at `/`, the API at `/api/v1`, health at `/healthz` and `/readyz`.
 
-    `root_path` is the prefix that a proxy strips; `allowed_hosts` are the names, besides this machine's own, that
-    requests may call it by.
+    `allowed_hosts` are the names, besides this machine's own, that requests may call it by. The prefix that a proxy
+    strips is the server's `root_path`.
     """
     app = FastAPI(
         title="Celeriac",
         version=celeriac.__version__,
         description=DESCRIPTION,
-        root_path=root_path,
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -75,5 +76,17 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schemas["Problem"] = errors.Problem.model_json_schema()
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
-        app.openapi_schema = made
+        for methods in made["paths"].values():
+            for call in methods.values():
+                # FastAPI's own shape of a refusal, which `errors` replaces; routes that can refuse declare ours.
+                if "application/json" in call["responses"].get("422", {}).get("content", {}):
+                    del call["responses"]["422"]
+        app.openapi_schema = _in_words_of_the_domain(made)
     return app.openapi_schema
+
+
+def _in_words_of_the_domain(document: dict[str, Any]) -> dict[str, Any]:
+    """Name the shapes as people do: `Worker` and `WorkerList`, not the names of our classes."""
+    text = re.sub(r"Items_(\w+?)View_", r"\1List", json.dumps(document))
+    named: dict[str, Any] = json.loads(re.sub(r"\b(\w+)View\b", r"\1", text))
+    return named

@@ -59,7 +59,7 @@ class BrowserSafety:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        reason = self._foreign_host(scope["path"], headers) or foreign_origin(scope["method"], headers)
+        reason = self._foreign_host(own_path(scope), headers) or foreign_origin(scope["method"], headers)
         app = self._app
         if reason:
             scope["refused"] = RefusedRequest(reason)
@@ -71,6 +71,12 @@ class BrowserSafety:
         if path in ANY_HOST or is_loopback(host) or host in self._allowed:
             return None
         return f"This console does not answer to the name {host!r}. If the name is yours, add it to the allowed hosts."
+
+
+def own_path(scope: Scope) -> str:
+    """Return the path below the prefix that a proxy strips."""
+    path, prefix = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(prefix)
 
 
 def _with_headers(send: Send) -> Send:

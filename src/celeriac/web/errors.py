@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from celeriac.core.errors import CeleriacError, ConflictError, MissingError, RefusedError, UnreachableError
-from celeriac.web.auth import SECURITY_HEADERS, RefusedRequest
+from celeriac.web.auth import SECURITY_HEADERS, RefusedRequest, own_path
 from celeriac.web.pages.templating import render
 
 STATUS: dict[type[Exception], HTTPStatus] = {
@@ -85,7 +85,7 @@ def _unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001
 
 
 def _answer(request: Request, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    if request.url.path.startswith(MACHINE_PATHS):
+    if own_path(request.scope).startswith(MACHINE_PATHS):
         problem = Problem(title=status.phrase, status=status, detail=detail, instance=request.url.path)
         return JSONResponse(problem.model_dump(), status, headers, PROBLEM)
     template = "partials/notice.html" if request.headers.get("hx-request") else "error.html"

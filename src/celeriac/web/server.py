@@ -14,13 +14,14 @@ GRACE_S = 2
 class Server(uvicorn.Server):
     """A uvicorn that ends the streams when it begins to stop, instead of waiting for every page to go."""
 
-    def __init__(self, app: Console, host: str = "127.0.0.1", port: int = 5555) -> None:
+    def __init__(self, app: Console, host: str = "127.0.0.1", port: int = 5555, root_path: str = "") -> None:
         self._feed = cast("Feed", app.state.feed)
         super().__init__(
             uvicorn.Config(
                 app,
                 host=host,
                 port=port,
+                root_path=root_path,
                 log_config=None,
                 access_log=False,
                 server_header=False,

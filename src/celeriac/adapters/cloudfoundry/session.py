@@ -48,6 +48,10 @@ class Session:
         """Close the connections."""
         self._http.close()
 
+    def log_in(self) -> None:
+        """Get a token; raises RefusedError if the foundation refuses these credentials."""
+        self._login.token(self.link("login"))
+
     def get(self, path: str, **params: Any) -> Any:
         """Return the JSON answer of a read; repeated a few times while the foundation is busy."""
         for attempt in range(1, READS + 1):

@@ -4,7 +4,7 @@ A worker's name may hold a slash (`orders-worker/0`), so its paths take the rest
 """
 
 from http import HTTPStatus
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
@@ -21,10 +21,6 @@ class Items(BaseModel, Generic[T]):
 
     items: list[T]
     next: str | None = None
-
-    @classmethod
-    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
-        return f"{params[0].__name__.removesuffix('View')}List"
 
 
 Cluster = Annotated[str | None, Query(description="only this cluster")]

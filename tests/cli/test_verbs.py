@@ -1,0 +1,215 @@
+"""The verbs over HTTP: tables, JSON, questions, exit codes."""
+
+import json
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+import harness
+from celeriac.__main__ import main as run
+from celeriac.cli import act
+from celeriac.cli import main as root
+from celeriac.core.model import IncidentState, RemedyState, Step
+from web import samples
+
+ESCAPES = "\x1b]0;owned\x07\x1b[31m\u202e\x9b2J\nnext"
+
+
+class Keeper:
+    """Stands in for the keeper: what it makes of an order as soon as it is stored."""
+
+    def __init__(self, world):
+        self.world = world
+        self._submit = world.requests.submit
+        self.order = {}
+        self.incident = None
+        world.requests.submit = self.take
+
+    def take(self, remedy):
+        self._submit(msgspec.structs.replace(remedy, **self.order))
+        if self.incident:
+            self.world.journal.stories[self.incident.id] = self.incident
+
+
+@pytest.fixture
+def keeper(world, monkeypatch):
+    monkeypatch.setattr(act, "LOOK_EVERY_S", 0.02)
+    return Keeper(world)
+
+
+@pytest.fixture
+def celeriac(console, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("CELERIAC_URL", console.url)
+
+    def running(*arguments, typed=""):
+        return CliRunner().invoke(root, arguments, input=typed)
+
+    return running
+
+
+def said(result):
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_workers_as_a_table(celeriac):
+    lines = said(celeriac("workers")).splitlines()
+
+    assert lines[0].split()[:4] == ["WORKER", "CLUSTER", "VERDICT", "STATUS"]
+    assert [line.split()[:4] for line in lines if "hung" in line] == [["orders-worker/2", "orders", "hung", "OFFLINE"]]
+    assert "healthy?" in said(celeriac("workers", "--cluster", "orders"))
+    assert max(map(len, lines)) <= 120
+
+
+def test_one_worker_in_detail(celeriac):
+    text = said(celeriac("workers", "orders-worker/2"))
+
+    assert "guid " + samples.GUID.format(2) in text
+    assert "prefork with 8 slots" in text
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120])
+@pytest.mark.parametrize("verb", ["workers", "tasks", "incidents", "apps"])
+def test_tables_fit_the_terminal(celeriac, monkeypatch, verb, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    assert max(map(len, said(celeriac(verb)).splitlines())) <= columns
+
+
+def test_tasks_filtered_by_state_and_by_the_workers_name(celeriac):
+    text = said(celeriac("tasks", "--state", "failure", "--worker", "orders-worker/3"))
+
+    assert "ConnectionError(" in text
+    assert "FAILURE" in text
+    assert "SUCCESS" not in text
+    assert said(celeriac("tasks", "--name", "nope")) == "No task fits.\n"
+
+
+def test_the_story_of_an_incident(celeriac):
+    text = said(celeriac("incidents", "inc-hung"))
+
+    assert "9 connections, none fetching, idle 33 s" in text
+    assert "a long task that still fetches" in text
+    assert "14:09:11  held       mode approve: a person must approve" in text
+    assert "celeriac approve inc-hung" in text
+
+
+def test_open_incidents_unless_all_are_wanted(celeriac):
+    assert "inc-past" not in said(celeriac("incidents"))
+    assert "inc-past" in said(celeriac("incidents", "--all"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "length"),
+    [(("workers",), 7), (("tasks", "--limit", "5"), 5), (("incidents", "--all"), 3), (("apps",), 1)],
+)
+def test_every_read_prints_json(celeriac, arguments, length):
+    assert len(json.loads(said(celeriac(*arguments, "--json")))) == length
+
+
+def test_json_of_one(celeriac):
+    assert json.loads(said(celeriac("workers", "orders-worker/2", "--json")))["verdict"] == "hung"
+    assert json.loads(said(celeriac("incidents", "inc-hung", "--json")))["evidence"][1]["signal"] == "ping"
+
+
+def test_data_cannot_command_the_terminal(celeriac, world):
+    one = samples.task(3)
+    one.name, one.exception, one.uuid = ESCAPES, ESCAPES, ESCAPES
+    world.histories["orders"].rows = {ESCAPES: one}
+    world.journal.stories["inc-hung"] = msgspec.structs.replace(
+        world.hung, steps=(Step(samples.NOW, ESCAPES, ESCAPES),)
+    )
+
+    for arguments in (("tasks",), ("incidents", "inc-hung"), ("incidents",), ("tasks", "--json")):
+        text = said(celeriac(*arguments))
+        assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(text), arguments
+
+
+def test_approving_shows_the_evidence_asks_and_follows_to_the_end(celeriac, world, keeper):
+    keeper.order = {"state": RemedyState.VERIFIED}
+    more = (*world.hung.steps, Step(samples.NOW, "resolved", "3 heartbeats, ping, and a task received"))
+    keeper.incident = msgspec.structs.replace(world.hung, state=IncidentState.RESOLVED, steps=more, held_reason=None)
+
+    result = celeriac("approve", "inc-hung", typed="y\n")
+
+    assert result.exit_code == 0
+    assert "none of its connections fetches" in result.stdout
+    assert "Approve the restart of orders-worker/2?" in result.stdout
+    assert result.stdout.rstrip().endswith("Resolved.")
+    assert "3 heartbeats, ping, and a task received" in result.stdout
+
+
+def test_a_no_orders_nothing(celeriac, world):
+    result = celeriac("approve", "inc-hung", typed="n\n")
+
+    assert result.exit_code == 1
+    assert "Nothing was done." in result.stdout
+    assert world.requests.asked == {}
+
+
+def test_nobody_to_ask_is_told(celeriac, world):
+    result = celeriac("restart", "orders-worker/0", typed="")
+
+    assert result.exit_code != 0
+    assert "add --yes" in result.stderr
+    assert world.requests.asked == {}
+
+
+def test_an_order_that_lapses_is_told_with_its_note(celeriac, keeper):
+    keeper.order = {"state": RemedyState.LAPSED, "note": "the instance changed meanwhile"}
+
+    result = celeriac("restart", "orders-worker/0", "--yes")
+
+    assert result.exit_code == 1
+    assert "Not resolved; the order is lapsed: the instance changed meanwhile" in result.stdout
+
+
+def test_an_escalation_is_not_resolved(celeriac, world, keeper):
+    keeper.order = {"state": RemedyState.UNVERIFIED}
+    keeper.incident = msgspec.structs.replace(world.hung, state=IncidentState.ESCALATED)
+
+    assert celeriac("approve", "inc-hung", "--yes").exit_code == 1
+
+
+def test_a_restart_says_what_it_will_do(celeriac, world):
+    text = said(celeriac("restart", "orders-worker/2", "--yes", "--no-wait"))
+
+    assert samples.GUID.format(2) in text
+    assert "8 tasks now; they will be cut off" in text
+    assert [one.actor for one in world.requests.asked.values()] == ["someone on this machine"]
+
+
+def test_what_has_no_instance_cannot_be_restarted(celeriac, world):
+    result = celeriac("restart", "celery@billing-1", "--yes")
+
+    assert result.exit_code != 0
+    assert "no running platform instance" in result.stderr
+    assert world.requests.asked == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("workers", "nope"), "Error: No worker 'nope' is known."),
+        (("incidents", "nope"), "Error: No incident 'nope' is known."),
+        (("approve", "inc-past", "--yes"), "Error: There is nothing to approve: the incident is resolved."),
+        (("wrokers",), "Did you mean 'workers'?"),
+        (("workers", "--jsno"), "No such option '--jsno'."),
+        (("tasks", "--limit", "900"), "900 is not in the range"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence_and_code_2(celeriac, capsys, arguments, words):
+    assert run(list(arguments)) == 2
+
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert "Traceback" not in printed.err
+
+
+def test_no_console_is_told_with_the_fix(monkeypatch, capsys):
+    monkeypatch.setenv("CELERIAC_URL", f"http://127.0.0.1:{harness.free_port()}")
+
+    assert run(["workers"]) == 2
+    assert "celeriac serve" in capsys.readouterr().err

@@ -1,0 +1,118 @@
+"""The typed client against a real console, and what it says when there is none."""
+
+import datetime as dt
+import http.server
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import harness
+from celeriac.client import Celeriac, ClientError
+from web import samples
+
+
+@pytest.fixture
+def client(console) -> Iterator[Celeriac]:
+    with Celeriac(console.url) as connected:
+        yield connected
+
+
+def test_it_reads_every_noun(client):
+    assert [one.mode for one in client.clusters()] == ["approve", "observe"]
+    assert len(client.workers()) == 7
+    assert [one.name for one in client.workers("billing")] == ["celery@billing-1"]
+    assert client.apps()[0].instances[2].verdict == "hung"
+    assert [one.id for one in client.incidents(open=True)] == ["inc-crashed", "inc-hung"]
+    assert client.incident("inc-past").state == "resolved"
+
+
+def test_a_worker_by_a_name_with_a_slash(client):
+    one = client.worker("orders-worker/2")
+
+    assert (one.verdict, one.instance.guid, one.id) == ("hung", samples.GUID.format(2), client.worker(one.node).id)
+    assert client.worker("orders-worker/2", "orders") == one
+
+
+def test_times_are_aware(client):
+    assert client.incident("inc-hung").opened_at.utcoffset() == dt.timedelta(0)
+
+
+def test_tasks_by_page_and_filter(client):
+    first = client.tasks(limit=40)
+    second = client.tasks(limit=40, cursor=first.next)
+
+    assert (len(first.items), len(second.items), second.next) == (40, 20, None)
+    assert {one.state for one in client.tasks(state="FAILURE").items} == {"FAILURE"}
+    assert client.task(first.items[0].uuid) == first.items[0]
+
+
+def test_orders_are_stored(client, world):
+    for remedy in (client.restart("orders-worker/0"), client.approve("inc-hung")):
+        assert world.requests.asked[remedy.id].by_person
+        assert client.remedy(remedy.id) == remedy
+
+
+def test_a_problem_carries_title_detail_and_status(client):
+    with pytest.raises(ClientError, match="No worker 'nope' is known") as caught:
+        client.worker("nope")
+
+    assert (caught.value.title, caught.value.status) == ("Not Found", 404)
+
+
+def test_no_console_is_told_with_the_fix():
+    url = f"http://127.0.0.1:{harness.free_port()}"
+
+    with Celeriac(url) as client, pytest.raises(ClientError) as caught:
+        client.workers()
+
+    assert caught.value.status is None
+    for words in (url, "celeriac serve", "--url", "CELERIAC_URL"):
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://[::1", "ftp://127.0.0.1", "http://127.0.0.1:many"])
+def test_an_address_that_is_none_is_told(url):
+    with pytest.raises(ClientError), Celeriac(url) as client:
+        client.workers()
+
+
+class Stranger(http.server.BaseHTTPRequestHandler):
+    """Answers as some other program would."""
+
+    def do_GET(self):
+        self.send_response(200 if "workers" in self.path else 502)
+        self.end_headers()
+        self.wfile.write(b"<html>It works!</html>")
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_another_program_is_told_apart(stranger):
+    with Celeriac(stranger) as client:
+        with pytest.raises(ClientError, match="is not a Celeriac console of this version"):
+            client.workers()
+        with pytest.raises(ClientError, match="it said 502"):
+            client.apps()
+
+
+def test_it_stands_alone():
+    program = "import sys, celeriac.client; print([name for name in sys.modules if name.startswith('celeriac')])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    loaded = set(done.stdout.translate(str.maketrans("", "", "[]',\n")).split())
+
+    assert loaded == {"celeriac", "celeriac.client", "celeriac.client.api", "celeriac.client.answers"}

@@ -1,0 +1,319 @@
+"""Folding events into incarnations and task rows."""
+
+import pytest
+
+from celeriac.core.events import Event
+from celeriac.core.fold import ClusterState
+from celeriac.core.model import Incarnation
+
+NODE = "celery@a"
+T0 = 1_790_000_000.0
+
+
+def event(type, at=0.0, *, host=NODE, pid=7, **fields) -> Event:
+    return Event(type, host, T0 + at, pid=pid, **fields)
+
+
+def task_event(kind, at=0.0, *, uuid="t1", **fields) -> Event:
+    return event(f"task-{kind}", at, uuid=uuid, **fields)
+
+
+def folded(*events, state=None, lag=0.0) -> ClusterState:
+    """Fold events that arrive in this order, each `lag` seconds after it was sent."""
+    state = state or ClusterState()
+    for one in events:
+        state.fold(one, one.timestamp + lag)
+    return state
+
+
+def row(*events):
+    return folded(*events).tasks["t1"]
+
+
+def life(*events, lag=0.0) -> Incarnation:
+    return folded(*events, lag=lag).incarnations[NODE, 7]
+
+
+# Tasks ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_task_that_was_sent_is_pending_in_its_queue():
+    """`task-sent` names the queue and the task; the producer is no worker of it."""
+    task = row(task_event("sent", 1, host="gen9@web", name="mail", args="(1,)", kwargs="{}", queue="celery", retries=0))
+
+    assert (task.state, task.name, task.queue, task.sent_at, task.worker) == ("PENDING", "mail", "celery", T0 + 1, None)
+
+
+def test_a_task_that_succeeded_has_all_its_times():
+    """Received, started and succeeded each leave their time, the worker and the result."""
+    task = row(
+        task_event("received", 1, name="mail", args="(1,)", root_id="r", parent_id="p", eta="e", expires="x"),
+        task_event("started", 2),
+        task_event("succeeded", 5, result="'ok'", runtime=3.0),
+    )
+
+    assert (task.state, task.finished, task.worker) == ("SUCCESS", True, NODE)
+    assert (task.received_at, task.started_at, task.finished_at) == (T0 + 1, T0 + 2, T0 + 5)
+    assert (task.result, task.runtime) == ("'ok'", 3.0)
+    assert (task.root_id, task.parent_id, task.eta, task.expires) == ("r", "p", "e", "x")
+
+
+def test_a_task_that_failed_keeps_its_exception():
+    """`task-failed` ends the task with exception and traceback."""
+    task = row(task_event("received", 1), task_event("failed", 2, exception="ValueError('x')", traceback="Traceback…"))
+
+    assert (task.state, task.exception, task.traceback) == ("FAILURE", "ValueError('x')", "Traceback…")
+    assert task.finished_at == T0 + 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "finished"),
+    [
+        ("retried", "RETRY", False),
+        ("revoked", "REVOKED", True),
+        ("rejected", "REJECTED", True),
+        ("cancelled", "CANCELLED", True),
+    ],
+)
+def test_every_other_end_of_a_run_has_its_state(kind, state, finished):
+    """Retried is an end of the run and not of the task; revoked, rejected and cancelled are ends of both."""
+    task = row(task_event("received", 1), task_event(kind, 2))
+
+    assert (task.state, task.finished, task.finished_at) == (state, finished, T0 + 2 if finished else None)
+
+
+def test_a_retried_task_that_then_succeeds_shows_both():
+    """The row of a task that succeeds at its second attempt is SUCCESS, and still tells why it was retried."""
+    task = row(
+        task_event("received", 1, retries=0),
+        task_event("started", 2),
+        task_event("retried", 3, exception="Timeout()"),
+        task_event("received", 4, retries=1),
+        task_event("started", 5),
+        task_event("succeeded", 6, result="1", runtime=1.0),
+    )
+
+    assert (task.state, task.retries, task.exception, task.result) == ("SUCCESS", 1, "Timeout()", "1")
+
+
+def test_events_that_arrive_late_change_nothing_newer():
+    """An end that is known is not undone by the beginning that arrives after it."""
+    task = row(task_event("succeeded", 5, result="1", runtime=1.0), task_event("started", 2), task_event("received", 1))
+
+    assert (task.state, task.started_at, task.received_at) == ("SUCCESS", T0 + 2, T0 + 1)
+
+
+def test_an_end_wins_over_a_beginning_within_one_tick():
+    """A task can be received, started and done within one tick of the worker's clock."""
+    task = row(task_event("succeeded", 1, result="1"), task_event("started", 1), task_event("received", 1))
+
+    assert task.state == "SUCCESS"
+
+
+def test_a_producers_clock_never_outweighs_a_worker():
+    """A producer whose clock is ahead cannot make a task pending that has begun."""
+    task = row(task_event("started", 1), task_event("sent", 500, host="gen9@web", queue="celery"))
+
+    assert (task.state, task.queue) == ("STARTED", "celery")
+
+
+def test_a_redelivered_task_that_succeeds_twice_shows_the_later_result_in_any_order():
+    """After a visibility timeout a task runs twice; whichever end arrives first, the row shows the later one."""
+    first = task_event("succeeded", 5, result="'first'", runtime=5.0)
+    second = task_event("succeeded", 8, host="celery@b", result="'second'", runtime=8.0)
+
+    assert row(first, second).result == row(second, first).result == "'second'"
+
+
+# Workers -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_heartbeat_tells_of_its_worker():
+    """A heartbeat's fields are kept, with the time of its receipt."""
+    one = life(
+        event("worker-online", 0, freq=2.0, sw_ident="py-celery", sw_ver="5.7.0"),
+        event("worker-heartbeat", 2, freq=3.0, active=1, processed=9, clock=12),
+        lag=0.5,
+    )
+
+    assert (one.freq, one.active, one.processed, one.clock, one.beats) == (3.0, 1, 9, 12, 1)
+    assert (one.first_seen_at, one.last_seen_at, one.last_heartbeat_at) == (T0 + 0.5, T0 + 2.5, T0 + 2.5)
+    assert (one.software, one.longest_gap_s, one.sent_at) == ("py-celery 5.7.0", 2.0, T0 + 2)
+
+
+def test_the_answer_to_a_control_heartbeat_takes_nothing_away():
+    """A heartbeat that remote control asked for carries neither active nor processed: what is known stays."""
+    one = life(event("worker-heartbeat", 0, active=1, processed=9), event("worker-heartbeat", 1))
+
+    assert (one.active, one.processed, one.beats) == (1, 9, 2)
+
+
+def test_heartbeats_out_of_order_do_not_turn_counters_back():
+    """A late heartbeat counts as heard, and its older counters are ignored: that is no new life."""
+    state = folded(event("worker-heartbeat", 4, processed=9), event("worker-heartbeat", 2, processed=7, freq=8.0))
+
+    one = state.incarnations[NODE, 7]
+    assert (one.processed, one.freq, one.beats) == (9, 2.0, 2)
+
+
+def test_a_reconnect_is_no_new_life():
+    """After a broker outage a worker comes online again with a counter that goes on."""
+    one = life(
+        event("worker-heartbeat", 0, processed=9),
+        event("worker-online", 20, processed=9),
+        event("worker-heartbeat", 22, processed=10),
+    )
+
+    assert (one.first_seen_at, one.beats) == (T0, 2)
+
+
+def test_a_counter_that_falls_is_a_new_life():
+    """A worker that came back under the same name and pid counts from the beginning: its beats count anew."""
+    one = life(event("worker-heartbeat", 0, processed=9), event("worker-heartbeat", 20, processed=1))
+
+    assert (one.first_seen_at, one.beats) == (T0 + 20, 1)
+
+
+def test_coming_online_with_nothing_done_is_a_new_life():
+    """A worker that beat before and comes online with nothing done has been started again."""
+    one = life(
+        event("worker-heartbeat", 0, processed=0),
+        event("worker-online", 20, processed=0),
+    )
+
+    assert (one.first_seen_at, one.beats) == (T0 + 20, 0)
+
+
+def test_another_pid_is_another_incarnation():
+    """Node name and pid together name a life."""
+    state = folded(event("worker-heartbeat", 0), event("worker-heartbeat", 1, pid=8))
+
+    assert set(state.incarnations) == {(NODE, 7), (NODE, 8)}
+    assert state.incarnations[NODE, 7].key == f"{NODE}#7"
+
+
+def test_goodbye_means_draining_while_it_is_the_newest_word():
+    """`worker-offline` is sent when a warm shutdown begins; task events that follow do not undo it."""
+    one = life(
+        event("worker-heartbeat", 0),
+        event("worker-offline", 2),
+        task_event("succeeded", 9, result="1"),
+    )
+
+    assert (one.offline, one.offline_at, one.offline_sent_at) == (True, T0 + 2, T0 + 2)
+
+
+@pytest.mark.parametrize("back", ["worker-online", "worker-heartbeat"])
+def test_a_stale_goodbye_after_a_broker_outage_is_no_goodbye(back):
+    """Written when the connection broke, and delivered after the outage just before the worker is back."""
+    state = folded(event("worker-heartbeat", 0, processed=3))
+    state.fold(event("worker-offline", 1, processed=3), T0 + 12.9)
+    state.fold(event(back, 12.95, processed=3), T0 + 13)
+
+    assert not state.incarnations[NODE, 7].offline
+
+
+def test_a_stale_goodbye_that_arrives_after_the_return_is_no_goodbye():
+    """The order of arrival does not matter: the worker's own clock says which came last."""
+    state = folded(event("worker-online", 12.95, processed=3))
+    state.fold(event("worker-offline", 1, processed=3), T0 + 13)
+
+    assert not state.incarnations[NODE, 7].offline
+
+
+def test_producers_are_no_workers():
+    """Whoever sends a task has a name like a node's, and is none."""
+    assert folded(task_event("sent", host="gen123@web")).incarnations == {}
+
+
+def test_a_tasks_own_events_make_no_worker():
+    """`self.send_event("task-progress")` carries the pid of a pool's child: that is no second main process."""
+    state = folded(event("worker-heartbeat", 0), task_event("progress", 1, pid=8))
+
+    assert set(state.incarnations) == {(NODE, 7)}
+    assert state.unknown_types == 1
+
+
+def test_a_worker_without_heartbeats_is_known_by_its_tasks():
+    """With --without-heartbeat a worker speaks through its tasks alone."""
+    one = life(task_event("received", 1), task_event("started", 3))
+
+    assert (one.beats, one.last_heartbeat_at, one.last_task_at, one.last_seen_at) == (0, None, T0 + 3, T0 + 3)
+
+
+def test_events_that_nobody_knows_are_counted():
+    """A plugin's own event is no fault, and is not lost silently."""
+    assert folded(event("custom-thing"), task_event("progress")).unknown_types == 2
+
+
+def test_an_event_without_a_task_changes_no_task():
+    """The decoder refuses these; the state would too."""
+    state = folded(event("task-started"))
+
+    assert (state.tasks, state.unknown_types) == ({}, 1)
+
+
+# Changes and bounds --------------------------------------------------------------------------------------------------
+
+
+def test_what_changed_is_handed_over_once():
+    """`changes` gives each changed row once, as a copy that later events do not touch."""
+    state = folded(task_event("received", 1))
+
+    tasks, workers = state.changes()
+    assert ([one.uuid for one in tasks], [one.key for one in workers]) == (["t1"], [f"{NODE}#7"])
+    assert state.changes() == ([], [])
+
+    folded(task_event("started", 2), state=state)
+    assert (tasks[0].state, workers[0].last_seen_at) == ("RECEIVED", T0 + 1)
+
+
+def test_finished_tasks_leave_memory_when_they_are_taken():
+    """The store is the history: only unfinished tasks stay."""
+    state = folded(task_event("received", uuid="open"), task_event("failed", uuid="done", exception="x"))
+    state.changes()
+
+    assert set(state.tasks) == {"open"}
+
+
+def test_restored_workers_are_known_again():
+    """What an earlier observer has stored is taken up, so that one that died meanwhile is missed."""
+    state = ClusterState()
+    state.restore([Incarnation(NODE, 7, T0, T0 + 5, beats=3, processed=9)])
+    folded(event("worker-heartbeat", 20, processed=10), state=state)
+
+    one = state.incarnations[NODE, 7]
+    assert (one.first_seen_at, one.beats, one.longest_gap_s) == (T0, 4, 15.0)
+
+
+def test_when_memory_is_full_the_oldest_unfinished_tasks_go():
+    """They live on in the store; the newest stay in memory."""
+    state = ClusterState(max_tasks=10)
+    for number in range(25):
+        folded(task_event("received", number, uuid=f"t{number}"), state=state)
+        state.changes()
+
+    assert len(state.tasks) <= 10
+    assert "t24" in state.tasks
+    assert state.dropped == 0
+
+
+def test_when_nobody_takes_the_changes_events_of_further_tasks_are_counted_as_dropped():
+    """The store is away for long: memory stays bounded, and every loss is counted."""
+    state = ClusterState(max_tasks=10)
+    for number in range(25):
+        folded(task_event("received", number, uuid=f"t{number}"), state=state)
+    folded(task_event("started", 30, uuid="t3"), state=state)
+
+    tasks, _ = state.changes()
+    assert (len(tasks), state.dropped) == (10, 15)
+    assert next(one for one in tasks if one.uuid == "t3").state == "STARTED"
+
+
+def test_when_there_are_too_many_workers_the_longest_silent_is_forgotten():
+    """Names that never come back cannot fill the memory."""
+    state = ClusterState(max_workers=3)
+    for number in range(6):
+        folded(event("worker-heartbeat", number, host=f"celery@{number}"), state=state)
+
+    assert {node for node, _ in state.incarnations} == {"celery@3", "celery@4", "celery@5"}

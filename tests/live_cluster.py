@@ -1,0 +1,181 @@
+"""A live cluster for tests: real Redis, the emulator with real Celery workers, and Celeriac's roles, each killable."""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import harness
+from celeriac.adapters.cloudfoundry import Credentials, Session
+from celeriac.client import Celeriac, ClientError, Incident, Worker
+from celeriac.processes import Child, running, spawn
+
+HERE = Path(__file__).parent
+CELERY = "exec {python} -m celery -A celeriac.demo.shop worker -n worker@$CF_INSTANCE_GUID -Q {queues} -l INFO {more}"
+
+SOON = {"suspect_beats": 2, "silent": 6, "silent_beats": 3, "settle": 6, "recovered": 5, "lease": 2, "unclear": 12}
+"""Thresholds that suit an impatient test; the proofs that they lead to stay the same."""
+
+
+@dataclass(frozen=True)
+class App:
+    """One app of the emulator: real Celery workers of the sample project."""
+
+    name: str
+    instances: int = 1
+    queues: str = "orders"
+    more: str = "-c 2"
+
+    def table(self, env: str) -> str:
+        command = CELERY.format(python=sys.executable, queues=self.queues, more=self.more)
+        return f'[[apps]]\nname = "{self.name}"\ninstances = {self.instances}\ncommand = "{command}"\nenv = {env}\n'
+
+
+@dataclass
+class LiveCluster:
+    """Everything that runs for one test; `dump` shows it all when something is not as expected."""
+
+    folder: Path
+    redis: harness.Redis
+    api: str
+    port: int
+    stack: contextlib.ExitStack
+    client: Celeriac = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = self.stack.enter_context(Celeriac(f"http://127.0.0.1:{self.port}"))
+        self.session = Session(self.api, Credentials("platform.cf", username="celeriac", password="secret"))
+        self.stack.callback(self.session.close)
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "celeriac.toml"
+
+    def start(self, name: str, *argv: str) -> Child:
+        """Start one process of the test; its output is in `name`.log."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            child = spawn([sys.executable, *argv], name=name, stdout=log, stderr=log)
+        return self.stack.enter_context(running(child, grace=5))
+
+    def role(self, role: str) -> Child:
+        return self.start(role, "-m", "celeriac", "serve", "--only", role, "--config", str(self.config))
+
+    def serve(self) -> Child:
+        """Start all roles under their supervisor."""
+        return self.start("serve", "-m", "celeriac", "serve", "--config", str(self.config))
+
+    def migrate(self) -> None:
+        assert self.start("migrate", "-m", "celeriac", "migrate", "--config", str(self.config)).wait(30) == 0
+
+    def keeper_stopping_at(self, point: str) -> tuple[Child, Path]:
+        """Start a keeper that stands still at a named point; it says so in a file, and goes on when that is removed."""
+        flag = self.folder / f"reached-{point}"
+        script = str(HERE / "live" / "keeper_stopping_at.py")
+        return self.start(f"keeper-{point}", script, str(self.config), point, str(flag)), flag
+
+    def workers(self) -> dict[str, Worker]:
+        try:
+            return {one.name: one for one in self.client.workers()}
+        except ClientError:
+            return {}
+
+    def incidents(self) -> list[Incident]:
+        try:
+            return self.client.incidents()
+        except ClientError:
+            return []
+
+    def all_well(self, number: int, within: float = 60) -> dict[str, Worker]:
+        """Wait until so many workers are healthy and have said what they are."""
+
+        def well() -> dict[str, Worker] | None:
+            found = self.workers()
+            good = [one for one in found.values() if one.verdict == "healthy" and not one.suspect and one.pool]
+            return found if len(good) == len(found) == number else None
+
+        return self.until(well, within, f"{number} workers are healthy")
+
+    def resolved(self, worker: str, within: float = 100) -> Incident:
+        """Wait until the worker's incident is resolved."""
+
+        def found() -> Incident | None:
+            stories = [one for one in self.incidents() if one.worker_name == worker]
+            return next((one for one in stories if one.state == "resolved"), None)
+
+        return self.until(found, within, f"an incident of {worker} is resolved")
+
+    def until(self, condition: Any, within: float, why: str) -> Any:
+        return harness.wait_until(condition, within, why, dump=self.dump, every=0.2)
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Return the platform's audit events of one type."""
+        return list(self.session.pages("/v3/audit_events", types=kind))
+
+    def restarts(self) -> int:
+        """Return how many single instances were restarted through the platform's API, by anybody."""
+        return len(self.events("audit.app.process.terminate_instance"))
+
+    def app_guid(self, name: str) -> str:
+        return str(next(self.session.pages("/v3/apps", names=name))["guid"])
+
+    def dump(self) -> str:
+        parts = [json.dumps([str(one) for one in (*self.workers().values(), *self.incidents())], indent=1)]
+        for log in sorted(self.folder.glob("*.log")):
+            parts.append(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
+        return "\n".join(parts)
+
+
+@contextlib.contextmanager
+def live_cluster(folder: Path, *apps: App, heal: dict[str, object] | None = None) -> Iterator[LiveCluster]:
+    """Start Redis and the emulator with these apps, and write the settings; no role runs yet."""
+    with contextlib.ExitStack() as stack:
+        redis = stack.enter_context(harness.redis_running(folder / "redis"))
+        ready = folder / "emulator.url"
+        env = f'{{ BROKER_URL = "{redis.url}", RESULT_URL = "{redis.url[:-1]}1", PYTHONUNBUFFERED = "1" }}'
+        emulator = folder / "emulator.toml"
+        emulator.write_text(
+            f'ready_file = "{ready}"\norg = "demo"\nspace = "production"\nspeed = 15\ngrace_seconds = 3\n'
+            '[[users]]\nname = "celeriac"\npassword = "secret"\n' + "".join(app.table(env) for app in apps)
+        )
+        with (folder / "emulator.log").open("ab") as log:
+            child = spawn(
+                [sys.executable, "-m", "celeriac", "emulator", "--config", str(emulator)],
+                name="emulator",
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        stack.enter_context(running(child, grace=8))
+        harness.wait_until(ready.exists, 20, "the emulator is ready", dump=(folder / "emulator.log").read_text)
+        cluster = LiveCluster(folder, redis, ready.read_text().strip(), harness.free_port(), stack)
+        cluster.config.write_text(settings(cluster, apps, {"mode": "auto", "cycle": 0.5, **(heal or {})}))
+        yield cluster
+
+
+def settings(cluster: LiveCluster, apps: tuple[App, ...], heal: dict[str, object]) -> str:
+    names = json.dumps([app.name for app in apps])
+    rules = "\n".join(f"{name} = {json.dumps(value)}" for name, value in heal.items())
+    return f"""store = "{cluster.folder / "store"}"
+[console]
+port = {cluster.port}
+[[platform]]
+name = "cf"
+api = "{cluster.api}"
+org = "demo"
+space = "production"
+username = "celeriac"
+password = "secret"
+poll = 1
+poll_on_suspicion = 0.5
+[[cluster]]
+name = "demo"
+broker = "{cluster.redis.url}"
+platform = "cf"
+apps = {names}
+[heal]
+{rules}
+"""

@@ -1,0 +1,203 @@
+"""The API: every route, the shapes of its problems, and orders that are stored."""
+
+import msgspec
+import pytest
+
+from celeriac.core.errors import RefusedError, UnreachableError
+from celeriac.core.model import RemedyState
+from celeriac.web.auth import ANYBODY
+from web import samples
+
+
+def items(answer):
+    assert answer.status_code == 200, answer.text
+    assert set(answer.json()) == {"items", "next"}
+    return answer.json()["items"]
+
+
+def problem(answer, status):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(answer.json()) == {"type", "title", "status", "detail", "instance"}
+    assert answer.json()["status"] == status
+    return answer.json()["detail"]
+
+
+def test_clusters_tell_mode_and_verdicts(asked):
+    orders, billing = items(asked.get("/api/v1/clusters"))
+
+    assert (orders["id"], orders["mode"], orders["broker"], orders["open_incidents"]) == (
+        "orders",
+        "approve",
+        "redis",
+        2,
+    )
+    assert orders["verdicts"]["hung"] == 1
+    assert billing["broker"] == "amqp"
+    assert asked.get("/api/v1/clusters/orders").json() == orders
+
+
+def test_workers_of_one_cluster(asked):
+    assert [one["name"] for one in items(asked.get("/api/v1/workers?cluster=billing"))] == ["celery@billing-1"]
+    assert len(items(asked.get("/api/v1/workers"))) == 7
+
+
+@pytest.mark.parametrize("by", ["id", "name", "node"])
+def test_a_worker_by_id_name_or_node(asked, by):
+    hung = next(one for one in items(asked.get("/api/v1/workers")) if one["verdict"] == "hung")
+
+    found = asked.get(f"/api/v1/workers/{hung[by]}").json()
+
+    assert found == hung
+    assert found["instance"]["guid"] == samples.GUID.format(2)
+    assert found["incident"] == "inc-hung"
+    assert found["last_heartbeat_at"].endswith("Z")
+
+
+def test_an_ambiguous_name_is_answered_with_the_list(asked, world):
+    board = world.journal.boards["orders"]
+    twin = msgspec.structs.replace(board.findings[0], place=samples.place(0, cluster="billing"))
+    billing = world.journal.boards["billing"]
+    world.journal.boards["billing"] = msgspec.structs.replace(billing, findings=(*billing.findings, twin))
+
+    said = problem(asked.get("/api/v1/workers/orders-worker/0"), 409)
+
+    assert "orders-worker/0 in orders" in said
+    assert twin.place.id in said
+    assert asked.get("/api/v1/workers/orders-worker/0?cluster=billing").json()["id"] == twin.place.id
+
+
+def test_tasks_are_paged_newest_first(asked):
+    first = asked.get("/api/v1/tasks?limit=25").json()
+    second = asked.get("/api/v1/tasks", params={"limit": 40, "cursor": first["next"]}).json()
+
+    numbers = [one["args"] for one in first["items"] + second["items"]]
+
+    assert numbers == [f"({4711 + number}, 'EUR')" for number in range(60)]
+    assert second["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "fits"),
+    [
+        ("state=FAILURE", lambda one: one["state"] == "FAILURE"),
+        ("name=shop.stock.reserve", lambda one: one["name"] == "shop.stock.reserve"),
+        (f"worker=worker@{samples.GUID.format(3)}", lambda one: one["worker"].endswith(samples.GUID.format(3))),
+        ("cluster=orders", lambda one: one["cluster"] == "orders"),
+    ],
+)
+def test_tasks_are_filtered(asked, query, fits):
+    found = items(asked.get(f"/api/v1/tasks?{query}"))
+
+    assert found
+    assert all(map(fits, found))
+
+
+def test_a_task_by_both_of_its_ids(asked):
+    one = items(asked.get("/api/v1/tasks?limit=1"))[0]
+
+    assert asked.get(f"/api/v1/tasks/{one['id']}").json() == asked.get(f"/api/v1/tasks/{one['uuid']}").json() == one
+
+
+def test_incidents_with_evidence_and_story(asked):
+    every = items(asked.get("/api/v1/incidents"))
+    still_open = items(asked.get("/api/v1/incidents?open=true"))
+
+    assert [one["id"] for one in every] == ["inc-crashed", "inc-hung", "inc-past"]
+    assert [one["id"] for one in still_open] == ["inc-crashed", "inc-hung"]
+    assert items(asked.get("/api/v1/incidents?cluster=billing")) == []
+    hung = asked.get("/api/v1/incidents/inc-hung").json()
+    assert hung["evidence"][2]["rules_out"] == "a long task that still fetches"
+    assert [step["kind"] for step in hung["steps"]] == ["opened", "decided", "held"]
+    assert hung["approvable"]
+
+
+def test_apps_with_both_states(asked):
+    (app,) = items(asked.get("/api/v1/apps"))
+
+    assert [(one["state"], one["verdict"]) for one in app["instances"]][2] == ("RUNNING", "hung")
+
+
+def test_a_restart_is_stored_as_a_request(asked, world):
+    answer = asked.post("/api/v1/workers/orders-worker/0/restart")
+
+    assert answer.status_code == 202
+    stored = world.requests.asked[answer.json()["id"]]
+    assert (stored.state, stored.actor, stored.guid) == (RemedyState.REQUESTED, ANYBODY, samples.GUID.format(0))
+    assert asked.get(f"/api/v1/remedies/{stored.id}").json() == answer.json()
+
+
+def test_an_approval_is_stored_as_a_request(asked, world):
+    answer = asked.post("/api/v1/incidents/inc-hung/approve")
+
+    assert answer.status_code == 202
+    stored = world.requests.asked[answer.json()["id"]]
+    assert (stored.incident, stored.pid, stored.by_person) == ("inc-hung", 16, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/api/v1/clusters/nope", 404, "there are: orders, billing"),
+        ("GET", "/api/v1/workers?cluster=nope", 404, "No cluster 'nope'"),
+        ("GET", "/api/v1/workers/nope", 404, "No worker 'nope'"),
+        ("GET", "/api/v1/tasks/nope", 404, "No task 'nope'"),
+        ("GET", "/api/v1/incidents/nope", 404, "No incident 'nope'"),
+        ("GET", "/api/v1/remedies/nope", 404, "No remedy 'nope'"),
+        ("GET", "/api/v1/nope", 404, "nothing at /api/v1/nope"),
+        ("GET", "/api/v1/tasks?cursor=nope", 404, "cursor"),
+        ("GET", "/api/v1/tasks?limit=501", 422, "limit: input should be less than or equal to 500."),
+        ("GET", "/api/v1/tasks?limit=many", 422, "limit: input should be a valid integer"),
+        ("GET", "/api/v1/incidents?open=perhaps", 422, "open: "),
+        ("POST", "/api/v1/workers", 405, "does not take POST"),
+        ("POST", "/api/v1/workers/nope/restart", 404, "No worker 'nope'"),
+        ("POST", "/api/v1/workers/celery@billing-1/restart", 409, "no running platform instance"),
+        ("POST", "/api/v1/incidents/nope/approve", 404, "No incident 'nope'"),
+        ("POST", "/api/v1/incidents/inc-past/approve", 409, "nothing to approve"),
+    ],
+)
+def test_a_problem_is_one_clear_sentence(asked, method, path, status, words):
+    assert words in problem(asked.request(method, path), status)
+
+
+@pytest.mark.parametrize(("error", "status"), [(UnreachableError, 503), (RefusedError, 403)])
+def test_a_failing_store_is_a_problem_without_a_traceback(asked, world, error, status):
+    def fail(*_):
+        raise error("The store did not answer.")
+
+    world.journal.board = fail
+
+    assert problem(asked.get("/api/v1/workers"), status) == "The store did not answer."
+
+
+def test_a_defect_is_a_problem_without_a_traceback(world):
+    from fastapi.testclient import TestClient
+
+    from celeriac.web.app import create_app
+
+    def fail(*_):
+        raise ZeroDivisionError("secret detail")
+
+    world.journal.board = fail
+    asked = TestClient(create_app(world.queries, world.commands), "http://localhost", raise_server_exceptions=False)
+
+    answer = asked.get("/api/v1/workers")
+
+    assert "secret" not in answer.text
+    assert "did not expect" in problem(answer, 500)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_health_and_readiness(asked, world):
+    assert asked.get("/healthz").status_code == asked.get("/readyz").status_code == 200
+    assert asked.get("/readyz").json() == {"ready": True, "problems": []}
+
+    world.time += 60  # the keeper has said nothing since
+
+    assert asked.get("/healthz").status_code == 200
+    late = asked.get("/readyz")
+    assert late.status_code == 503
+    assert late.json()["problems"] == [
+        "orders: the keeper has not judged it yet or has stopped",
+        "billing: the keeper has not judged it yet or has stopped",
+    ]

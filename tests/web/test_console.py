@@ -1,0 +1,159 @@
+"""The page: what it shows, what it sends when something changed, and its two orders."""
+
+import re
+
+import msgspec
+import pytest
+from fastapi.testclient import TestClient
+
+from celeriac.core.model import HeldReason, Verdict
+from celeriac.web.app import create_app
+from celeriac.web.pages import wording
+from web import samples
+
+
+def have(text):
+    return re.findall(r'name="have" value="([^"]+)"', text)
+
+
+def test_the_verdict_line_names_who_is_in_trouble(asked):
+    page = asked.get("/").text
+
+    assert "orders-worker/4 crashed, orders-worker/2 hung" in page
+
+
+def test_the_page_shows_the_state_in_words(asked):
+    page = re.sub(r"[ \n]+", " ", asked.get("/").text)
+
+    for words in (
+        "mode approve",
+        "orders-worker/2 is hung and waits for approval",
+        "solo pool: it does not beat while it works",
+        "suspect",
+        "Waits for your approval",
+        "9 connections, none fetching, idle 33 s",
+        "broker outage",
+        "a person must approve",
+        "was hung",
+        "ConnectionError(&#39;payment gateway did not answer in 10 s&#39;)",
+        "1\N{THIN SPACE}284\N{THIN SPACE}221",
+    ):
+        assert words in page, words
+
+
+def test_only_what_can_be_approved_or_restarted_has_a_button(asked):
+    page = asked.get("/").text
+
+    assert re.findall(r'hx-post="/incidents/([^/]+)/approve"', page) == ["inc-hung"]
+    assert len(re.findall(r'hx-post="/workers/[^/]+/restart"', page)) == 6
+    assert page.count("No running platform instance is known") == 1
+
+
+def test_a_restart_says_first_what_it_will_do(world):
+    worker = next(one for one in world.queries.workers() if one.name == "orders-worker/2")
+
+    said = wording.restart_question(worker)
+
+    assert samples.GUID.format(2) in said
+    assert "index 2 of orders-worker" in said
+    assert "8 running tasks will be cut off" in said
+
+
+def test_an_empty_console_says_what_to_do():
+    world = samples.empty_world()
+    page = TestClient(create_app(world.queries, world.commands), "http://localhost").get("/").text
+
+    assert "celery -A yourapp worker -E" in page
+    assert "worker_send_task_events" in page
+    assert "No incident is open" in page
+    assert "No worker has been seen yet" in page
+
+
+def test_nothing_is_sent_when_nothing_changed(asked):
+    page = asked.get("/").text
+
+    again = asked.get("/fragments", params={"have": have(page)})
+
+    assert len(have(page)) == 6
+    assert again.status_code == 204
+
+
+def test_only_what_changed_is_sent(asked, world):
+    page = asked.get("/").text
+    world.histories["orders"].rows["new"] = samples.task(3)
+
+    changed = asked.get("/fragments", params={"have": have(page)})
+
+    assert re.findall(r'hx-target="#(\w+)"', changed.text) == ["tasks"]
+
+
+def test_time_alone_changes_nothing(asked, world):
+    page = asked.get("/").text
+    world.time += 5
+
+    assert asked.get("/fragments", params={"have": have(page)}).status_code == 204
+
+
+def test_an_order_is_stored_and_confirmed(asked, world):
+    answer = asked.post("/incidents/inc-hung/approve", headers={"hx-request": "true", "sec-fetch-site": "same-origin"})
+
+    assert answer.status_code == 202
+    assert "Restart of orders-worker/2 is approved" in answer.text
+    assert len(world.requests.asked) == 1
+
+
+def test_a_refused_order_says_why_in_the_page(asked):
+    answer = asked.post("/incidents/inc-past/approve", headers={"hx-request": "true"})
+
+    assert answer.status_code == 409
+    assert 'hx-target="#notice"' in answer.text
+    assert "nothing to approve" in answer.text
+
+
+def test_a_missing_page_is_a_page(asked):
+    answer = asked.get("/nope")
+
+    assert answer.status_code == 404
+    assert answer.text.startswith("<!doctype html>")
+    assert "There is nothing at /nope." in answer.text
+
+
+def test_a_prefix_is_put_before_every_address(world):
+    app = create_app(world.queries, world.commands)
+    page = TestClient(app, "http://localhost", root_path="/celeriac").get("/").text
+
+    addresses = re.findall(r'(?:src|href|hx-get|hx-post|hx-sse:connect)="(/[^"]*)"', page)
+
+    assert addresses
+    assert [each for each in addresses if not each.startswith("/celeriac/")] == []
+
+
+@pytest.mark.parametrize("reason", HeldReason)
+def test_every_reason_to_hold_has_words(world, reason):
+    world.journal.stories["inc-hung"] = msgspec.structs.replace(world.hung, held_reason=reason)
+
+    assert wording.held(world.queries.incident("inc-hung")) in wording.HELD.values()
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_verdict_has_a_look(verdict):
+    tone, icon = wording.look(verdict)
+
+    assert (tone, icon) != wording.PLAIN_LOOK
+    assert (tone == "alive") == (verdict in {Verdict.HEALTHY, Verdict.BUSY})
+
+
+def test_every_icon_is_drawn(asked):
+    page = asked.get("/").text
+    drawn = set(re.findall(r'<symbol id="i-(\w+)"', page))
+
+    assert {icon for _, icon in wording.LOOKS.values()} | {wording.PLAIN_LOOK[1]} <= drawn
+    assert set(re.findall(r'href="#i-(\w+)"', page)) <= drawn
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, ""), (0.0314, "31 ms"), (1.25, "1.2 s"), (59.99, "60.0 s"), (61, "1 min 01 s"), (3700, "1 h 01 min")],
+)
+def test_spans_of_time_read_well(seconds, words):
+    assert wording.seconds(seconds) == words

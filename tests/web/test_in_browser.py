@@ -1,0 +1,237 @@
+"""The page in a real browser: it stays live, asks before orders, leaves alone what people opened, and says when it is old."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+import harness
+from web import samples
+from web.serving import serving
+
+pytestmark = pytest.mark.live
+
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def browser(chromium):
+    with sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(browser, console):
+    """Return a function that opens the console; what the browser complains of fails the test."""
+
+    @contextmanager
+    def visiting(url=console.url, *, quietly=True, **context) -> Iterator[Page]:
+        complaints = []
+        with browser.new_context(**context) as visitor:
+            page = visitor.new_page()
+            page.on("console", lambda message: complaints.append(message.text))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.goto(url)
+            page.wait_for_selector("html[data-live=live]")
+            yield page
+        assert complaints == [] or not quietly
+
+    return visiting
+
+
+def tasks_shown(page):
+    return page.locator("#tasks tbody tr").count()
+
+
+def arrive(world, name="shop.mail.brand_new"):
+    one = samples.task(0)
+    one.uuid, one.name, one.state_at = name, name, world.time
+    world.histories["orders"].rows[one.uuid] = one
+    world.change()
+
+
+def test_a_change_appears_by_itself_and_touches_nothing_else(visit, world):
+    with visit() as page:
+        page.evaluate("document.querySelector('#workers tbody tr').dataset.mark = 'same'")
+        page.locator("#past > summary").click()
+        page.locator("#proof-inc-hung > summary").click()
+        page.locator("#tasks tbody tr details > summary").first.click()
+        opened = page.locator("#tasks details[open]").get_attribute("id")
+        page.locator("#theme").focus()
+
+        arrive(world)
+
+        page.get_by_text("brand_new").first.wait_for()
+        assert page.locator("#tasks details[open]").get_attribute("id") == opened
+        assert page.locator("#past").get_attribute("open") is not None
+        assert page.locator("#proof-inc-hung").get_attribute("open") is None
+        assert page.evaluate("document.activeElement.id") == "theme"
+        assert page.locator("[data-mark=same]").count() == 1
+
+
+def test_what_is_redrawn_keeps_what_people_opened(visit, world):
+    with visit() as page:
+        page.locator("#proof-inc-hung > summary").click()
+        page.locator("#proof-inc-crashed > summary").focus()
+        board = world.journal.boards["orders"]
+        steps = (*world.hung.steps, samples.Step(world.time, "held", "somebody must look"))
+        world.journal.stories["inc-hung"] = msgspec.structs.replace(world.hung, steps=steps)
+        world.journal.boards["orders"] = msgspec.structs.replace(board, sentence="a new sentence")
+        world.change()
+
+        page.get_by_text("a new sentence").wait_for()
+        page.locator("#proof-inc-hung li").nth(3).wait_for(state="attached")
+        assert page.locator("#proof-inc-hung").get_attribute("open") is None
+        assert page.locator("#proof-inc-crashed").get_attribute("open") is not None
+        assert page.evaluate("document.activeElement.parentElement.id") == "proof-inc-crashed"
+
+
+def test_a_restart_asks_first_and_is_then_ordered(visit, world):
+    with visit() as page:
+        button = page.get_by_role("button", name="Restart orders-worker/2")
+        button.click()
+        assert samples.GUID.format(2) in page.locator("#ask-text").inner_text()
+        page.get_by_role("button", name="Cancel").click()
+        button.click()
+        page.keyboard.press("Escape")
+        assert world.requests.asked == {}
+
+        button.click()
+        page.locator("#ask-yes").click()
+
+        page.get_by_text("Restart of orders-worker/2 is ordered").wait_for()
+        assert [one.place.index for one in world.requests.asked.values()] == [2]
+        page.get_by_role("button", name="Dismiss").click()
+        assert page.locator(".notice").count() == 0
+
+
+def test_an_approval_asks_first_and_is_then_given(visit, world):
+    with visit() as page:
+        page.get_by_role("button", name="Approve restart").click()
+        page.get_by_role("button", name="Approve", exact=True).click()
+
+        page.get_by_text("Restart of orders-worker/2 is approved").wait_for()
+        assert [one.incident for one in world.requests.asked.values()] == ["inc-hung"]
+
+
+def test_ages_tick_without_the_server(visit):
+    with visit() as page:
+        age = page.locator("#workers time").first
+        before = age.inner_text()
+
+        harness.wait_until(lambda: age.inner_text() != before, 5, "the age has changed")
+
+        assert age.inner_text().endswith(" s ago")
+        assert age.get_attribute("title").endswith(" UTC")
+
+
+def test_it_says_when_the_console_is_gone_and_recovers(browser, visit, world):
+    with serving(world) as second, visit(second.url, quietly=False) as page:
+        second.stop()
+        harness.wait_until(second.stopped, 5, "the console has stopped")
+
+        page.wait_for_selector("html[data-live=lost]", timeout=10_000)
+        assert "not live" in page.locator("#stale").inner_text()
+        assert page.locator("#sign").inner_text().startswith("Not live for")
+
+
+def test_it_says_when_the_keeper_is_silent(visit, world):
+    with visit() as page:
+        world.time += 40
+        world.change()
+
+        page.wait_for_selector("html[data-live=old]")
+        assert "the keeper has not judged it lately" in page.locator("#stale").inner_text()
+        assert page.locator(".judged.old").count() == 2
+
+
+def test_the_stream_is_closed_while_the_page_is_hidden(visit, console):
+    def streams():
+        return len(console.server.server_state.tasks)
+
+    show = "state => { Object.defineProperty(document, 'hidden', {value: state, configurable: true});" + (
+        "document.dispatchEvent(new Event('visibilitychange')); }"
+    )
+    with visit() as page:
+        assert streams() == 1
+
+        page.evaluate(show, True)
+        harness.wait_until(lambda: streams() == 0, 5, "the stream is closed")
+        page.evaluate(show, False)
+
+        harness.wait_until(lambda: streams() == 1, 5, "the stream is open again")
+        page.wait_for_selector("html[data-live=live]")
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_nothing_scrolls_sideways_but_tables(visit, world, width):
+    arrive(world, "shop." + "very_long_name_" * 12)
+    with visit(viewport={**PHONE, "width": width}) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_colours_follow_the_system_until_chosen(visit):
+    paper = "getComputedStyle(document.body).backgroundColor"
+    with visit(color_scheme="dark") as page:
+        dark = page.evaluate(paper)
+        page.locator("#theme").click()
+        light = page.evaluate(paper)
+        page.reload()
+
+        assert page.locator("#theme-name").inner_text() == "Light"
+        assert page.evaluate(paper) == light != dark
+        page.wait_for_selector("html[data-live=live]")
+
+
+CONTRASTS = """
+() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+  const rgb = (colour) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = rgb(getComputedStyle(at).backgroundColor);
+      if (colour[3] === 255) return colour;
+    }
+    return [255, 255, 255, 255];
+  };
+  const low = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.nodeValue.trim());
+    if (!own || !element.checkVisibility() || element.closest(":disabled")) continue;
+    const [a, b] = [light(rgb(getComputedStyle(element).color)), light(behind(element))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) low.push(`${element.className || element.tagName}: ${ratio.toFixed(2)}`);
+  }
+  return [...new Set(low)];
+}
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_has_enough_contrast(visit, scheme):
+    with visit(color_scheme=scheme) as page:
+        assert page.evaluate(CONTRASTS) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_api_page_opens_without_complaint(browser, console, scheme):
+    complaints = []
+    page = browser.new_page(color_scheme=scheme)
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(f"{console.url}/api/docs")
+    page.locator("details").first.click()
+
+    assert page.get_by_text("ClusterList").first.is_visible()
+    assert page.evaluate(CONTRASTS) == []
+    assert complaints == []
