@@ -175,3 +175,10 @@ def lasting(seconds: float) -> Iterator[Callable[[], bool]]:
     """Give a function that tells whether so many seconds are over since the block began."""
     end = time.monotonic() + seconds
     yield lambda: time.monotonic() >= end
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[int]:
+    """Listen on a free loopback port, and give its number."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield int(server.getsockname()[1])

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
-from fastapi import FastAPI
 from pydantic import SecretStr
 
 from celeriac.adapters.cloudfoundry import CloudFoundry, Credentials, Session
@@ -179,14 +178,15 @@ def paused(directory: Path) -> str | None:
     return text.splitlines()[0] if text else f"the file {PAUSE_FILE} is in the data directory"
 
 
-def console(settings: Settings, store: SqlStore) -> FastAPI:
-    """Return the console's app."""
+def console(settings: Settings, store: SqlStore) -> Server:
+    """Return the console's server."""
     clock = steady_clock()
     journal = store.journal()
     histories = {one.name: store.history(one.name) for one in settings.cluster}
     brokers = {one.name: one.broker_kind for one in settings.cluster}
     queries = Queries(brokers, histories, journal, journal, clock)
-    return create_app(queries, Commands(queries, journal, journal, clock))
+    app = create_app(queries, Commands(queries, journal, journal, clock))
+    return Server(app, settings.console.host, settings.console.port)
 
 
 def describe_api() -> dict[str, object]:
@@ -196,7 +196,7 @@ def describe_api() -> dict[str, object]:
             store=Path(directory), cluster=(ClusterSettings(name="any", broker=SecretStr("redis://any")),)
         )
         with open_store(settings).opened() as store:
-            return console(settings, store).openapi()
+            return console(settings, store).describe()
 
 
 def one_look(settings: Settings, store: SqlStore, cluster: str | None) -> Moment:
@@ -248,7 +248,7 @@ def run_console(settings: Settings, stopping: threading.Event) -> None:
     with open_store(settings).opened() as store:
         wait_for_schema(store, stopping)
         if not stopping.is_set():
-            Server(console(settings, store), settings.console.host, settings.console.port).run()
+            console(settings, store).run()
 
 
 def until_signalled() -> threading.Event:

@@ -37,6 +37,7 @@ CLUSTER = "orders"
 APP = "orders-worker"
 PLATFORM = "cf"
 LIMITS = Limits()
+NOTHING = Past()
 AUTO = Policy(mode=Mode.AUTO)
 ASKED_AFTER = 6 * 2.0
 """Silence from which the keeper pings."""
@@ -60,7 +61,7 @@ def worker(index=0, *, life=1, silent=0.5, node=None, pid=7, born=3600.0, now=NO
     return Incarnation(node or f"celery@{guid(index, life)}", pid, min(now - born, spoke), spoke, **fields)
 
 
-def said_goodbye(ago: float, *, exited=False, **fields) -> Incarnation:
+def said_goodbye(ago: float, **fields) -> Incarnation:
     """Return a worker whose warm shutdown began so many seconds ago."""
     now = fields.get("now", NOW)
     return worker(silent=ago, offline_sent_at=now - ago, offline_at=now - ago, **fields)
@@ -138,12 +139,12 @@ def unmapped(*workers: Incarnation, **fields) -> Seen:
     return seen(*workers, **{"platform": None, "crashes": (), **fields})
 
 
-def finding(*workers: Incarnation, **fields) -> Finding:
+def finding(*workers: Incarnation, limits=LIMITS, **fields) -> Finding:
     """Return the finding on the first place of such a look."""
-    return diagnose(seen(*workers, **fields), fields.pop("limits", LIMITS))[0]
+    return diagnose(seen(*workers, **fields), limits)[0]
 
 
-def plan_for(look: Seen, past: Past = Past(), policy: Policy = AUTO, limits: Limits = LIMITS) -> Plan:
+def plan_for(look: Seen, past: Past = NOTHING, policy: Policy = AUTO, limits: Limits = LIMITS) -> Plan:
     """Judge one look: what to journal, and what to do."""
     return decide(diagnose(look, limits), look, past, policy, limits)
 

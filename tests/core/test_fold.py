@@ -10,8 +10,8 @@ NODE = "celery@a"
 T0 = 1_790_000_000.0
 
 
-def event(type, at=0.0, *, host=NODE, pid=7, **fields) -> Event:
-    return Event(type, host, T0 + at, pid=pid, **fields)
+def event(kind, at=0.0, *, host=NODE, pid=7, **fields) -> Event:
+    return Event(kind, host, T0 + at, pid=pid, **fields)
 
 
 def task_event(kind, at=0.0, *, uuid="t1", **fields) -> Event:

@@ -4,7 +4,7 @@ import contextlib
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 
@@ -70,7 +70,20 @@ def directory(tmp_path_factory):
     return tmp_path_factory.mktemp("histories")
 
 
+def ran(kind: str, tick: int, **values) -> Event:
+    return Event(f"task-{kind}", "celery@a", T0 + tick / 8, pid=7, uuid="t1", **values)
+
+
+RESULTS = [ran("succeeded", 5, result="late", runtime=2.0), ran("succeeded", 4, result="early", runtime=1.0)]
+QUEUES = [ran("sent", 5, queue="late"), ran("sent", 4, queue="early")]
+ENDS = [ran("succeeded", 5, result="ok", runtime=2.0), ran("failed", 7, exception="x"), ran("succeeded", 6, runtime=1.0)]
+
+
+@pytest.mark.xfail(strict=True, reason="adapters.sql.history merges queue and result by the order of the flushes")
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@example((QUEUES[::-1], QUEUES), [1])
+@example((RESULTS[::-1], RESULTS), [1])
+@example((ENDS[::-1], ENDS), [1, 1])
 @given(shuffled(), st.lists(st.integers(1, 5), max_size=8))
 def test_in_the_store_neither_order_nor_repetition_nor_slicing_changes_a_row(directory, pair, slices):
     """Taken in any slices and merged by the store, the same events give the rows that they give in memory."""

@@ -260,6 +260,12 @@ def past_incident() -> Incident:
     )
 
 
+TRACEBACK = """Traceback (most recent call last):
+  File "/home/vcap/app/shop/orders/tasks.py", line 112, in charge_card
+    answer = gateway.charge(order_id, currency, timeout=10)
+  File "/home/vcap/app/shop/gateway.py", line 48, in charge
+    raise ConnectionError(f"payment gateway did not answer in {timeout} s")
+ConnectionError: payment gateway did not answer in 10 s"""
 STATES = ("SUCCESS", "SUCCESS", "STARTED", "FAILURE", "SUCCESS", "RETRY", "RECEIVED", "SUCCESS", "REVOKED", "SUCCESS")
 NAMES = ("shop.orders.charge_card", "shop.mail.send_receipt", "shop.stock.reserve", "shop.reports.nightly.build")
 
@@ -285,7 +291,7 @@ def task(number: int) -> Task:
         runtime=0.8 + number % 7 if state == "SUCCESS" else None,
         result="'ok'" if state == "SUCCESS" else None,
         exception="ConnectionError('payment gateway did not answer in 10 s')" if failed else None,
-        traceback="Traceback (most recent call last):\n  File 'charge.py', line 12, in charge_card" if failed else None,
+        traceback=TRACEBACK if failed else None,
     )
 
 

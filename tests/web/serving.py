@@ -28,9 +28,9 @@ class Console:
 
 
 @contextlib.contextmanager
-def serving(world: World) -> Iterator[Console]:
+def serving(world: World, port: int | None = None) -> Iterator[Console]:
     """Serve a world until the block ends."""
-    port = harness.free_port()
+    port = port or harness.free_port()
     server = Server(create_app(world.queries, world.commands), "127.0.0.1", port)
     thread = threading.Thread(target=server.run, name="console", daemon=True)
     thread.start()

@@ -129,14 +129,18 @@ def test_ages_tick_without_the_server(visit):
         assert age.get_attribute("title").endswith(" UTC")
 
 
-def test_it_says_when_the_console_is_gone_and_recovers(browser, visit, world):
-    with serving(world) as second, visit(second.url, quietly=False) as page:
-        second.stop()
-        harness.wait_until(second.stopped, 5, "the console has stopped")
+def test_it_says_when_the_console_is_gone_and_is_live_again_when_it_is_back(visit, world):
+    with serving(world) as first, visit(first.url, quietly=False) as page:
+        first.stop()
+        harness.wait_until(first.stopped, 5, "the console has stopped")
 
         page.wait_for_selector("html[data-live=lost]", timeout=10_000)
         assert "not live" in page.locator("#stale").inner_text()
         assert page.locator("#sign").inner_text().startswith("Not live for")
+
+        with serving(world, port=int(first.url.rpartition(":")[2])):
+            page.wait_for_selector("html[data-live=live]", timeout=20_000)
+            assert page.locator("#stale").is_hidden()
 
 
 def test_it_says_when_the_keeper_is_silent(visit, world):
@@ -153,9 +157,10 @@ def test_the_stream_is_closed_while_the_page_is_hidden(visit, console):
     def streams():
         return len(console.server.server_state.tasks)
 
-    show = "state => { Object.defineProperty(document, 'hidden', {value: state, configurable: true});" + (
-        "document.dispatchEvent(new Event('visibilitychange')); }"
-    )
+    show = """hidden => {
+      Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
     with visit() as page:
         assert streams() == 1
 

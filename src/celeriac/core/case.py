@@ -102,6 +102,14 @@ class Case(Struct, frozen=True):
     def fresh(self, last_seen_at: float) -> bool:
         return self.stream is not None and silence(last_seen_at, self.stream) < self.suspect_after
 
+    def beats(self) -> bool:
+        """Tell whether it sends heartbeats at all."""
+        return self.site.incarnation is not None and self.site.incarnation.beats > 0
+
+    def beating_neighbours(self) -> list[str]:
+        """Return the other nodes of its container that a restart would take along."""
+        return [other.node for other in self.site.neighbours if self.fresh(other.last_seen_at)]
+
     def ping(self) -> Known[bool] | Unknown:
         node = self.site.incarnation.node if self.site.incarnation else ""
         return self.seen.pings.get(node, Unknown("not asked yet"))

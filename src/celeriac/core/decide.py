@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from celeriac.core import story
 from celeriac.core.case import Finding
 from celeriac.core.diagnose import blindness
-from celeriac.core.guard import MADE, Ledger, guard
+from celeriac.core.guard import MADE, RUNNING, Ledger, guard
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import (
     KEEPER,
@@ -27,6 +27,7 @@ from celeriac.core.model import (
     Verdict,
 )
 from celeriac.core.orders import refusal
+from celeriac.core.places import MISSING
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Seen
 from celeriac.core.story import Act
@@ -60,6 +61,7 @@ class _Desk:
         }
         self.remedies = {one.id: one for one in past.remedies}
         self.ledger = Ledger(past.remedies)
+        self.over: list[Incident] = []
         self.acts: list[Act] = []
         self._before = (dict(self.incidents), dict(self.remedies))
 
@@ -71,7 +73,11 @@ class _Desk:
             self.remedies[act.remedy.id] = act.remedy
 
     def put(self, incident: Incident, remedy: Remedy | None = None) -> None:
-        self.incidents[incident.place] = incident
+        if incident.over:
+            self.over.append(incident)
+            del self.incidents[incident.place]
+        else:
+            self.incidents[incident.place] = incident
         if remedy is not None:
             self.remedies[remedy.id] = remedy
             self.ledger.add(remedy)
@@ -79,7 +85,7 @@ class _Desk:
     def plan(self) -> Plan:
         incidents, remedies = self._before
         return Plan(
-            tuple(one for place, one in self.incidents.items() if incidents.get(place) != one),
+            (*self.over, *(one for place, one in self.incidents.items() if incidents.get(place) != one)),
             tuple(one for key, one in self.remedies.items() if remedies.get(key) != one),
             tuple(self.acts),
         )
@@ -103,7 +109,7 @@ def _news(seen: Seen, past: Past, limits: Limits) -> Iterable[Crash]:
     """Return the crashes that no incident tells yet; neither our own restarts nor a goodbye with exit 0 are one."""
     if not isinstance(seen.crashes, Known):
         return
-    told = {one.cause for one in past.incidents}
+    told = {crash for one in past.incidents for crash in one.crashes}
     ours = {one.guid for one in past.remedies if one.state in MADE}
     goodbyes = {one.node.rpartition("@")[2] for one in seen.incarnations if one.offline}
     for crash in sorted(seen.crashes.value, key=lambda one: one.at):
@@ -124,14 +130,37 @@ def _go_on(desk: _Desk, incident: Incident, seen: Seen, policy: Policy, limits: 
     """Move one open incident by what is seen of its place now."""
     finding = desk.findings.get(incident.place)
     remedy = desk.remedies.get(incident.remedy_id or "")
-    if finding is not None and finding.verdict is Verdict.STOPPED:
-        desk.put(story.resolved(incident, seen.at, f"not wanted any more: {'; '.join(finding.notes)}"))
+    gone = _gone(incident.place, finding, seen, limits)
+    if gone is not None:
+        desk.put(story.resolved(incident, seen.at, gone), _let_go(remedy, seen.at, gone))
     elif incident.state is IncidentState.REMEDYING and remedy is not None:
         _pick_up(desk, incident, remedy, seen, policy, limits)
     elif incident.state is IncidentState.VERIFYING:
         desk.put(*verify(incident, remedy, finding, seen, limits))
     elif incident.state in _WAITING:
         _maybe_recovered(desk, incident, finding, seen, limits)
+
+
+def _gone(place: Place, finding: Finding | None, seen: Seen, limits: Limits) -> str | None:
+    """Return why there is nothing left to heal at this place, or None."""
+    if finding is not None:
+        return f"not wanted any more: {'; '.join(finding.notes)}" if finding.verdict is Verdict.STOPPED else None
+    if not place.mapped:
+        return None if blindness(seen, limits) else "nothing was heard of it for so long that it is forgotten"
+    if not isinstance(seen.platform, Known):
+        return None
+    apps = [app for app in seen.platform.value if (app.platform, app.name) == (place.platform, place.app)]
+    there = {replace(place, node=None)} & {one.place(seen.cluster) for app in apps for one in app.instances}
+    if there:
+        return "the nodes in its container have changed: each is judged by itself"
+    return None if any(app.state == MISSING for app in apps) else "the platform has no such index any more"
+
+
+def _let_go(remedy: Remedy | None, now: float, why: str) -> Remedy | None:
+    """A remedy under way ends with its place: one that stays open would fill the app's budget for ever."""
+    if remedy is None or remedy.state not in RUNNING:
+        return None
+    return replace(remedy, state=RemedyState.UNVERIFIED, ended_at=now, note=why)
 
 
 def _pick_up(desk: _Desk, incident: Incident, remedy: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
@@ -146,7 +175,12 @@ def _pick_up(desk: _Desk, incident: Incident, remedy: Remedy, seen: Seen, policy
     if instance.guid != remedy.guid:
         done = story.acted(act, seen.at)
         desk.put(done.incident, done.remedy)
-    elif seen.at - (remedy.acted_at or remedy.asked_at) >= limits.unclear_s and not policy.paused:
+    elif seen.at - (remedy.acted_at or remedy.asked_at) < limits.unclear_s or policy.paused or blindness(seen, limits):
+        return  # not yet, or not now
+    elif finding.remedy is not RemedyKind.RESTART_INSTANCE and finding.verdict is not incident.verdict:
+        over = story.lapsed(act, seen.at, f"not repeated: the worker is now {finding.verdict}")
+        desk.put(over.incident, over.remedy)
+    else:
         again = replace(remedy, attempts=remedy.attempts + 1, acted_at=seen.at)
         text = f"guid {remedy.guid} is still there: the same restart again (attempt {again.attempts})"
         desk.act(replace(act, remedy=again, incident=story.told(incident, seen.at, "repeated", text)))
@@ -190,14 +224,21 @@ def _judge(desk: _Desk, finding: Finding, seen: Seen, policy: Policy, limits: Li
         if finding.verdict is Verdict.CRASHED and incident is None:
             _crashed_without_event(desk, finding, seen, limits)
         return
-    if incident is None or incident.over:
+    if incident is None:
         incident = story.opened(finding, seen.at, f"{finding.place.name} is {finding.verdict}")
         desk.put(incident)
     if incident.state not in {IncidentState.OPEN, IncidentState.HELD}:
         return
     if finding.remedy is RemedyKind.ALERT and finding.site and finding.site.instance and not finding.site.neighbours:
         return  # told to people; nothing that a restart would mend
-    incident = replace(incident, evidence=finding.evidence, remedy=finding.remedy)
+    incident = replace(
+        incident,
+        evidence=finding.evidence,
+        remedy=finding.remedy,
+        guid=finding.guid,
+        node=finding.node,
+        pid=finding.pid,
+    )
     hold = guard(finding, tuple(desk.findings.values()), desk.ledger, policy, limits, seen.at)
     if hold is not None:
         desk.put(story.held(incident, hold.reason, hold.text, seen.at))

@@ -90,9 +90,12 @@ def _draining(case: Case) -> Finding | None:
         return case.finding(Verdict.DRAINING, f"warm shutdown began {for_s:.0f} s ago")
     if instance is None:
         return case.finding(Verdict.STOPPED, "it said goodbye; whether the process is gone cannot be seen")
+    late = f"still draining after {for_s:.0f} s"
+    if beating := case.beating_neighbours():
+        return case.finding(Verdict.HUNG, late, _shares(beating), remedy=RemedyKind.ALERT)
     return case.finding(
         Verdict.HUNG,
-        f"still draining after {for_s:.0f} s",
+        late,
         remedy=RemedyKind.RESTART_INSTANCE,
         approval="a draining worker may still run a task",
     )
@@ -159,14 +162,25 @@ def _hung(case: Case) -> Finding:
     """Silent, no answer, no fetch, and the platform runs it: it will not come back by itself."""
     pool = case.pool_kind()
     more = () if pool != PREFORK else (case.rules_out("pool", "prefork: its main process never runs tasks", "busy"),)
-    beating = [other.node for other in case.site.neighbours if case.fresh(other.last_seen_at)]
-    if beating:
-        note = f"shares its container with {', '.join(beating)}, which is well"
-        return case.finding(Verdict.HUNG, note, remedy=RemedyKind.ALERT, suspect=True, evidence=more)
-    approval = None if pool == PREFORK else f"pool {pool or 'unknown'} may be silent while a long task runs"
+    if beating := case.beating_neighbours():
+        return case.finding(Verdict.HUNG, _shares(beating), remedy=RemedyKind.ALERT, suspect=True, evidence=more)
     return case.finding(
-        Verdict.HUNG, remedy=RemedyKind.RESTART_INSTANCE, approval=approval, suspect=True, evidence=more
+        Verdict.HUNG, remedy=RemedyKind.RESTART_INSTANCE, approval=_approval(case), suspect=True, evidence=more
     )
+
+
+def _approval(case: Case) -> str | None:
+    """Return why silence proves less of this worker than of others."""
+    pool = case.pool_kind()
+    if pool != PREFORK:
+        return f"pool {pool or 'unknown'} may be silent while a long task runs"
+    if not case.beats():
+        return "it has sent no heartbeat yet, so silence may be its habit (--without-heartbeat)"
+    return None
+
+
+def _shares(beating: list[str]) -> str:
+    return f"shares its container with {', '.join(beating)}, which is well"
 
 
 RULES: tuple[Rule, ...] = (

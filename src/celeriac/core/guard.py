@@ -7,7 +7,7 @@ from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import HeldReason, Mode, Place, Remedy, RemedyKind, RemedyState, Verdict
 
 MADE = frozenset({RemedyState.INTENDED, RemedyState.ACTED, RemedyState.VERIFIED, RemedyState.UNVERIFIED})
-_RUNNING = frozenset({RemedyState.INTENDED, RemedyState.ACTED})
+RUNNING = frozenset({RemedyState.INTENDED, RemedyState.ACTED})
 HOUR_S = 3600.0
 
 
@@ -34,7 +34,7 @@ class Ledger:
 
     def running(self, app: tuple[str | None, str | None]) -> int:
         """Return how many restarts of this app (platform, name) are under way."""
-        return sum(one.state in _RUNNING and (one.place.platform, one.place.app) == app for one in self._made.values())
+        return sum(one.state in RUNNING and (one.place.platform, one.place.app) == app for one in self._made.values())
 
     def within_hour(self, now: float) -> int:
         """Return how many restarts the keeper made by itself within the last hour."""

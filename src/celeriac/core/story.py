@@ -74,7 +74,7 @@ def crashed(crash: Crash, finding: Finding, incident: Incident | None, now: floa
         verdict=Verdict.CRASHED,
         held_reason=None,
         remedy=RemedyKind.NONE,
-        cause=crash.id,
+        crashes=(*incident.crashes, crash.id),
         evidence=(
             Evidence("platform events", f"{text}; guid {crash.instance_guid}, crash {crash.count} in a row", crash.at),
         ),

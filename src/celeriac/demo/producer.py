@@ -5,7 +5,7 @@ import random
 import threading
 
 from celery import chain
-from kombu.exceptions import OperationalError
+from celery.exceptions import OperationalError
 
 from celeriac.demo import shop
 from celeriac.processes import backoff

@@ -31,9 +31,7 @@ DESCRIPTION = (
 )
 
 
-def create_app(
-    queries: Queries, commands: Commands, *, allowed_hosts: Collection[str] = ()
-) -> Console:
+def create_app(queries: Queries, commands: Commands, *, allowed_hosts: Collection[str] = ()) -> Console:
     """Make the app: pages at `/`, the API at `/api/v1`, health at `/healthz` and `/readyz`.
 
     `allowed_hosts` are the names, besides this machine's own, that requests may call it by. The prefix that a proxy

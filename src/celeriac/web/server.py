@@ -15,6 +15,7 @@ class Server(uvicorn.Server):
     """A uvicorn that ends the streams when it begins to stop, instead of waiting for every page to go."""
 
     def __init__(self, app: Console, host: str = "127.0.0.1", port: int = 5555, root_path: str = "") -> None:
+        self._app = app
         self._feed = cast("Feed", app.state.feed)
         super().__init__(
             uvicorn.Config(
@@ -28,6 +29,10 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=GRACE_S,
             )
         )
+
+    def describe(self) -> dict[str, object]:
+        """Return the OpenAPI document of what this serves."""
+        return self._app.openapi()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let streams end first; what takes longer than `GRACE_S` is cancelled."""

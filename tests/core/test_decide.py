@@ -1,0 +1,562 @@
+"""What becomes of a finding: acted on, or held with a reason; and how an open incident goes on."""
+
+import pytest
+
+from celeriac.core import story
+from celeriac.core.decide import Past, sentence
+from celeriac.core.diagnose import diagnose
+from celeriac.core.limits import Policy
+from celeriac.core.model import (
+    HeldReason,
+    IncidentState,
+    InstanceState,
+    Mode,
+    Place,
+    RemedyKind,
+    RemedyState,
+    Verdict,
+)
+from celeriac.core.readings import Known, Unknown
+from celeriac.core.snapshot import Lived
+from core.builders import (
+    APP,
+    AUTO,
+    CLUSTER,
+    LIMITS,
+    NOW,
+    after,
+    app,
+    but,
+    crash,
+    finding,
+    guid,
+    incident,
+    instance,
+    place,
+    plan_for,
+    remedy,
+    said_goodbye,
+    seen,
+    stream,
+    unmapped,
+    worker,
+)
+
+OPEN, HELD, REMEDYING = IncidentState.OPEN, IncidentState.HELD, IncidentState.REMEDYING
+VERIFYING, RESOLVED, ESCALATED = IncidentState.VERIFYING, IncidentState.RESOLVED, IncidentState.ESCALATED
+PAUSED = Policy(mode=Mode.AUTO, paused="ana is looking")
+FROZEN = worker(silent=35)
+DEAF = Unknown("the observer has said nothing for 9 s", NOW)
+
+
+FORMER = (Lived(guid(), place(), NOW - 60),)
+
+
+def steps(one) -> list[str]:
+    return [step.kind for step in one.steps]
+
+
+def only(plan):
+    """Return the one incident that changes."""
+    (one,) = plan.incidents
+    return one
+
+
+# Acting --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_frozen_worker_is_restarted_in_auto():
+    """The intent names instance, node and pid, and is journalled with the incident that it belongs to."""
+    plan = plan_for(seen(FROZEN))
+
+    (act,) = plan.acts
+    assert plan.incidents == (act.incident,)
+    assert plan.remedies == (act.remedy,)
+    assert (act.remedy.state, act.remedy.actor, act.remedy.attempts) == (RemedyState.INTENDED, "keeper", 1)
+    assert (act.remedy.guid, act.remedy.node, act.remedy.pid) == (guid(), f"celery@{guid()}", 7)
+    assert (act.incident.state, act.incident.remedy_id) == (REMEDYING, act.remedy.id)
+    assert act.instance == instance()
+    assert steps(act.incident) == ["opened", "intended"]
+
+
+def test_what_is_journalled_is_not_planned_again():
+    """The next cycle over the same world adds nothing: the intent waits for the platform's next word."""
+    look = seen(FROZEN)
+    first = plan_for(look)
+    second = plan_for(look, after(Past(), first))
+
+    assert (second.acts, second.incidents, second.remedies) == ((), (), ())
+
+
+def test_a_healthy_cluster_changes_nothing():
+    """Nothing is journalled while all is well."""
+    plan = plan_for(seen(worker(), worker(1)))
+
+    assert (plan.incidents, plan.remedies, plan.acts) == ((), (), ())
+
+
+def test_two_frozen_workers_of_two_apps_are_restarted_at_once():
+    """The budget at once is counted for each app."""
+    mail = but(instance(0), app="mail", guid=guid(9))
+    calm = [worker(index) for index in range(1, 8)]
+    apps = app(*map(instance, range(8))), app(mail, name="mail")
+    plan = plan_for(seen(worker(0, silent=35), worker(9, silent=55), *calm, platform=Known(apps, NOW)))
+
+    assert [act.instance.app for act in plan.acts] == [APP, "mail"]
+
+
+def test_the_time_for_proof_follows_the_health_check():
+    """Convergence, the process's own health-check time and a minute more; never less than three minutes."""
+    assert story.patience(finding(FROZEN), LIMITS) == 180
+    process = but(app().processes[0], wanted=1, health_timeout_s=300.0)
+    slow = Known((but(app(instance()), processes=(process,)),), NOW)
+    assert story.patience(finding(FROZEN, platform=slow), LIMITS) == 30 + 300 + 60
+    other = Known((but(app(instance()), processes=()),), NOW)
+    assert story.patience(finding(FROZEN, platform=other), LIMITS) == 180
+
+
+# Holding -------------------------------------------------------------------------------------------------------------
+
+SHARED = seen(worker(node=f"w1@{guid()}", silent=35), worker(node=f"w2@{guid()}"), instances=[instance()])
+
+
+HOLDS = {
+    "mode observe": (seen(FROZEN), Policy(mode=Mode.OBSERVE), HeldReason.MODE, "would have restarted it (mode observe)"),
+    "mode approve": (seen(FROZEN), Policy(mode=Mode.APPROVE), HeldReason.MODE, "person's approval (mode approve)"),
+    "solo": (seen(worker(silent=601), pool="solo"), AUTO, HeldReason.MODE, "approval: pool solo may be silent"),
+    "a long drain": (seen(said_goodbye(1801)), AUTO, HeldReason.MODE, "a draining worker may still run a task"),
+    "no heartbeats": (seen(worker(silent=35, beats=0)), AUTO, HeldReason.MODE, "has sent no heartbeat yet"),
+    "paused": (seen(FROZEN), PAUSED, HeldReason.PAUSED, "ana is looking"),
+    "unmapped and hung": (unmapped(FROZEN), AUTO, HeldReason.UNMAPPED, "no platform instance is known for this node"),
+    "unmapped and gone": (unmapped(FROZEN, consumer=None), AUTO, HeldReason.UNMAPPED, "no platform instance is known"),
+    "a shared container": (SHARED, AUTO, HeldReason.UNMAPPED, "shares its container"),
+    "a shared container, paused": (SHARED, PAUSED, HeldReason.PAUSED, "ana is looking"),
+}
+
+
+@pytest.mark.parametrize(("look", "policy", "reason", "text"), HOLDS.values(), ids=HOLDS)
+def test_what_is_not_acted_on_is_held_with_its_reason(look, policy, reason, text):
+    """Every finding that asks for something, and gets nothing now, says why."""
+    plan = plan_for(look, policy=policy)
+    held = plan.incidents[0]
+
+    assert plan.acts == ()
+    assert (held.state, held.held_reason) == (HELD, reason)
+    assert text in held.steps[-1].text
+
+
+def test_the_same_reason_again_adds_nothing_to_the_story():
+    """An incident that waits does not grow with each cycle."""
+    approve = Policy(mode=Mode.APPROVE)
+    held = plan_for(seen(FROZEN), policy=approve)
+    later = plan_for(seen(FROZEN), after(Past(), held), approve)
+
+    assert later.incidents == ()
+
+
+def test_another_reason_is_told():
+    """Whoever waits for an approval learns that all is paused now."""
+    held = plan_for(seen(FROZEN), policy=Policy(mode=Mode.APPROVE))
+    paused = only(plan_for(seen(FROZEN), after(Past(), held), PAUSED))
+
+    assert (paused.held_reason, steps(paused)) == (HeldReason.PAUSED, ["opened", "held", "held"])
+
+
+def test_a_held_incident_is_acted_on_when_its_reason_is_gone():
+    """The mode was changed to auto: the same incident goes on."""
+    held = plan_for(seen(FROZEN), policy=Policy(mode=Mode.APPROVE))
+    (act,) = plan_for(seen(FROZEN), after(Past(), held)).acts
+
+    assert act.incident.id == only(held).id
+
+
+def test_an_instance_that_never_joined_is_told_to_people():
+    """A restart would not mend it: the incident stays open, and nothing is held or done."""
+    plan = plan_for(seen(instances=[instance(uptime=181)]))
+
+    assert (only(plan).state, only(plan).remedy, plan.acts) == (OPEN, RemedyKind.ALERT, ())
+    assert plan_for(seen(instances=[instance(uptime=181)]), after(Past(), plan)).incidents == ()
+
+
+@pytest.mark.parametrize(
+    ("heard", "reason"),
+    [(stream(error="Connection refused"), HeldReason.BROKER_OUTAGE), (DEAF, HeldReason.STALE)],
+    ids=["the broker is down", "the observer is stale"],
+)
+def test_while_nothing_is_heard_a_held_incident_says_so(heard, reason):
+    """What was held for an approval is now held for want of sight."""
+    held = incident(held_reason=HeldReason.MODE)
+    told = only(plan_for(seen(FROZEN, heard=heard), Past((held,))))
+
+    assert (told.state, told.held_reason) == (HELD, reason)
+
+
+def test_nothing_is_opened_while_nothing_is_heard():
+    """Blindness is the cluster's, and no worker's."""
+    plan = plan_for(seen(FROZEN, heard=DEAF))
+
+    assert (plan.incidents, plan.acts) == ((), ())
+
+
+def test_a_held_incident_is_bound_to_the_instance_that_it_is_about_now():
+    """The platform moved the worker, and it froze again: an approval is for the instance that is there."""
+    held = incident(life=1, held_reason=HeldReason.MODE)
+    look = seen(worker(life=2, silent=35), instances=[instance(life=2)])
+
+    told = only(plan_for(look, Past((held,)), Policy(mode=Mode.APPROVE)))
+
+    assert (told.guid, told.node) == (guid(0, 2), f"celery@{guid(0, 2)}")
+
+
+# An intent whose answer was unclear ----------------------------------------------------------------------------------
+
+INTENT = incident(state=REMEDYING, remedy_id="remedy-0")
+
+
+def unclear(ago=10.0, **fields):
+    return Past((INTENT,), (remedy(ago=ago, **fields),))
+
+
+def test_an_intent_whose_instance_is_gone_was_done():
+    """The guid has changed: the restart took effect, and from now on proof counts."""
+    plan = plan_for(seen(instances=[instance(life=2)]), unclear())
+
+    assert plan.acts == ()
+    assert (only(plan).state, plan.remedies[0].state) == (VERIFYING, RemedyState.ACTED)
+    assert only(plan).deadline_at == NOW + 180
+
+
+def test_an_intent_whose_index_runs_nothing_was_done():
+    """Between two lives the index has no guid."""
+    plan = plan_for(seen(instances=[instance(state=InstanceState.STARTING, guid=None)]), unclear())
+
+    assert only(plan).state is VERIFYING
+
+
+def test_an_intent_waits_while_the_same_instance_is_there():
+    """The platform may take its time: for forty seconds nothing is repeated."""
+    plan = plan_for(seen(FROZEN), unclear(ago=39.9))
+
+    assert (plan.acts, plan.incidents, plan.remedies) == ((), (), ())
+
+
+def test_an_intent_is_repeated_once_under_its_id_after_forty_seconds():
+    """The same guid is still there: the same restart, the second attempt of one remedy."""
+    plan = plan_for(seen(FROZEN), unclear(ago=40))
+
+    (act,) = plan.acts
+    assert (act.remedy.id, act.remedy.attempts, act.remedy.acted_at) == ("remedy-0", 2, NOW)
+    assert plan.remedies == (act.remedy,)
+    assert act.instance.guid == guid()
+    again = plan_for(seen(FROZEN, now=NOW), after(unclear(ago=40), plan))
+    assert again.acts == ()
+
+
+def test_a_repeated_intent_waits_forty_seconds_more():
+    """Each attempt has its own time."""
+    at = {"attempts": 2, "acted_at": NOW - 39.0}
+
+    assert plan_for(seen(FROZEN), unclear(ago=90, **at)).acts == ()
+    assert len(plan_for(seen(FROZEN), unclear(ago=90, **{**at, "acted_at": NOW - 40.0})).acts) == 1
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        seen(FROZEN, platform=Unknown("it does not answer", NOW)),
+        seen(FROZEN, platform=Known((app(instance()),), NOW - 41)),
+        seen(FROZEN, heard=DEAF),
+        seen(FROZEN, heard=stream(echo=6)),
+    ],
+    ids=["platform unknown", "platform last read before the intent", "observer stale", "echo late"],
+)
+def test_an_intent_is_not_repeated_while_something_is_not_seen(look):
+    """Without a fresh word of the platform, and without our echo, nothing is done again."""
+    assert plan_for(look, unclear(ago=41)).acts == ()
+
+
+def test_an_intent_is_not_repeated_while_all_is_paused():
+    """A pause holds what has not taken effect."""
+    assert plan_for(seen(FROZEN), unclear(ago=90), PAUSED).acts == ()
+
+
+def test_an_intent_is_not_repeated_on_a_worker_that_is_well_again():
+    """It thawed meanwhile: what was never done is not done now."""
+    plan = plan_for(seen(worker()), unclear(ago=90))
+
+    assert plan.acts == ()
+    assert (only(plan).state, only(plan).remedy_id) == (OPEN, None)
+    assert (plan.remedies[0].state, plan.remedies[0].note) == (RemedyState.LAPSED, "not repeated: the worker is now healthy")
+
+
+def test_a_persons_own_restart_of_a_healthy_worker_is_repeated():
+    """It was ordered for a worker that is as it was when it was ordered."""
+    ordered = but(INTENT, verdict=Verdict.HEALTHY, remedy=RemedyKind.NONE)
+    past = Past((ordered,), (remedy(ago=41, actor="ana"),))
+
+    assert len(plan_for(seen(worker()), past).acts) == 1
+
+
+def test_an_intent_waits_while_its_place_is_not_in_sight():
+    """The platform does not answer and the worker was never heard: the intent stands."""
+    look = seen(platform=Unknown("it does not answer", NOW))
+
+    assert plan_for(look, unclear(ago=90)).incidents == ()
+
+
+def test_an_intent_on_a_worker_that_only_its_past_maps_waits():
+    """A place that is remembered has no instance that could be restarted."""
+    look = but(seen(FROZEN, platform=Known((app(state="MISSING"),), NOW)), lived=())
+
+    assert plan_for(look, unclear(ago=90)).acts == ()
+
+
+def test_a_remedy_that_is_no_intent_any_more_is_left_alone():
+    """Only an intent can be picked up."""
+    past = Past((INTENT,), (remedy(ago=90, state=RemedyState.ACTED),))
+
+    assert plan_for(seen(FROZEN), past).acts == ()
+
+
+def test_a_remedy_that_is_lost_leaves_its_incident_alone():
+    """Without its remedy nothing is known of what was done: nothing is repeated."""
+    plan = plan_for(seen(FROZEN), Past((INTENT,)))
+
+    assert (plan.acts, plan.incidents) == ((), ())
+
+
+# Crashes -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_crash_is_verified_and_not_restarted():
+    """The platform restarts it by itself: the incident waits for proof of a new guid."""
+    plan = plan_for(seen(worker(life=2), instances=[instance(life=2, uptime=3)], crashes=[crash()]))
+
+    told = only(plan)
+    assert plan.acts == ()
+    assert (told.state, told.verdict, told.guid, told.remedy) == (VERIFYING, Verdict.CRASHED, guid(), RemedyKind.NONE)
+    assert (told.crashes, told.node, told.deadline_at) == (("crash-0-1",), None, NOW + 180)
+
+
+def test_a_crash_is_told_once():
+    """The platform lists its events for long; each opens or moves an incident once."""
+    look = seen(instances=[instance(state=InstanceState.STARTING, guid=None)], crashes=[crash()])
+    past = after(Past(), plan_for(look))
+
+    assert plan_for(look, past).incidents == ()
+
+
+def test_two_crashes_of_one_place_are_one_story():
+    """Each is told once, in the order in which they happened, and the later one's guid counts."""
+    crashes = [crash(life=2, ago=10), crash(life=1, ago=60)]
+    look = seen(instances=[instance(state=InstanceState.STARTING, guid=None)], crashes=crashes)
+
+    first = plan_for(look)
+    again = plan_for(look, after(Past(), first))
+
+    assert (only(first).crashes, only(first).guid) == (("crash-0-1", "crash-0-2"), guid(0, 2))
+    assert again.incidents == ()
+
+
+def test_a_crash_that_ended_well_is_not_told_again():
+    """Its incident is resolved and still remembered."""
+    past = Past((incident(state=RESOLVED, crashes=("crash-0-1",)),))
+
+    assert plan_for(seen(worker(life=2), instances=[instance(life=2)], crashes=[crash()]), past).incidents == ()
+
+
+def test_a_crash_of_a_worker_that_was_held_as_hung_takes_its_incident_along():
+    """It died before anybody approved: now the platform brings it back, and the same incident waits for proof."""
+    held = incident(held_reason=HeldReason.MODE)
+    look = seen(instances=[instance(state=InstanceState.STARTING, guid=None)], crashes=[crash()])
+
+    told = only(plan_for(look, Past((held,))))
+
+    assert (told.id, told.state, told.held_reason, told.verdict) == (held.id, VERIFYING, None, Verdict.CRASHED)
+
+
+def test_the_end_of_what_we_restarted_is_no_crash():
+    """Diego may report the exit of an instance that we stopped."""
+    past = Past((incident(state=VERIFYING, deadline_at=NOW + 60),), (remedy(state=RemedyState.ACTED),))
+    look = seen(instances=[instance(state=InstanceState.STARTING, guid=None)], crashes=[crash()])
+
+    assert plan_for(look, past).incidents == ()
+
+
+def test_a_crash_long_ago_is_history():
+    """A keeper that was away for long does not tell old stories."""
+    look = seen(instances=[instance(life=2, uptime=30)], crashes=[crash(ago=301)])
+
+    assert plan_for(look).incidents == ()
+
+
+@pytest.mark.parametrize("text", ["Codependent step exited", "APP/PROC/WORKER: Exited with status 0"])
+def test_a_goodbye_with_exit_0_is_no_incident(text):
+    """`celery control shutdown` ends the process as asked, and Diego reports it as a crash."""
+    look = seen(said_goodbye(30), instances=[instance(life=2, uptime=3)], crashes=[crash(text=text)], lived=FORMER)
+
+    assert plan_for(look).incidents == ()
+
+
+@pytest.mark.parametrize(
+    ("life", "text"),
+    [(said_goodbye(30), "APP/PROC/WORKER: Exited with status 1"), (worker(silent=30), "Codependent step exited")],
+    ids=["exit 1 after a goodbye", "exit 0 without a goodbye"],
+)
+def test_any_other_end_is_an_incident(life, text):
+    """Celery 5.7 says goodbye and dies with exit 1 when Redis restarts under it; and nobody leaves without a word."""
+    look = seen(life, instances=[instance(life=2, uptime=3)], crashes=[crash(text=text)], lived=FORMER)
+
+    assert only(plan_for(look)).state is VERIFYING
+
+
+@pytest.mark.parametrize(
+    "crashes",
+    [Unknown("it does not answer", NOW), [but(crash(), index=7)], [but(crash(), app="elsewhere")]],
+    ids=["unknown", "an index that is gone", "another app"],
+)
+def test_what_is_not_ours_to_see_opens_nothing(crashes):
+    """A crash needs a place; events that cannot be read are no crash."""
+    assert plan_for(seen(worker(), crashes=crashes)).incidents == ()
+
+
+def test_a_crash_of_a_stopped_app_opens_nothing():
+    """A person stopped it."""
+    look = seen(platform=Known((app(instance(), state="STOPPED"),), NOW), crashes=[crash()])
+
+    assert plan_for(look).incidents == ()
+
+
+def test_an_index_that_is_crashed_needs_no_event():
+    """The platform's state is proof enough; the event that comes later moves the same incident."""
+    look = seen(instances=[instance(state=InstanceState.CRASHED, guid=None, details="exited")])
+    first = plan_for(look)
+    told = only(first)
+
+    assert (told.state, told.verdict, told.guid) == (VERIFYING, Verdict.CRASHED, "")
+    later = only(plan_for(but(look, crashes=Known((crash(),), NOW)), after(Past(), first)))
+    assert (later.id, later.guid) == (told.id, guid())
+
+
+def test_an_index_that_stays_crashed_is_told_once():
+    """Back-off may last long; its incident is one."""
+    look = seen(instances=[instance(state=InstanceState.CRASHED, guid=None)])
+    first = plan_for(look)
+    again = plan_for(look, after(Past(), first))
+
+    assert [steps(one) for one in again.incidents] in ([], [steps(only(first))])
+
+
+# The end of an incident without us -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [OPEN, HELD, ESCALATED])
+def test_a_worker_that_is_well_for_a_minute_has_recovered_alone(state):
+    """Held, open or escalated: health since a minute ends the incident."""
+    one = incident(state=state, held_reason=HeldReason.MODE if state is HELD else None)
+    noticed = only(plan_for(seen(worker()), Past((one,))))
+    assert (noticed.state, noticed.healthy_since) == (state, NOW)
+
+    just_before = seen(worker(now=NOW + 59.9), now=NOW + 59.9)
+    assert plan_for(just_before, Past((noticed,))).incidents == ()
+
+    done = only(plan_for(seen(worker(now=NOW + 60), now=NOW + 60), Past((noticed,))))
+    assert (done.state, done.held_reason, done.resolved_at) == (RESOLVED, None, NOW + 60)
+    assert "recovered alone" in done.steps[-1].text
+
+
+@pytest.mark.parametrize(
+    "look",
+    [seen(worker(silent=13)), seen(worker(silent=13), ping=True), seen(FROZEN)],
+    ids=["suspect", "answers a ping", "hung"],
+)
+def test_a_minute_of_health_is_counted_anew_after_any_doubt(look):
+    """A suspect worker is not well."""
+    one = incident(state=ESCALATED, healthy_since=NOW - 59)
+
+    assert only(plan_for(look, Past((one,)))).healthy_since is None
+
+
+def test_an_escalated_incident_is_not_acted_on_again():
+    """What a restart did not mend is for a person: Celeriac does not try the same again and again."""
+    past = Past((incident(state=ESCALATED),), (remedy(state=RemedyState.UNVERIFIED, ago=3000),))
+
+    assert plan_for(seen(FROZEN), past).acts == ()
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        seen(FROZEN, platform=Known((app(instance(), state="STOPPED"),), NOW)),
+        seen(FROZEN, platform=Known((app(instance(), wanted=0),), NOW)),
+        seen(platform=Known((app(wanted=0),), NOW)),
+        seen(platform=Known((), NOW)),
+        seen(
+            worker(node=f"w1@{guid()}"), worker(node=f"w2@{guid()}", pid=8, silent=0.7), instances=[instance()]
+        ),
+    ],
+    ids=["app stopped", "scaled below, index still shown", "scaled below", "watched no more", "container now shared"],
+)
+@pytest.mark.parametrize("state", [HELD, REMEDYING, VERIFYING, ESCALATED])
+def test_an_incident_ends_with_its_place(look, state):
+    """What nobody wants any more, or what is no place any more, needs no healing; its remedy fills no budget."""
+    one = incident(state=state, remedy_id="remedy-0", held_reason=HeldReason.MODE, deadline_at=NOW + 60)
+    running = remedy(state=RemedyState.INTENDED if state is REMEDYING else RemedyState.ACTED)
+
+    plan = plan_for(look, Past((one,), (running,)))
+
+    assert (plan.incidents[0].id, plan.incidents[0].state) == (one.id, RESOLVED)
+    assert [(ended.id, ended.state) for ended in plan.remedies] == [("remedy-0", RemedyState.UNVERIFIED)]
+    assert plan.acts == ()
+
+
+def test_a_remedy_that_has_ended_stays_as_it_ended():
+    """A person stops the app after the escalation."""
+    past = Past((incident(state=ESCALATED, remedy_id="remedy-0"),), (remedy(state=RemedyState.UNVERIFIED),))
+
+    assert plan_for(seen(platform=Known((app(wanted=0),), NOW)), past).remedies == ()
+
+
+@pytest.mark.parametrize(
+    "platform",
+    [Unknown("it does not answer", NOW), None, Known((app(state="MISSING"),), NOW)],
+    ids=["platform unknown", "no platform", "app not to be seen"],
+)
+def test_an_incident_does_not_end_because_nothing_is_seen(platform):
+    """We may have lost our role, or the platform its voice: nothing is closed."""
+    one = incident(held_reason=HeldReason.MODE)
+
+    assert plan_for(seen(platform=platform, crashes=()), Past((one,))).incidents == ()
+
+
+def test_the_incident_of_an_unmapped_worker_ends_when_it_is_forgotten():
+    """Nothing was heard of the node for so long that the store lists it no more; unless nothing is heard of anybody."""
+    one = incident(place=Place(CLUSTER, node="celery@far"), held_reason=HeldReason.UNMAPPED)
+
+    assert only(plan_for(unmapped(), Past((one,)))).state is RESOLVED
+    assert only(plan_for(unmapped(heard=DEAF), Past((one,)))).state is HELD
+
+
+def test_an_incident_that_ended_makes_room_for_the_next():
+    """The same place may fail again: that is a new incident."""
+    past = Past((incident(state=RESOLVED),))
+    plan = plan_for(seen(FROZEN), past, Policy(mode=Mode.APPROVE))
+
+    assert only(plan).id != past.incidents[0].id
+
+
+# The sentence --------------------------------------------------------------------------------------------------------
+
+
+def said(look, past=Past(), policy=AUTO, why=None) -> str:  # noqa: B008 (a value that never changes)
+    return sentence(diagnose(look, LIMITS), plan_for(look, past, policy), past, why)
+
+
+def test_a_cycle_is_one_sentence():
+    """What people read in the log and on the page."""
+    assert said(seen(worker(), worker(1))) == "2 healthy"
+    assert said(seen()) == "no worker seen yet"
+    assert said(seen(FROZEN)) == f"1 hung; restarting {APP}/0"
+    assert said(seen(FROZEN), policy=Policy(mode=Mode.APPROVE)) == f"1 hung; {APP}/0 held (mode)"
+    assert said(seen(worker(), heard=DEAF), why="deaf") == "blind: deaf"
+    assert said(seen(worker()), Past((incident(state=RESOLVED),))) == "1 healthy"

@@ -1,0 +1,189 @@
+"""The laws of the verdicts, over anything that could be seen: what no combination of readings may ever bring about."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from celeriac.core.diagnose import blindness, diagnose
+from celeriac.core.model import App, Consumer, Instance, InstanceState, Pool, Process, RemedyKind, Verdict
+from celeriac.core.places import MISSING, sites
+from celeriac.core.readings import Known, Unknown
+from celeriac.core.snapshot import Lived, Seen, Stream
+from core.builders import CLUSTER, LIMITS, NOW, PLATFORM, app, guid, instance, place, worker
+
+FAILS = Unknown("it does not answer", NOW)
+AGES = st.sampled_from([0.0, 0.5, 4.9, 5.1, 12.0, 29.9, 30.0, 31.0, 39.0, 40.0, 41.0, 90.0, 599.0, 601.0, 1801.0, 9000.0])
+NODES = [f"celery@{guid(0)}", f"celery@{guid(1)}", f"w1@{guid(0)}", f"w2@{guid(0)}", f"celery@{guid(0, 2)}", "celery@far"]
+
+
+def maybe(strategy):
+    return st.none() | strategy
+
+
+def known_or_not(strategy):
+    return strategy.map(lambda value: Known(value, NOW)) | st.just(FAILS) | st.just(Unknown("not asked"))
+
+
+def ago(ages=AGES):
+    return ages.map(lambda age: NOW - age)
+
+
+def often(value, otherwise):
+    """Draw this value as often as anything else."""
+    return st.booleans().flatmap(lambda so: st.just(value) if so else otherwise)
+
+
+FROZEN = st.builds(worker, node=st.sampled_from(NODES[:4]), silent=st.sampled_from([31.0, 41.0, 601.0]))
+ANY_LIFE = st.builds(
+    worker,
+    node=st.sampled_from(NODES),
+    pid=st.sampled_from([7, 8]),
+    silent=AGES,
+    born=AGES,
+    freq=st.sampled_from([0.5, 2.0, 10.0]),
+    beats=st.sampled_from([0, 2, 100]),
+    sent_at=ago(),
+    offline_sent_at=maybe(ago()),
+    offline_at=maybe(ago()),
+)
+INCARNATIONS = FROZEN | ANY_LIFE
+INSTANCES = st.builds(
+    Instance,
+    platform=st.just(PLATFORM),
+    app=st.just("orders-worker"),
+    app_guid=st.just("app-guid"),
+    process=st.sampled_from(["worker", "beat"]),
+    index=st.integers(0, 3),
+    state=st.sampled_from(InstanceState),
+    guid=maybe(st.sampled_from([guid(0), guid(1), guid(0, 2), guid(3)])),
+    uptime_s=maybe(AGES),
+    details=maybe(st.just("no room")),
+)
+APPS = st.builds(
+    App,
+    platform=st.just(PLATFORM),
+    guid=st.just("app-guid"),
+    name=st.just("orders-worker"),
+    state=st.sampled_from(["STARTED", "STOPPED", MISSING]),
+    processes=st.just((Process("worker", 2),)) | st.just(()),
+    instances=st.lists(INSTANCES, max_size=3, unique_by=lambda one: (one.process, one.index)).map(tuple),
+)
+STREAMS = st.builds(
+    Stream,
+    observed_at=st.just(NOW),
+    echo_at=maybe(ago()),
+    flowing_since=maybe(ago()),
+    error=maybe(st.just("Connection refused")),
+)
+FLOWING = st.just(Known(Stream(observed_at=NOW, echo_at=NOW - 1, flowing_since=NOW - 9000), NOW))
+
+
+@st.composite
+def looks(draw, streams=FLOWING | known_or_not(STREAMS)) -> Seen:
+    """Draw anything that a keeper could have gathered of one cluster; each source is as often against the workers."""
+    lives = draw(st.lists(INCARNATIONS, min_size=1, max_size=4, unique_by=lambda one: one.key))
+    nodes = sorted({one.node for one in lives})
+    some = st.lists(st.sampled_from(nodes), unique=True)
+    consumer = st.builds(Consumer, connections=st.just(4), fetching=st.booleans(), idle_s=AGES)
+    pools = st.builds(
+        Pool, kind=st.sampled_from(["prefork", "solo", "threads"]), queues=st.just(("celery",)), named=st.booleans()
+    )
+    apps = Known((app(instance(0), instance(1)),), NOW)
+    silent = dict.fromkeys(nodes, Known(value=False, at=NOW))
+    idle = Known(dict.fromkeys(nodes, Consumer(4, fetching=False, idle_s=40.0)), NOW)
+    prefork = {one.key: Pool("prefork", named=True) for one in lives}
+    return Seen(
+        cluster=CLUSTER,
+        at=NOW,
+        stream=draw(streams),
+        incarnations=tuple(lives),
+        platform=draw(often(apps, st.none() | known_or_not(st.lists(APPS, max_size=1).map(tuple)))),
+        lived=tuple(draw(st.lists(st.builds(Lived, st.sampled_from([guid(0), guid(0, 2)]), st.just(place(0)), ago())))),
+        pools=draw(often(prefork, st.dictionaries(st.sampled_from([*prefork]), pools))),
+        pings=draw(often(silent, st.dictionaries(st.sampled_from(nodes), known_or_not(st.booleans())))),
+        consumers=draw(
+            often(idle, known_or_not(some.flatmap(lambda held: st.fixed_dictionaries(dict.fromkeys(held, consumer)))))
+        ),
+    )
+
+
+def restarts(look: Seen):
+    return [one for one in diagnose(look, LIMITS) if one.remedy is RemedyKind.RESTART_INSTANCE]
+
+
+def by_silence(look: Seen):
+    """Return the restarts that silence leads to; a drain past its deadline is another matter, and waits for a person."""
+    return [one for one in restarts(look) if not one.site.incarnation.offline]
+
+
+@given(looks())
+def test_judging_never_fails_and_gives_every_place_one_finding(look):
+    """Every place has exactly one finding; only what is stopped, unmapped and long silent is forgotten."""
+    found = [one.place for one in diagnose(look, LIMITS)]
+    places = {site.place: site for site in sites(look)}
+
+    assert len(found) == len(set(found))
+    assert set(found) <= set(places)
+    forgotten = [places[one] for one in set(places) - set(found)]
+    assert all(not one.place.mapped and NOW - one.incarnation.last_seen_at > LIMITS.forget_s for one in forgotten)
+
+
+@given(looks(streams=FLOWING))
+def test_silence_alone_convicts_nobody(look):
+    """Without an unanswered ping, or without the broker's word, no silence is long enough to restart or to alert."""
+    mute = replace(look, pings={}, consumers=Unknown("not asked"))
+
+    assert by_silence(mute) == []
+    assert all(
+        one.verdict is not Verdict.CRASHED or one.site.instance is not None for one in diagnose(mute, LIMITS)
+    )
+
+
+@given(looks(streams=FLOWING))
+def test_whatever_is_unknown_restarts_nobody(look):
+    """A restart for silence needs a ping that was not answered, connections that were seen, and an instance that runs."""
+    for one in by_silence(look):
+        assert look.pings[one.node] == Known(value=False, at=NOW)
+        assert isinstance(look.consumers, Known)
+        assert not getattr(look.consumers.value.get(one.node), "fetching", False)
+        assert isinstance(look.platform, Known)
+        assert one.site.instance is not None
+        assert one.silence_s >= max(LIMITS.silent_s, LIMITS.silent_beats * one.site.incarnation.freq)
+
+
+@given(looks())
+def test_a_restart_is_always_bound_to_an_instance(look):
+    """What cannot be addressed by its guid is for people."""
+    assert all(one.site.instance is not None for one in restarts(look))
+
+
+@given(looks())
+def test_a_blind_cluster_has_no_remedy(look):
+    """Broker down, echo late, observer stale: nobody is restarted and nobody is called at night for a worker."""
+    if blindness(look, LIMITS):
+        assert [one for one in diagnose(look, LIMITS) if one.remedy is not RemedyKind.NONE] == []
+
+
+@given(looks(streams=FLOWING))
+def test_only_a_beating_prefork_worker_is_restarted_without_asking(look):
+    """Every other pool may be silent because of a task; a worker without heartbeats is silent by habit."""
+    for one in restarts(look):
+        life = one.site.incarnation
+        pool = look.pools.get(life.key)
+        asks = pool is None or pool.kind != "prefork" or life.beats == 0 or life.offline
+        assert bool(one.approval) == asks
+
+
+@given(looks(streams=FLOWING))
+def test_no_restart_takes_a_healthy_neighbour_along(look):
+    """A node that beats in the same container protects its silent neighbour from us."""
+    for one in restarts(look):
+        assert all(NOW - other.last_seen_at >= 6 * one.site.incarnation.freq for other in one.site.neighbours)
+
+
+@given(looks(streams=FLOWING))
+def test_more_evidence_of_life_never_convicts(look):
+    """If every suspect answers its ping, nobody is restarted for silence."""
+    alive = replace(look, pings={one.node: Known(value=True, at=NOW) for one in look.incarnations})
+
+    assert by_silence(alive) == []
