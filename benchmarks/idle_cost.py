@@ -52,6 +52,7 @@ def rss_mb(pid: int) -> float:
 
 
 def main() -> None:
+    """Run the demo without breaks, measure, and print a row for each role."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--json", action="store_true")

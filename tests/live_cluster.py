@@ -124,8 +124,8 @@ class LiveCluster:
 
     def dump(self) -> str:
         parts = [json.dumps([str(one) for one in (*self.workers().values(), *self.incidents())], indent=1)]
-        for log in sorted(self.folder.glob("*.log")):
-            parts.append(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
+        logs = sorted(self.folder.glob("*.log"))
+        parts += [f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in logs]
         return "\n".join(parts)
 
 

@@ -5,15 +5,16 @@ import pytest
 from celeriac.core.diagnose import diagnose
 from celeriac.core.guard import Ledger, guard
 from celeriac.core.limits import Policy
-from celeriac.core.model import HeldReason, InstanceState, Mode, RemedyState
-from celeriac.core.readings import Known
+from celeriac.core.model import HeldReason, InstanceState, Mode, Place, RemedyState
+from celeriac.core.snapshot import Lived
 from core.builders import (
     APP,
     AUTO,
+    CLUSTER,
     LIMITS,
     NOW,
     PLATFORM,
-    app,
+    guid,
     instance,
     place,
     remedy,
@@ -90,7 +91,7 @@ def test_silence_that_is_explained_does_not_count(explained):
     workers = [worker(0, silent=35), life, *[worker(index) for index in range(2, 5)]]
     instances = [instance(0), there, *[instance(index) for index in range(2, 5)]]
 
-    assert reason(seen(*workers, instances=instances)) is None
+    assert reason(seen(*workers, instances=instances, lived=(Lived(guid(1), place(1), NOW - 40),))) is None
 
 
 def test_what_is_stopped_is_no_worker_to_count():
@@ -165,7 +166,7 @@ def test_a_tenth_of_an_app_is_restarted_at_once(instances, running, held):
 
 def test_another_apps_restarts_leave_this_one_free():
     """The budget at once is of the app."""
-    other = remedy(1, state=RemedyState.INTENDED, place=place(1).__class__("orders", PLATFORM, "mail", "worker", 0))
+    other = remedy(1, state=RemedyState.INTENDED, place=Place(CLUSTER, PLATFORM, "mail", "worker", 0))
 
     assert reason(cluster(35, calm=3), other) is None
 
@@ -223,11 +224,3 @@ def test_people_hear_the_reason_that_they_can_change_first():
     assert reason(many, made) is HeldReason.QUORUM
     assert reason(cluster(35), made) is HeldReason.COOLDOWN
     assert reason(cluster(35, calm=1), remedy(1, state=RemedyState.ACTED)) is HeldReason.BUDGET
-
-
-def test_where_the_platform_hides_the_app_one_instance_is_assumed():
-    """Without the app's size the budget at once is one."""
-    everyone = diagnose(cluster(35), LIMITS)
-    bare = [one for one in everyone if one.site][0]
-    assert guard(bare, everyone, Ledger(()), AUTO, LIMITS, NOW) is None
-    assert reason(seen(worker(silent=35), platform=Known((app(instance(), wanted=1),), NOW))) is None

@@ -4,7 +4,8 @@ import sys
 import time
 from pathlib import Path
 
-from celeriac import bootstrap
+from celeriac.bootstrap.keeping import run_keeper
+from celeriac.bootstrap.process import configure_logging, until_signalled
 from celeriac.settings import read
 
 config, wanted, flag = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
@@ -17,5 +18,5 @@ def reached(point: str) -> None:
             time.sleep(0.02)
 
 
-bootstrap.configure_logging("keeper")
-bootstrap.run_keeper(read(config), bootstrap.until_signalled(), reached=reached)
+configure_logging("keeper")
+run_keeper(read(config), until_signalled(), reached=reached)

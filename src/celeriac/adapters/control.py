@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from celery import Celery
+from kombu.exceptions import KombuError
 
 from celeriac.core.errors import UnreachableError
 from celeriac.core.model import Pool
@@ -59,7 +60,7 @@ class CeleryControl:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
+        except (OSError, KombuError) as error:
             raise UnreachableError(f"remote control: {error}") from error
         except Exception as error:
             connection = self._app.connection_for_write()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from celery.events.event import get_exchange
 from kombu import Connection, Consumer, Message, Producer, Queue
+from kombu.exceptions import KombuError
 
 from celeriac.core.errors import UnreachableError
 from celeriac.ports import EventStream
@@ -64,6 +65,7 @@ class KombuEvents:
     def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = Connection(self._url, transport_options=self._options, connect_timeout=3)
+            self._connection.ensure_connection(max_retries=0)  # else Kombu waits 2 s and tries again
             channel = self._connection.channel()
             queue = Queue(
                 f"celeriac.events.{uuid.uuid4()}",
@@ -91,7 +93,7 @@ class KombuEvents:
         except Exception as error:
             kinds = self._connection.connection_errors + self._connection.channel_errors if self._connection else ()
             self.close()
-            if isinstance(error, (*kinds, OSError)):
+            if isinstance(error, (*kinds, OSError, KombuError)):
                 raise UnreachableError(str(error) or type(error).__name__) from error
             raise
 

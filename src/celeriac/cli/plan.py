@@ -23,11 +23,13 @@ def stored(path: Path) -> Moment:
 
 def looked_at(settings: Settings, cluster: str | None) -> Moment:
     """Look at a running cluster as the keeper does, and return the moment; nothing is written."""
-    from celeriac import bootstrap
+    from celeriac.bootstrap.keeping import one_look
+    from celeriac.bootstrap.process import configure_logging
+    from celeriac.bootstrap.storing import open_store
 
-    bootstrap.configure_logging("plan")
-    with bootstrap.open_store(settings).opened() as store:
-        return bootstrap.one_look(settings, store, cluster)
+    configure_logging("plan")
+    with open_store(settings).opened() as store:
+        return one_look(settings, store, cluster)
 
 
 def explain(moment: Moment, *, as_json: bool) -> None:

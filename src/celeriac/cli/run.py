@@ -15,6 +15,7 @@ from celeriac.settings import Settings, read
 
 ROLES = ("observer", "keeper", "console")
 GRACE_S = 8.0
+ONLY = ("serve", "--only")
 
 Options = dict[str, Any]
 
@@ -59,34 +60,50 @@ def load(options: Options) -> Settings:
 @click.option("--cluster", help="The observer's cluster (with --only observer).")
 def serve(only: str | None, cluster: str | None, **options: Any) -> None:
     """Run Celeriac: an observer for each cluster, the keeper and the console."""
-    from celeriac import bootstrap
+    from celeriac.bootstrap.process import configure_logging, until_signalled
 
     settings = load(options)
-    bootstrap.configure_logging(only or "serve")
-    stopping = bootstrap.until_signalled()
+    configure_logging(only or "serve")
+    stopping = until_signalled()
+    # Each process loads its own role's libraries and no others.
     if only == "observer":
-        bootstrap.run_observer(settings, cluster, stopping)
+        from celeriac.bootstrap.observing import run_observer
+
+        run_observer(settings, cluster, stopping)
     elif only == "keeper":
-        bootstrap.run_keeper(settings, stopping)
+        from celeriac.bootstrap.keeping import run_keeper
+
+        run_keeper(settings, stopping)
     elif only == "console":
-        bootstrap.run_console(settings, stopping)
+        from celeriac.bootstrap.serving import run_console
+
+        run_console(settings, stopping)
     else:
-        with bootstrap.open_store(settings).opened() as store:
-            store.migrate()
-        check_port_free(settings)
-        for absent in bootstrap.check_logins(settings):
-            click.echo(f"{absent}; it is tried again and again.", err=True)
-        click.echo(f"Celeriac listens on http://{settings.console.host}:{settings.console.port}")
-        supervise(settings, options, stopping)
+        serve_all(settings, options, stopping)
+
+
+def serve_all(settings: Settings, options: Options, stopping: threading.Event) -> None:
+    """Check what can be checked now, bring the schema up to date, and keep every role running until told to stop."""
+    from celeriac.bootstrap.platforms import check_logins
+
+    check_port_free(settings)
+    absent = check_logins(settings)
+    code = _starter(options, "migrate")().wait()
+    if code:
+        sys.exit(code)
+    for one in absent:
+        click.echo(f"{one}; it is tried again and again.", err=True)
+    click.echo(f"Celeriac listens on http://{settings.console.host}:{settings.console.port}")
+    supervise(settings, options, stopping)
 
 
 def supervise(settings: Settings, options: Options, stopping: threading.Event) -> None:
     """Keep every role running until told to stop."""
     starts: dict[str, Callable[[], Child]] = {}
     for one in settings.cluster:
-        starts[f"observer {one.name}"] = _starter(options, "observer", "--cluster", one.name)
-    starts["keeper"] = _starter(options, "keeper")
-    starts["console"] = _starter(options, "console")
+        starts[f"observer {one.name}"] = _starter(options, *ONLY, "observer", "--cluster", one.name)
+    starts["keeper"] = _starter(options, *ONLY, "keeper")
+    starts["console"] = _starter(options, *ONLY, "console")
 
     def on_exit(name: str, code: int, pause: float) -> None:
         click.echo(f"{name} ended with {code}; starting it again in {pause:.1f} s", err=True)
@@ -94,12 +111,12 @@ def supervise(settings: Settings, options: Options, stopping: threading.Event) -
     Supervisor(starts, on_exit=on_exit).run(stopping, grace=GRACE_S)
 
 
-def _starter(options: Options, role: str, *more: str) -> Callable[[], Child]:
-    argv = [sys.executable, "-m", "celeriac", "serve", "--only", role, *more]
+def _starter(options: Options, *command: str) -> Callable[[], Child]:
+    argv = [sys.executable, "-m", "celeriac", *command]
     for name in ("config", "host", "port", "store", "mode"):
         if options.get(name) is not None:
             argv += [f"--{name}", str(options[name])]
-    return lambda: spawn(argv, name=role)
+    return lambda: spawn(argv, name=command[-1])
 
 
 def check_port_free(settings: Settings) -> None:
@@ -121,10 +138,10 @@ def check_port_free(settings: Settings) -> None:
 @settings_options
 def migrate(**options: Any) -> None:
     """Bring the store's schema up to date."""
-    from celeriac import bootstrap
+    from celeriac.bootstrap.storing import open_store
 
     settings = load(options)
-    with bootstrap.open_store(settings).opened() as store:
+    with open_store(settings).opened() as store:
         store.migrate()
     click.echo(f"The store in {settings.store} is up to date.")
 
@@ -134,9 +151,9 @@ def openapi() -> None:
     """Print the API's OpenAPI document."""
     import json
 
-    from celeriac import bootstrap
+    from celeriac.bootstrap.serving import describe_api
 
-    click.echo(json.dumps(bootstrap.describe_api(), indent=2, sort_keys=True))
+    click.echo(json.dumps(describe_api(), indent=2, sort_keys=True))
 
 
 @click.command()

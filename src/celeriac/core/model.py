@@ -1,11 +1,10 @@
 """The words of the domain as types: places, incarnations, instances, incidents, remedies, and their closed lists of names."""
 
-import base64
-import hashlib
 from enum import StrEnum
 
 from msgspec import Struct
 
+from celeriac.core.ids import opaque
 from celeriac.core.readings import Evidence
 
 
@@ -83,12 +82,6 @@ class Mode(StrEnum):
 
 
 OVER = frozenset({IncidentState.RESOLVED, IncidentState.CLOSED})
-
-
-def opaque(*parts: str) -> str:
-    """Return a short, stable, URL-safe id for these parts."""
-    digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=10).digest()
-    return base64.b32encode(digest).decode().lower()
 
 
 class Place(Struct, frozen=True):

@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from celeriac.core.case import Finding
+from celeriac.core.ids import opaque
 from celeriac.core.limits import Limits
 from celeriac.core.model import (
     KEEPER,
@@ -20,7 +21,6 @@ from celeriac.core.model import (
     RemedyState,
     Step,
     Verdict,
-    opaque,
 )
 from celeriac.core.readings import Evidence
 

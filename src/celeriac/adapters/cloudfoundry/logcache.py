@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from celeriac.adapters.cloudfoundry.answers import understood
 from celeriac.adapters.cloudfoundry.session import Session
 
 OLDEST = -6795364578871345152
@@ -22,6 +23,7 @@ class LogLine(Struct, frozen=True):
     text: str
 
 
+@understood("an app's logs")
 def recent(session: Session, app_guid: str, *, limit: int = 200) -> list[LogLine]:
     """Return an app's newest log lines, oldest first."""
     answer = session.get_from(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import httpx2
 from msgspec import Struct
 
+from celeriac.adapters.cloudfoundry.answers import content, understood
 from celeriac.core.errors import RefusedError, UnreachableError
 
 EARLY_S = 60.0
@@ -37,8 +38,14 @@ class Credentials(Struct, frozen=True):
 class Login:
     """Holds the token of one foundation; threads that find it expired wait for the one that renews it."""
 
-    def __init__(self, http: httpx2.Client, credentials: Credentials, monotonic: Callable[[], float]) -> None:
-        self._http, self._credentials, self._monotonic = http, credentials, monotonic
+    def __init__(
+        self,
+        http: httpx2.Client,
+        credentials: Credentials,
+        monotonic: Callable[[], float],
+        on_busy: Callable[[httpx2.Response], None],
+    ) -> None:
+        self._http, self._credentials, self._monotonic, self._on_busy = http, credentials, monotonic, on_busy
         self._lock = threading.Lock()
         self._token: str | None = None
         self._refresh: str | None = None
@@ -73,9 +80,13 @@ class Login:
 
     def _post(self, url: str, form: dict[str, str], auth: tuple[str, str]) -> httpx2.Response:
         try:
-            return self._http.post(f"{url}/oauth/token", data=form, auth=auth, headers={"Accept": "application/json"})
-        except httpx2.TransportError as error:
+            answer = self._http.post(f"{url}/oauth/token", data=form, auth=auth, headers={"Accept": "application/json"})
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise UnreachableError(f"UAA at {url}: {str(error) or type(error).__name__}") from error
+        if answer.status_code == 429:
+            self._on_busy(answer)
+            raise UnreachableError("UAA asked to wait (429)")
+        return answer
 
     def _checked(self, answer: httpx2.Response) -> httpx2.Response:
         if answer.status_code == 200:
@@ -87,15 +98,16 @@ class Login:
         raise UnreachableError(f"UAA answered {answer.status_code}")
 
     def _keep(self, answer: httpx2.Response) -> None:
-        body = answer.json()
-        self._token = body["access_token"]
-        self._refresh = body.get("refresh_token")
-        self._until = self._monotonic() + max(0.0, float(body.get("expires_in", 0)) - EARLY_S)
+        body = content(answer)
+        with understood("the login"):
+            lifetime = float(body.get("expires_in") or 0)
+            self._token, self._refresh = body["access_token"], body.get("refresh_token")
+        self._until = self._monotonic() + max(0.0, lifetime - EARLY_S)
 
 
 def _description(answer: httpx2.Response) -> str:
     try:
         body = answer.json()
         return str(body.get("error_description") or body.get("error"))
-    except ValueError:
+    except (ValueError, AttributeError):
         return f"status {answer.status_code}"

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 
+from celeriac.adapters.cloudfoundry.answers import content, understood
 from celeriac.adapters.cloudfoundry.login import Credentials, Login
 from celeriac.core.errors import MissingError, PortError, RefusedError, UnreachableError
 from celeriac.processes import backoff
@@ -38,7 +38,7 @@ class Session:
         verify = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
         limits = httpx2.Timeout(timeout, connect=min(5.0, timeout))
         self._http = httpx2.Client(timeout=limits, verify=verify, follow_redirects=False)
-        self._login = Login(self._http, credentials, monotonic)
+        self._login = Login(self._http, credentials, monotonic, self._note_wait)
         self._api = api.rstrip("/")
         self._links: dict[str, Any] | None = None
         self._quiet_until = 0.0
@@ -56,7 +56,7 @@ class Session:
         """Return the JSON answer of a read; repeated a few times while the foundation is busy."""
         for attempt in range(1, READS + 1):
             try:
-                return self._call("GET", self._api + path, params).json()
+                return content(self._call("GET", self._api + path, params))
             except UnreachableError:
                 if attempt == READS or self._monotonic() < self._quiet_until:
                     raise
@@ -64,34 +64,44 @@ class Session:
         raise AssertionError(path)
 
     def order(self, method: str, path: str, body: Any = None) -> httpx2.Response:
-        """Send an order, once."""
-        return self._call(method, self._api + path, None, body)
+        """Send an order, once; a success that does not come from the API is unclear."""
+        answer = self._call(method, self._api + path, None, body)
+        if answer.content:
+            content(answer)
+        return answer
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Yield the resources of a list over all its pages, following `next` verbatim."""
         page = self.get(path, **params)
         while True:
-            yield from page["resources"]
-            following = (page.get("pagination") or {}).get("next")
-            if not following:
+            with understood(path):
+                resources = list(page["resources"])
+                following = (page.get("pagination") or {}).get("next")
+                path = self._own_path(following["href"]) if following else ""
+            yield from resources
+            if not path:
                 return
-            page = self.get(self._own_path(following["href"]))
+            page = self.get(path)
 
     def link(self, name: str) -> str:
         """Return the address of another part of the foundation (`login`, `log_cache`), as the API's root names it."""
         if self._links is None:
             answer = self._send("GET", self._api + "/", None, None, {})
-            self._links = self._judged(answer).json()["links"]
-        entry = self._links.get(name)
-        if not entry:
+            found = content(self._judged(answer))
+            with understood("its links"):
+                self._links = dict(found["links"])
+        with understood("its links"):
+            href = (self._links.get(name) or {}).get("href")
+        if not href:
             raise MissingError(f"the foundation at {self._api} names no {name}")
-        return str(entry["href"]).rstrip("/")
+        return str(href).rstrip("/")
 
     def get_from(self, base: str, path: str, **params: Any) -> Any:
         """Return the JSON answer of a read from another part of the foundation."""
-        return self._call("GET", base + path, params).json()
+        return content(self._call("GET", base + path, params))
 
     def _call(self, method: str, url: str, params: Any, body: Any = None) -> httpx2.Response:
+        self._keep_quiet()
         uaa = self.link("login")
         token = self._login.token(uaa)
         answer = self._authorized(method, url, params, body, token)
@@ -103,26 +113,33 @@ class Session:
         return self._send(method, url, params, body, {"Authorization": f"bearer {token}"})
 
     def _send(self, method: str, url: str, params: Any, body: Any, headers: dict[str, str]) -> httpx2.Response:
+        self._keep_quiet()
+        try:
+            return self._http.request(method, url, params=params or None, json=body, headers=headers)
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
+            raise UnreachableError(f"{url.partition('?')[0]}: {str(error) or type(error).__name__}") from error
+
+    def _keep_quiet(self) -> None:
         wait = self._quiet_until - self._monotonic()
         if wait > 0:
             raise UnreachableError(f"the foundation asked to wait; {wait:.0f} s are left")
-        try:
-            return self._http.request(method, url, params=params or None, json=body, headers=headers)
-        except httpx2.TransportError as error:
-            raise UnreachableError(f"{urlsplit(url).netloc}: {str(error) or type(error).__name__}") from error
 
     def _judged(self, answer: httpx2.Response) -> httpx2.Response:
         if answer.is_success:
             return answer
         if answer.status_code == 429:
-            self._quiet_until = self._monotonic() + _retry_after(answer)
+            self._note_wait(answer)
         raise _error(answer)
+
+    def _note_wait(self, answer: httpx2.Response) -> None:
+        self._quiet_until = self._monotonic() + _retry_after(answer)
 
     def _own_path(self, href: str) -> str:
         """Return a link's path; a link to another host is refused, since the token would go there."""
-        if urlsplit(href).netloc != urlsplit(self._api).netloc:
-            raise RefusedError(f"the foundation's next page is on another host: {urlsplit(href).netloc}")
-        return href.removeprefix(self._api) if href.startswith(self._api) else "/" + href.split("/", 3)[3]
+        here, there = httpx2.URL(self._api), httpx2.URL(href)
+        if there.netloc != here.netloc:
+            raise RefusedError(f"the foundation's next page is on another host: {there.netloc.decode()}")
+        return there.raw_path.decode().removeprefix(here.raw_path.decode().rstrip("/"))
 
 
 def _retry_after(answer: httpx2.Response) -> float:
@@ -146,6 +163,7 @@ def _detail(answer: httpx2.Response) -> str:
     """Return the details of a v3 error; routers answer in HTML or plain text, which says nothing to people."""
     try:
         errors = json.loads(answer.text)["errors"]
-        return "; ".join(str(error["detail"]) for error in errors)
+        details = "; ".join(str(error["detail"]) for error in errors)
     except (ValueError, KeyError, TypeError):
-        return f"Cloud Foundry answered {answer.reason_phrase or 'an error'}"
+        details = ""
+    return details or f"Cloud Foundry answered {answer.reason_phrase or 'an error'}"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from celeriac.adapters.cloudfoundry.answers import understood
 from celeriac.adapters.cloudfoundry.session import Session
 from celeriac.core.errors import MissingError
 from celeriac.core.model import App, Crash, Instance, InstanceState, Process
@@ -24,22 +25,26 @@ class CloudFoundry:
         self.name = name
         self._session, self._org, self._space = session, org, space
         self._wanted: dict[str, set[str]] = {}
+        self._spelt: dict[str, str] = {}  # Cloud Foundry finds apps by name in upper or lower case
         for selector in selectors:
             app, _, process = selector.partition(":")
-            self._wanted.setdefault(app, set()).update({process} if process else ())
+            self._spelt.setdefault(app.lower(), app)
+            self._wanted.setdefault(app.lower(), set()).update({process} if process else ())
         self._space_guid: str | None = None
         self._app_guids: dict[str, str] = {}
 
+    @understood("its apps")
     def apps(self) -> tuple[App, ...]:
         """Return the watched apps with every index of every process, the wanted but missing ones too."""
-        found = list(self._session.pages("/v3/apps", names=_names(self._wanted), space_guids=self._space_id()))
+        found = list(self._session.pages("/v3/apps", names=_names(self._spelt.values()), space_guids=self._space_id()))
         self._app_guids = {one["guid"]: one["name"] for one in found}
-        absent = sorted(self._wanted.keys() - {one["name"] for one in found})
+        absent = sorted(self._spelt.keys() - {one["name"].lower() for one in found})
         return (
             *(self._app(one) for one in found),
-            *(App(platform=self.name, guid="", name=name, state=MISSING) for name in absent),
+            *(App(platform=self.name, guid="", name=self._spelt[name], state=MISSING) for name in absent),
         )
 
+    @understood("its crashes")
     def crashes(self, since: float) -> tuple[Crash, ...]:
         """Return the exits since then that nobody asked for, each once."""
         if not self._app_guids:
@@ -53,8 +58,10 @@ class CloudFoundry:
             "per_page": 200,
         }
         events = self._session.pages("/v3/audit_events", **params)
-        return tuple(crash for event in events if (crash := self._crash(event)))
+        found = {crash.id: crash for event in events if (crash := self._crash(event))}
+        return tuple(found.values())  # a crash between two pages shifts the list, and the second repeats its events
 
+    @understood("an instance")
     def instance(self, like: Instance) -> Instance:
         """Read one index again, now; raises MissingError if it is gone."""
         for one in self._instances(like.app_guid, like.app, like.process):
@@ -105,7 +112,7 @@ class CloudFoundry:
         return App(self.name, guid, name, app["state"], processes, tuple(instances))
 
     def _selected(self, app: str, process: str) -> bool:
-        wanted = self._wanted.get(app, set())
+        wanted = self._wanted.get(app.lower(), set())
         return not wanted or process in wanted
 
     def _whole(self, guid: str, name: str, process: Process, state: str) -> list[Instance]:

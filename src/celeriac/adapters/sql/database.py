@@ -4,6 +4,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error, OSError) as error:
             cause = getattr(error, "orig", None) or error
             raise UnreachableError(f"the store {self.path} cannot be used: {cause}") from error
 
@@ -100,7 +101,7 @@ def _engine(path: Path, begin: str, synchronous: str) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # transactions are begun by us, below
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
 
     @sa.event.listens_for(engine, "begin")
@@ -108,6 +109,19 @@ def _engine(path: Path, begin: str, synchronous: str) -> sa.Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Let readers go on beside a writer; SQLite waits for nobody who switches a new file at the same moment, so we do."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
 
 
 insert = sqlite.insert  # PostgreSQL's compiles alike

@@ -85,16 +85,17 @@ def _merging() -> Any:
         return {name: sa.case((condition, new[name]), else_=held[name]) for name in names}
 
     later = sa.tuple_(new.state_at, new.state_rank) > sa.tuple_(held.state_at, held.state_rank)
-    succeeded = sa.and_(new.finished_at.is_not(None), new.finished_at >= sa.func.coalesce(held.finished_at, 0))
+    seen = sa.tuple_(new.worker_at, sa.func.coalesce(new.worker, ""))
+    held_by = sa.tuple_(held.worker_at, sa.func.coalesce(held.worker, ""))
+    sent = new.sent_at >= sa.func.coalesce(held.sent_at, 0)
     return upsert(
         schema.tasks,
-        **choose(later, "state", "state_at", "state_rank"),
+        **choose(later, "state", "state_at", "state_rank", "result", "runtime"),
         **choose(new.described_at > held.described_at, *_DESCRIBED),
-        **choose(new.worker_at > held.worker_at, "worker", "worker_at"),
+        **choose(seen > held_by, "worker", "worker_at"),
         **choose(new.failed_at > held.failed_at, *_FAILED),
-        **choose(sa.and_(succeeded, new.runtime.is_not(None)), "result", "runtime"),
+        **choose(sent, "queue"),
         **{name: _max(held[name], new[name]) for name in _TIMES},
-        queue=sa.func.coalesce(new.queue, held.queue),
         listed_at=sa.func.min(held.listed_at, new.listed_at),
     )
 

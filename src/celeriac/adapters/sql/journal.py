@@ -44,7 +44,9 @@ class SqlJournal:
         """Return all that is open, and what ended since then."""
         incident, remedy = schema.incidents.c, schema.remedies.c
         recent_incident = sa.or_(incident.resolved_at.is_(None), incident.resolved_at > micros(since))
-        recent_remedy = sa.or_(remedy.state.in_(OPEN_REMEDIES), remedy.asked_at > micros(since))
+        recent_remedy = sa.or_(
+            remedy.state.in_(OPEN_REMEDIES), remedy.asked_at > micros(since), remedy.ended_at > micros(since)
+        )
         with self._database.reading() as connection:
             incidents = connection.scalars(
                 sa.select(incident.body).where(incident.cluster == cluster, recent_incident)

@@ -100,7 +100,7 @@ tasks = sa.Table(
     sa.Column("exception", sa.Text),
     sa.Column("traceback", sa.Text),
     _time("failed_at", nullable=False),
-    sa.Index("ix_tasks_newest", sa.desc("listed_at"), sa.desc("uuid")),
+    sa.Index("ix_tasks_newest", "listed_at", "uuid"),  # read from its end: newest first
 )
 
 incarnations = sa.Table(

@@ -17,7 +17,9 @@ def upgrade() -> None:
         sa.Column("state", sa.String, nullable=False),
         sa.Column("state_rank", sa.Integer, nullable=False),
         sa.Column("state_at", TIME, nullable=False),
-        *(sa.Column(name, sa.String) for name in ("name", "args", "kwargs", "root_id", "parent_id")),
+        sa.Column("name", sa.String),
+        *(sa.Column(name, sa.Text) for name in ("args", "kwargs")),
+        *(sa.Column(name, sa.String) for name in ("root_id", "parent_id")),
         sa.Column("retries", sa.Integer),
         sa.Column("eta", sa.String),
         sa.Column("expires", sa.String),
@@ -32,7 +34,7 @@ def upgrade() -> None:
         sa.Column("traceback", sa.Text),
         sa.Column("failed_at", TIME, nullable=False),
     )
-    op.create_index("ix_tasks_newest", "tasks", [sa.text("listed_at DESC"), sa.text("uuid DESC")])
+    op.create_index("ix_tasks_newest", "tasks", ["listed_at", "uuid"])
     op.create_table(
         "incarnations",
         sa.Column("node", sa.String, primary_key=True),

@@ -1,0 +1,109 @@
+"""The keeper's role: one look after the other at each cluster, and what follows from them."""
+
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from celeriac.adapters.cloudfoundry import Session
+from celeriac.adapters.control import CeleryControl
+from celeriac.adapters.redis_broker import RedisBroker
+from celeriac.adapters.sql import SqlStore
+from celeriac.app.gather import Gatherer, Sources
+from celeriac.app.heal import REMEMBERED_S, Keeper, Rules
+from celeriac.bootstrap.platforms import platform
+from celeriac.bootstrap.process import steady_clock
+from celeriac.bootstrap.storing import cluster_named, open_store, wait_for_schema
+from celeriac.core.decide import Past
+from celeriac.core.limits import Policy
+from celeriac.core.offline import Moment
+from celeriac.settings import ClusterSettings, Settings
+
+PAUSE_FILE = "PAUSE"
+LOOK_S = 2.0
+"""Time enough for the observer to store its next word."""
+
+
+def run_keeper(
+    settings: Settings, stopping: threading.Event, *, reached: Callable[[str], None] = lambda _: None
+) -> None:
+    """Run a keeper, a thread for each cluster, until told to stop."""
+    with open_store(settings).opened() as store:
+        wait_for_schema(store, stopping)
+        if stopping.is_set():
+            return
+        threads = [
+            threading.Thread(target=one.run, args=(stopping,), name="keeper", daemon=True)
+            for one in keepers(settings, store, reached=reached)
+        ]
+        for thread in threads:
+            thread.start()
+        while not stopping.wait(0.5):
+            if not all(thread.is_alive() for thread in threads):
+                stopping.set()  # a defect: end, so that the supervisor starts it anew
+        for thread in threads:
+            thread.join(timeout=10)
+
+
+def keepers(settings: Settings, store: SqlStore, *, reached: Callable[[str], None] = lambda _: None) -> list[Keeper]:
+    """Return one keeper for each cluster; they share the holder of the lease."""
+    holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    sessions: dict[str, Session] = {}
+    rules = Rules(
+        limits=settings.heal.limits(),
+        policy=lambda: policy(settings),
+        cycle_s=settings.heal.cycle,
+        lease_s=settings.heal.lease,
+    )
+    return [
+        Keeper(gatherer(settings, store, one, sessions), store.journal(), rules, holder=holder, reached=reached)
+        for one in settings.cluster
+    ]
+
+
+def gatherer(settings: Settings, store: SqlStore, cluster: ClusterSettings, sessions: dict[str, Session]) -> Gatherer:
+    """Return what looks at one cluster; clusters on one platform share its session."""
+    url = cluster.broker.get_secret_value()
+    place = next((one for one in settings.platform if one.name == cluster.platform), None)
+    sources = Sources(
+        history=store.history(cluster.name),
+        broker=RedisBroker(url),
+        control=CeleryControl(url),
+        platform=platform(place, cluster.apps, sessions) if place else None,
+        poll_s=place.poll if place else 10.0,
+        poll_on_suspicion_s=place.poll_on_suspicion if place else 2.0,
+    )
+    return Gatherer(cluster.name, sources, settings.heal.limits(), steady_clock())
+
+
+def policy(settings: Settings) -> Policy:
+    """Return what the keeper may do now: the settings' mode, and the file PAUSE in the store's directory."""
+    return settings.heal.policy(settings.heal.mode, paused(settings.store))
+
+
+def paused(directory: Path) -> str | None:
+    """Return the reason in the file PAUSE, or None if there is no such file; one that cannot be read pauses too."""
+    try:
+        text = (directory / PAUSE_FILE).read_text(errors="replace").strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"the file {PAUSE_FILE} is there and cannot be read: {error.strerror}"
+    return text.splitlines()[0] if text else f"the file {PAUSE_FILE} is in the data directory"
+
+
+def one_look(settings: Settings, store: SqlStore, cluster: str | None) -> Moment:
+    """Look at one cluster until the observer's next word, as the keeper does, and return the moment."""
+    one = cluster_named(settings, cluster or settings.cluster[0].name)
+    looking = gatherer(settings, store, one, {})
+    book = store.journal().book(one.name, time.time() - REMEMBERED_S)
+    try:
+        looking.look(book)
+        time.sleep(LOOK_S)
+        seen = looking.look(book)
+    finally:
+        looking.close()
+    return Moment(seen, Past(book.incidents, book.remedies), settings.heal.limits(), policy(settings))

@@ -1,0 +1,40 @@
+"""What every process of Celeriac sets up: its clock, its log, and how it is told to stop."""
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+
+def steady_clock() -> Callable[[], float]:
+    """Return a clock in seconds since the epoch that never jumps: the wall clock now, moved on by the monotonic one."""
+    anchor = time.time() - time.monotonic()
+    return lambda: anchor + time.monotonic()
+
+
+def configure_logging(role: str) -> None:
+    """Log one line an event on standard error, with the role's name."""
+    structlog.configure(
+        processors=[
+            lambda _, __, event: {"role": role, **event},
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            structlog.processors.KeyValueRenderer(key_order=["at", "level", "role", "cluster", "event"]),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def until_signalled() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stopping = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: stopping.set())
+    return stopping

@@ -1,0 +1,123 @@
+"""The laws of the keeper, over any sequence of faults, answers and orders: what it must never do, and what it must."""
+
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from celeriac.core.diagnose import diagnose
+from celeriac.core.model import IncidentState, RemedyKind, RemedyState
+from core.builders import LIMITS, after, plan_for
+from core.simulation import UNDER_WAY, World
+
+HAPPENS = ["freeze", "freeze", "thaw", "crash", "deafen", "hear", "hear", "pause", "resume", "resume", "switch", "order"]
+ANSWERS = ["done", "done", "done, unclear", "not done, unclear", "done, then killed", "killed before", "refused", "changed"]
+STEP = st.tuples(
+    st.sampled_from(HAPPENS),
+    st.integers(0, 11),
+    st.sampled_from([2.0, 10.0, 31.0, 41.0, 70.0, 200.0, 610.0, 1000.0]),
+    st.sampled_from(ANSWERS),
+)
+LIVES = st.tuples(st.sampled_from([1, 3, 12]), st.lists(STEP, max_size=25))
+
+
+def live(size, steps):
+    """Let it all happen; give each cycle with the world as it was before its acts."""
+    world = World(size)
+    for what, index, seconds, answer in steps:
+        getattr(world, what)(index % size)
+        world.now += seconds
+        before = world.past
+        look, plan = world.cycle(answer)
+        yield world, before, look, plan
+    event(f"{len(world.restarts)} restarts")
+
+
+@given(LIVES)
+def test_nothing_is_done_while_paused_or_blind(lived):
+    """A pause, and our own deafness, end every act: also the repetition of one, also by a person's order."""
+    for world, _, look, plan in live(*lived):
+        if world.paused or world.blind(look):
+            assert plan.acts == ()
+
+
+@given(LIVES)
+def test_one_instance_is_restarted_under_one_remedy(lived):
+    """However often a keeper is killed, and whatever the platform answers: no instance falls to two remedies."""
+    for world, _, _, _ in live(*lived):
+        pairs = {(one.guid, one.remedy.id) for one in world.restarts}
+        assert len(pairs) == len({guid for guid, _ in pairs}) == len(world.restarts)
+
+
+@given(LIVES)
+def test_the_keeper_restarts_only_what_has_long_been_silent(lived):
+    """No healthy worker is ever restarted, but by a person's order."""
+    for world, _, _, _ in live(*lived):
+        assert all(one.silent_s >= 30 for one in world.restarts if not one.remedy.by_person)
+
+
+@given(LIVES)
+def test_the_budget_is_never_exceeded(lived):
+    """At most five restarts of its own within an hour, and one of this app at once."""
+    for world, before, _, plan in live(*lived):
+        mine = [act for act in plan.acts if not act.remedy.by_person]
+        fresh = [act for act in mine if act.remedy.attempts == 1]
+        others = [one for one in before.remedies if one.state in {RemedyState.INTENDED, RemedyState.ACTED}]
+        ended = {one.id for one in plan.remedies if one.ended_at is not None}
+        assert len(fresh) <= max(0, 1 - len([one for one in others if one.id not in ended]))
+        hour = [one for one in world.restarts if not one.remedy.by_person and one.at > world.now - 3600]
+        assert len(hour) <= 5
+
+
+@given(LIVES)
+def test_the_keeper_keeps_the_cool_down(lived):
+    """Ten minutes lie between its restart of a worker and any other of that worker before it."""
+    for world, _, _, _ in live(*lived):
+        for index in range(world.size):
+            mine = [one for one in world.restarts if one.index == index]
+            for earlier, later in zip(mine, mine[1:], strict=False):
+                assert later.remedy.by_person or later.at - earlier.at >= 600
+
+
+@given(LIVES)
+def test_every_finding_is_acted_on_or_held_with_a_reason(lived):
+    """Whatever asks for a remedy is under way, waits for a named reason, or was told to people."""
+    for world, _, look, _ in live(*lived):
+        for finding in diagnose(look, LIMITS):
+            if finding.remedy is RemedyKind.NONE:
+                continue
+            one = world.incident_at(finding.place.index)
+            assert one is not None
+            waits = one.state is IncidentState.HELD and one.held_reason is not None
+            told = one.state is IncidentState.OPEN and (
+                finding.remedy is RemedyKind.ALERT or one.steps[-1].kind == "lapsed"
+            )
+            assert waits or told or one.state in UNDER_WAY
+
+
+@given(LIVES)
+def test_a_plan_that_is_journalled_acts_once(lived):
+    """Deciding again over the same world, with the plan in the journal, restarts none of it again."""
+    for world, before, look, plan in live(*lived):
+        again = plan_for(look, after(before, plan), world.policy())
+        assert not {one.remedy.guid for one in again.acts} & {one.remedy.guid for one in plan.acts}
+
+
+@settings(max_examples=40)
+@given(LIVES)
+def test_whatever_happened_all_ends_well(lived):
+    """Once nothing more goes wrong, every worker is restarted or recovers, and no remedy is left that fills a budget."""
+    world = None
+    for world, _, _, _ in live(*lived):
+        pass
+    if world is None:
+        return
+    for _ in range(8 * world.size + 8):
+        world.hear(0)
+        world.resume(0)
+        for index in range(world.size):
+            if (one := world.incident_at(index)) and one.held_reason is not None:
+                world.order(index)
+        for _ in range(50):
+            world.now += 10
+            world.cycle()
+    assert world.running() == []
+    assert [one for one in map(world.incident_at, range(world.size)) if one and one.state is not IncidentState.ESCALATED] == []
