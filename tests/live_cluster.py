@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -40,10 +39,12 @@ class LiveCluster:
     """Everything that runs for one test; `dump` shows it all when something is not as expected."""
 
     folder: Path
-    redis: harness.Redis
+    redis_port: int
     api: str
     port: int
     stack: contextlib.ExitStack
+    apps: tuple[App, ...]
+    redis: harness.Redis = field(init=False)
     client: Celeriac = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,11 +56,28 @@ class LiveCluster:
     def config(self) -> Path:
         return self.folder / "celeriac.toml"
 
+    @property
+    def broker(self) -> str:
+        return f"redis://127.0.0.1:{self.redis_port}/0"
+
+    def come(self) -> None:
+        """Start Redis, and the emulator with its workers."""
+        self.redis = self.stack.enter_context(harness.redis_running(self.folder / "redis", port=self.redis_port))
+        ready, config = self.folder / "emulator.url", self.folder / "emulator.toml"
+        env = f'{{ BROKER_URL = "{self.broker}", RESULT_URL = "{self.broker[:-1]}1", PYTHONUNBUFFERED = "1" }}'
+        config.write_text(
+            f'port = {self.api.rpartition(":")[2]}\nready_file = "{ready}"\norg = "demo"\nspace = "production"\n'
+            'speed = 15\ngrace_seconds = 3\n[[users]]\nname = "celeriac"\npassword = "secret"\n'
+            + "".join(app.table(env) for app in self.apps)
+        )
+        self.start("emulator", "-m", "celeriac", "emulator", "--config", str(config))
+        self.until(ready.exists, 20, "the emulator is ready")
+
     def start(self, name: str, *argv: str) -> Child:
         """Start one process of the test; its output is in `name`.log."""
         with (self.folder / f"{name}.log").open("ab") as log:
             child = spawn([sys.executable, *argv], name=name, stdout=log, stderr=log)
-        return self.stack.enter_context(running(child, grace=5))
+        return self.stack.enter_context(running(child, grace=8))
 
     def role(self, role: str) -> Child:
         return self.start(role, "-m", "celeriac", "serve", "--only", role, "--config", str(self.config))
@@ -130,29 +148,19 @@ class LiveCluster:
 
 
 @contextlib.contextmanager
-def live_cluster(folder: Path, *apps: App, heal: dict[str, object] | None = None) -> Iterator[LiveCluster]:
-    """Start Redis and the emulator with these apps, and write the settings; no role runs yet."""
+def live_cluster(
+    folder: Path, *apps: App, heal: dict[str, object] | None = None, absent: bool = False
+) -> Iterator[LiveCluster]:
+    """Start Redis and the emulator with these apps, and write the settings; no role runs yet.
+
+    With `absent` neither is started before `come()` is called.
+    """
     with contextlib.ExitStack() as stack:
-        redis = stack.enter_context(harness.redis_running(folder / "redis"))
-        ready = folder / "emulator.url"
-        env = f'{{ BROKER_URL = "{redis.url}", RESULT_URL = "{redis.url[:-1]}1", PYTHONUNBUFFERED = "1" }}'
-        emulator = folder / "emulator.toml"
-        emulator.write_text(
-            f'ready_file = "{ready}"\norg = "demo"\nspace = "production"\nspeed = 15\ngrace_seconds = 3\n'
-            '[[users]]\nname = "celeriac"\npassword = "secret"\n' + "".join(app.table(env) for app in apps)
-        )
-        with (folder / "emulator.log").open("ab") as log:
-            child = spawn(
-                [sys.executable, "-m", "celeriac", "emulator", "--config", str(emulator)],
-                name="emulator",
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )
-        stack.enter_context(running(child, grace=8))
-        harness.wait_until(ready.exists, 20, "the emulator is ready", dump=(folder / "emulator.log").read_text)
-        cluster = LiveCluster(folder, redis, ready.read_text().strip(), harness.free_port(), stack)
+        redis_port, api_port = harness.free_port(), harness.free_port()
+        cluster = LiveCluster(folder, redis_port, f"http://127.0.0.1:{api_port}", harness.free_port(), stack, apps)
         cluster.config.write_text(settings(cluster, apps, {"mode": "auto", "cycle": 0.5, **(heal or {})}))
+        if not absent:
+            cluster.come()
         yield cluster
 
 
@@ -173,7 +181,7 @@ poll = 1
 poll_on_suspicion = 0.5
 [[cluster]]
 name = "demo"
-broker = "{cluster.redis.url}"
+broker = "{cluster.broker}"
 platform = "cf"
 apps = {names}
 [heal]

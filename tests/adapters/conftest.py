@@ -92,7 +92,10 @@ class Workers:
             child = spawn([*argv, "-n", node, "-Q", queues, *more], name=node, env=env, stdout=out, stderr=out)
         self._stack.enter_context(running(child, grace=2))
         harness.wait_until(
-            lambda: child.poll() is not None or f"{node} ready." in log.read_text(), 40, f"{node} is ready", dump=log.read_text
+            lambda: child.poll() is not None or f"{node} ready." in log.read_text(),
+            40,
+            f"{node} is ready",
+            dump=log.read_text,
         )
         assert child.poll() is None, log.read_text()
         return node, child

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -50,16 +51,22 @@ class Answer:
         return "text/html" if isinstance(self.body, str) else "application/json"
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64  # else the ninth client that comes at once waits a second
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing: a client that hung up is what some tests are about."""
+
+
 class FaultyFoundation:
     """Discovery and login work unless `script` says otherwise; every other path is scripted or 404."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self._scripts: dict[str, list[Answer | str]] = {}
+        self._scripts: dict[str, list[Any]] = {}
         self._lock = threading.Lock()
         self._released = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.handle_error = lambda *_: None  # a client that hung up is what some tests are about
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -68,8 +75,9 @@ class FaultyFoundation:
         self.script(TOKEN, TOKENS)
 
     def script(self, path: str, *answers: Any) -> None:
-        """Answer `path` with these, one after the other; the last one stays."""
-        self._scripts[path] = [one if isinstance(one, Answer) or one == SILENCE else Answer(body=one) for one in answers]
+        """Answer `path` with these, one after the other; the last one stays. A function is asked each time."""
+        done = (Answer, Callable)
+        self._scripts[path] = [one if isinstance(one, done) or one == SILENCE else Answer(body=one) for one in answers]
 
     def asked(self, path: str) -> list[Request]:
         """Return the requests that came for `path`."""
@@ -90,6 +98,8 @@ class FaultyFoundation:
             self.requests.append(request)
             script = self._scripts.get(request.path, [Answer(404, {"errors": [{"detail": "Unknown request"}]})])
             answer = script[0] if len(script) == 1 else script.pop(0)
+        if callable(answer):
+            return answer(request)
         if isinstance(answer, Answer):
             return answer
         self._released.wait(30)
@@ -112,7 +122,7 @@ class FaultyFoundation:
                 self.end_headers()
                 self.wfile.write(said.content)
 
-            do_GET = do_POST = do_DELETE = answer
+            do_GET = do_POST = do_DELETE = answer  # noqa: N815 (the standard library's names)
 
             def log_message(self, *_: Any) -> None:
                 """Write nothing to standard error."""

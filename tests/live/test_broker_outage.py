@@ -20,7 +20,7 @@ def test_redis_away_for_half_a_minute(tmp_path: Path) -> None:
     """
     with live_cluster(tmp_path, App("orders-worker", instances=3)) as cluster:
         serve = cluster.serve()
-        cluster.start("producer", str(Path(__file__).parent / "send_orders.py"), cluster.redis.url)
+        cluster.start("producer", str(Path(__file__).parent / "send_orders.py"), cluster.broker)
         before = cluster.all_well(3)
         cluster.redis.child.stop(5)
 
@@ -28,7 +28,7 @@ def test_redis_away_for_half_a_minute(tmp_path: Path) -> None:
             cluster.until(lambda: _verdicts(cluster) == {"blind"}, 20, "every worker is blind")
             cluster.until(lambda: over() or _verdicts(cluster) != {"blind"}, OUTAGE_S + 5, "the outage is over")
             assert over(), f"judged during the outage: {cluster.workers()}"
-        cluster.stack.enter_context(harness.redis_running(tmp_path / "redis", port=cluster.redis.port))
+        cluster.stack.enter_context(harness.redis_running(tmp_path / "redis", port=cluster.redis_port))
 
         after = cluster.all_well(3, within=120)
         crashed = {event["data"]["instance"] for event in cluster.events("audit.app.process.crash")}

@@ -25,7 +25,7 @@ def test_busy_stopped_drained_and_crashed_workers(tmp_path: Path) -> None:
     with live_cluster(tmp_path, *apps, heal=SOON) as cluster:
         cluster.serve()
         before = cluster.all_well(4)
-        shop = Celery(broker=cluster.redis.url, set_as_current=False)
+        shop = Celery(broker=cluster.broker, set_as_current=False)
         shop.send_task("reports.render", (LONG_S,), queue="reports", task_id="the-long-one")
 
         cluster.session.order("POST", f"/v3/apps/{cluster.app_guid('stopped-worker')}/actions/stop")

@@ -157,7 +157,7 @@ MISTAKES = {
     "unknown in a list": (FILE.replace("username", "usrname"), "There is no setting platform.our-cf.usrname; did you mean"),
     "like nothing": (FILE.replace("silent =", "xyzzy ="), "There is no setting heal.xyzzy; there are: mode, cycle,"),
     "a table that is none": ("heal = 3\n" + BARE, "The setting heal: "),
-    "a list that is none": (BARE.replace("[[cluster]]", "[cluster]"), "The setting cluster: "),
+    "a list that is none": (BARE.replace("[[cluster]]", "[cluster]"), "There is no [[cluster]]: name at least one"),
     "no TOML": ("store = \n", "is not valid TOML: "),
 }  # fmt: skip
 
@@ -183,6 +183,13 @@ VARIABLES = {
 def test_a_mistake_in_a_variable_is_one_sentence(refusal, name, sentence):
     """A variable that names nothing is answered like a wrong line of the file; its value is never shown."""
     assert sentence in refusal(FILE, {name: SECRET})
+
+
+def test_a_list_that_holds_no_tables(refusal):
+    """A variable finds no table of its name in a list of something else."""
+    sentence = refusal('cluster = ["orders"]\n', {"CELERIAC_CLUSTER__ORDERS__BROKER": SECRET})
+
+    assert sentence == "CELERIAC_CLUSTER__ORDERS__BROKER names the table 'orders', and the settings file has none of that name."
 
 
 @pytest.mark.parametrize("key", ["password", "client_secret"])

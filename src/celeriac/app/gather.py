@@ -5,7 +5,7 @@ quiet cluster costs next to nothing.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Generic, TypeVar
@@ -22,7 +22,6 @@ from celeriac.core.snapshot import Lived, Seen, Stream, Waiting
 from celeriac.ports import Book, Broker, Control, History, Platform
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 SOURCE_LIMIT_S = 12.0
 STALE_S = 5.0
@@ -30,8 +29,28 @@ NAMES_EVERY_S = 30.0
 POOLS_EVERY_S = 10.0
 POOLS_AT_ONCE = 50
 CRASHES_BACK_S = 600.0
+REMEMBER_EVERY_S = 3600.0
+WITNESSES = 3
+"""Well workers that are pinged beside the suspects: if none of them answers, the way to them is at fault."""
 WARY = frozenset({Verdict.STARTING, Verdict.DRAINING, Verdict.CRASHED, Verdict.HUNG})
 """Verdicts that make the next look at the platform come sooner."""
+
+
+class Whom(Struct, frozen=True):
+    """The nodes of a closer look: under suspicion, under proof, well ones that vouch for the way, and unknown ones."""
+
+    suspects: frozenset[str]
+    proving: frozenset[str]
+    witnesses: frozenset[str]
+    newcomers: frozenset[str]
+
+    @property
+    def pinged(self) -> frozenset[str]:
+        return self.suspects | self.proving | self.witnesses
+
+    @property
+    def anybody(self) -> bool:
+        return bool(self.pinged | self.newcomers)
 
 
 class Asked(Generic[T]):
@@ -99,12 +118,14 @@ class Gatherer:
         incarnations = self._ask(sources.history.incarnations)
         self._look_at_platform()
         heard, lives, now = stream.answer(), incarnations.answer(), self.clock()
-        self.lived = self._remember(now)
-        known = {one.guid: one for one in (*book.lived, *self.lived)}
+        known = {one.guid: one for one in book.lived}
+        self.lived = self._remember(known, now)
+        known.update({one.guid: one for one in self.lived})
         return Seen(
             cluster=self.cluster,
             at=now,
-            stream=self._fresh(heard, now),
+            # Without the list of workers everybody would seem never to have joined.
+            stream=self._fresh(heard, now) if isinstance(lives, Known) else lives,
             incarnations=tuple(lives.value) if isinstance(lives, Known) else (),
             platform=self._apps,
             crashes=self._crashes,
@@ -136,35 +157,27 @@ class Gatherer:
         every = self._sources.poll_on_suspicion_s if self._wary else self._sources.poll_s
         self._platform_due_at = now + every
 
-    def _remember(self, now: float) -> tuple[Lived, ...]:
+    def _remember(self, known: dict[str, Lived], now: float) -> tuple[Lived, ...]:
+        """Return the guids that the store does not know yet, or has not heard of for long."""
         if not isinstance(self._apps, Known):
             return ()
-        return tuple(
-            Lived(instance.guid, instance.place(self.cluster), now)
-            for app in self._apps.value
-            for instance in app.instances
-            if instance.guid
-        )
+        there = [one for app in self._apps.value for one in app.instances if one.guid]
+        new = [one for one in there if one.guid not in known or now - known[one.guid].seen_at > REMEMBER_EVERY_S]
+        return tuple(Lived(one.guid or "", one.place(self.cluster), now) for one in new)
 
     # The near look: what is asked of those who need it
 
     def _near(self, seen: Seen, book: Book) -> Seen:
-        first = diagnose(seen, self._limits)
-        suspects = {one.node for one in first if one.suspect and one.node}
-        unproven = {one.place for one in book.incidents if one.state is IncidentState.VERIFYING}
-        proving = {one.node for one in first if one.place in unproven and one.node}
-        open_incident = any(not one.over for one in book.incidents)
-        self._wary = bool(suspects) or open_incident or any(one.verdict in WARY for one in first)
-        newcomers = self._newcomers(seen)
-        now = seen.at
+        whom = self._whom(seen, book)
+        now, control, broker = seen.at, self._sources.control, self._sources.broker
+        queues = {name for pool in book.pools.values() for name in pool.queues} if whom.proving else set()
+        ask_broker = whom.anybody or now >= self._names_due_at
 
-        ask_broker = bool(suspects or proving or newcomers) or now >= self._names_due_at
-        consumers = self._ask(self._sources.broker.consumers) if ask_broker else None
-        pings = self._ask(lambda: self._sources.control.ping(suspects | proving)) if suspects | proving else None
-        consuming = self._ask(lambda: self._sources.control.consuming(proving)) if proving else None
-        pools = self._ask(lambda: self._sources.control.pools(newcomers)) if newcomers else None
-        queues = {name for pool in book.pools.values() for name in pool.queues}
-        depths = self._ask(lambda: self._sources.broker.depths(queues)) if queues and proving else None
+        consumers = self._ask(broker.consumers) if ask_broker else None
+        pings = self._ask(lambda: control.ping(whom.pinged)) if whom.pinged else None
+        consuming = self._ask(lambda: control.consuming(whom.proving)) if whom.proving else None
+        pools = self._ask(lambda: control.pools(whom.newcomers)) if whom.newcomers else None
+        depths = self._ask(lambda: broker.depths(queues)) if queues else None
 
         known = consumers.answer() if consumers else Unknown("not asked")
         if isinstance(known, Known):
@@ -174,11 +187,24 @@ class Gatherer:
             seen,
             pools={**seen.pools, **self.learned},
             consumers=known,
-            pings=_each(pings.answer(), suspects | proving, lambda answered, node: node in answered) if pings else {},
-            consuming=_each(consuming.answer(), proving, lambda answered, node: answered.get(node, ()))
-            if consuming
-            else {},
+            pings=_pings(pings.answer(), whom) if pings else {},
+            consuming=_consuming(consuming.answer(), whom.proving) if consuming else {},
             waiting=self._queues(depths.answer() if depths else None, now),
+        )
+
+    def _whom(self, seen: Seen, book: Book) -> "Whom":
+        """Return the nodes that a closer look is for, as far as the far look tells."""
+        first = diagnose(seen, self._limits)
+        unproven = {one.place for one in book.incidents if one.state is IncidentState.VERIFYING}
+        suspects = {one.node for one in first if one.suspect and one.node}
+        well = [one.node for one in first if one.verdict is Verdict.HEALTHY and not one.suspect and one.node]
+        open_incident = any(not one.over for one in book.incidents)
+        self._wary = bool(suspects) or open_incident or any(one.verdict in WARY for one in first)
+        return Whom(
+            suspects=frozenset(suspects),
+            proving=frozenset(one.node for one in first if one.place in unproven and one.node),
+            witnesses=frozenset(well[:WITNESSES]) if suspects else frozenset(),
+            newcomers=frozenset(self._newcomers(seen)),
         )
 
     def _newcomers(self, seen: Seen) -> set[str]:
@@ -223,8 +249,18 @@ class Gatherer:
         return Asked(self._pool.submit(call), self.clock)
 
 
-def _each(reading: Reading[T], nodes: Iterable[str], of: Callable[[T, str], U]) -> dict[str, Reading[U]]:
-    """Spread one answer about several nodes over them; the same failure is Unknown for each."""
-    if isinstance(reading, Unknown):
-        return dict.fromkeys(nodes, reading)
-    return {node: Known(of(reading.value, node), reading.at) for node in nodes}
+def _pings(answered: Reading[frozenset[str]], whom: Whom) -> dict[str, Reading[bool]]:
+    """Spread the answers over the nodes; if not even well ones answered, the silence is not the suspects'."""
+    if isinstance(answered, Known) and whom.witnesses and not answered.value:
+        answered = Unknown("no worker answers our pings, not even those that are well", answered.at)
+    if isinstance(answered, Unknown):
+        return dict.fromkeys(whom.pinged, answered)
+    return {node: Known(node in answered.value, answered.at) for node in whom.pinged}
+
+
+def _consuming(
+    answered: Reading[dict[str, tuple[str, ...]]], nodes: frozenset[str]
+) -> dict[str, Reading[tuple[str, ...]]]:
+    if isinstance(answered, Unknown):
+        return dict.fromkeys(nodes, answered)
+    return {node: Known(answered.value.get(node, ()), answered.at) for node in nodes}

@@ -40,7 +40,7 @@ class Observer:
         self._batch: tuple[list[Task], list[Incarnation]] | None = None
         self._echoes = 0
         self._failures = 0
-        self._last_step_at = self._echo_due_at = self._flush_due_at = self._retry_at = clock()
+        self._awake_at = self._echo_due_at = self._flush_due_at = self._retry_at = clock()
         self._connected_at: float | None = None
         self._restored = False
 
@@ -53,32 +53,33 @@ class Observer:
         self._stream.close()
 
     def step(self) -> bool:
-        """Receive, fold, echo and store what is due; False means that the broker is not there and a pause is in place."""
-        now = self._clock()
-        self._notice_pause(now)
-        heard = now >= self._retry_at and self._listen(now)
-        now = self._clock()
+        """Store what is due, then echo, receive and fold; False means that the broker is away and a pause is in place."""
+        now = self._awake()
         if now >= self._flush_due_at:
             self._flush_due_at = now + FLUSH_EVERY_S
             self._flush(now)
-        self._last_step_at = now
-        return heard
+        return now >= self._retry_at and self._listen(self._clock())
 
-    def _notice_pause(self, now: float) -> None:
-        pause = now - self._last_step_at
+    def _awake(self) -> float:
+        """Return the time; a pause of our own since we last looked, wherever it struck, ends the flow."""
+        now = self._clock()
+        pause, self._awake_at = now - self._awake_at, now
         if pause > PAUSE_S:
             log.warning("the observer itself paused", cluster=self._cluster, seconds=round(pause, 1))
             self._note(flowing_since=None, longest_pause_s=max(pause, self._seen.longest_pause_s))
+        return now
 
     def _listen(self, now: float) -> bool:
         try:
             if now >= self._echo_due_at:
                 self._echo_due_at = now + ECHO_EVERY_S
                 self._send_echo(now)
-            self._take(self._stream.receive(RECEIVE_S))
+            bodies = self._stream.receive(RECEIVE_S)
         except PortError as error:
             self._lose(str(error))
             return False
+        self._awake()
+        self._take(bodies)
         self._connected(self._clock())
         return True
 
@@ -126,8 +127,8 @@ class Observer:
         self._stream.close()
         self._failures += 1
         pause = backoff(self._failures, cap=10.0)
-        self._retry_at = self._clock() + pause
-        self._echo_due_at = self._retry_at
+        self._awake_at = self._clock()  # waiting for a broker that is away is no pause of ours
+        self._retry_at = self._echo_due_at = self._awake_at + pause
         if self._seen.error != why:
             log.warning("the broker cannot be read", cluster=self._cluster, why=why, retry_in_s=round(pause, 1))
         reconnects = self._seen.reconnects + (self._connected_at is not None)

@@ -21,7 +21,7 @@ Seconds = Annotated[float, Field(gt=0)]
 class Section(BaseModel):
     """A table of the settings file; keys that it does not know are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ConsoleSettings(Section):

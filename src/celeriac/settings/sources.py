@@ -66,16 +66,16 @@ def _put(values: dict[str, Any], path: list[str], value: object, source: str) ->
     for part in path[:-1]:
         if isinstance(place, list):
             place = _named(place, part.replace("_", "-"), source)
-        else:
+        elif isinstance(place, dict):
             place = place.setdefault(part, [] if part in {"platform", "cluster"} else {})
     if not isinstance(place, dict):
         raise SettingsError(f"{source} does not name a setting; it looks like CELERIAC_PLATFORM__<NAME>__PASSWORD.")
     place[path[-1]] = value
 
 
-def _named(tables: list[dict[str, Any]], name: str, source: str) -> dict[str, Any]:
+def _named(tables: list[Any], name: str, source: str) -> Any:
     for table in tables:
-        if table.get("name") == name:
+        if isinstance(table, dict) and table.get("name") == name:
             return table
     raise SettingsError(f"{source} names the table {name!r}, and the settings file has none of that name.")
 

@@ -42,7 +42,7 @@ class Session:
         self._api = api.rstrip("/")
         self._links: dict[str, Any] | None = None
         self._quiet_until = 0.0
-        self._monotonic, self._sleep = monotonic, sleep
+        self._timeout, self._monotonic, self._sleep = timeout, monotonic, sleep
 
     def close(self) -> None:
         """Close the connections."""
@@ -53,12 +53,14 @@ class Session:
         self._login.token(self.link("login"))
 
     def get(self, path: str, **params: Any) -> Any:
-        """Return the JSON answer of a read; repeated a few times while the foundation is busy."""
+        """Return the JSON answer of a read; repeated a few times while the foundation is busy, but not when it is silent."""
+        until = self._monotonic() + self._timeout
         for attempt in range(1, READS + 1):
             try:
                 return content(self._call("GET", self._api + path, params))
             except UnreachableError:
-                if attempt == READS or self._monotonic() < self._quiet_until:
+                now = self._monotonic()
+                if attempt == READS or now >= until or now < self._quiet_until:
                     raise
                 self._sleep(backoff(attempt, first=0.2, cap=1.0))
         raise AssertionError(path)

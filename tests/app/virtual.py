@@ -1,0 +1,168 @@
+"""A clock that stands until a test moves it, and the outside world in memory: a broker, remote control, a platform."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from celeriac.adapters.sql import SqlStore
+from celeriac.core.errors import MissingError, UnreachableError
+from celeriac.core.model import App, Consumer, Crash, Instance, Pool
+from core.builders import CLUSTER, NOW, app
+
+
+@dataclass
+class Clock:
+    """Call it for the time; move it with `pass_`."""
+
+    now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class MemoryStream:
+    """An `EventStream`: what is sent comes back, unless the broker is away or the connection half open."""
+
+    clock: Clock
+    waiting: list[bytes] = field(default_factory=list)
+    away: str | None = None
+    half_open: bool = False
+    delay: float = 0.0
+    """Seconds that `receive` takes beyond its due: the process was stopped in it."""
+    closed: int = 0
+
+    def receive(self, within: float) -> list[bytes]:
+        self._be_there()
+        self.clock.pass_(within + self.delay)
+        bodies, self.waiting, self.delay = ([], self.waiting, 0.0) if self.half_open else (self.waiting, [], 0.0)
+        return bodies
+
+    def send(self, event: dict[str, object]) -> None:
+        self._be_there()
+        if not self.half_open:
+            self.waiting.append(json.dumps(event).encode())
+
+    def close(self) -> None:
+        self.closed += 1
+        self.waiting.clear()
+
+    def say(self, kind: str, node: str = "celery@a", **fields: object) -> None:
+        """Let a worker say something."""
+        event = {"type": kind, "hostname": node, "timestamp": self.clock(), "pid": 7, **fields}
+        self.waiting.append(json.dumps(event).encode())
+
+    def _be_there(self) -> None:
+        if self.away:
+            raise UnreachableError(self.away)
+
+
+@dataclass
+class MemoryBroker:
+    """A `Broker` that notes what it was asked."""
+
+    there: dict[str, Consumer] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
+    away: str | None = None
+    asked: list[object] = field(default_factory=list)
+
+    def consumers(self) -> dict[str, Consumer]:
+        self.asked.append("consumers")
+        if self.away:
+            raise UnreachableError(self.away)
+        return dict(self.there)
+
+    def depths(self, queues) -> dict[str, int]:
+        self.asked.append(frozenset(queues))
+        if self.away:
+            raise UnreachableError(self.away)
+        return {name: self.lengths.get(name, 0) for name in queues}
+
+
+@dataclass
+class MemoryControl:
+    """A `Control`; the nodes in `alive` answer."""
+
+    alive: set[str] = field(default_factory=set)
+    kinds: dict[str, Pool] = field(default_factory=dict)
+    away: str | None = None
+    asked: list[tuple[str, frozenset[str]]] = field(default_factory=list)
+
+    def ping(self, nodes) -> frozenset[str]:
+        return frozenset(self._ask("ping", nodes))
+
+    def pools(self, nodes) -> dict[str, Pool]:
+        asked = self._ask("pools", nodes)
+        return {key: pool for key, pool in self.kinds.items() if key.partition("#")[0] in asked}
+
+    def consuming(self, nodes) -> dict[str, tuple[str, ...]]:
+        return dict.fromkeys(self._ask("consuming", nodes), ("celery",))
+
+    def _ask(self, what: str, nodes) -> set[str]:
+        self.asked.append((what, frozenset(nodes)))
+        if self.away:
+            raise UnreachableError(self.away)
+        return self.alive & set(nodes)
+
+    def nodes(self, what: str) -> list[frozenset[str]]:
+        """Return whom each such question went to."""
+        return [nodes for kind, nodes in self.asked if kind == what]
+
+
+@dataclass
+class MemoryPlatform:
+    """A `Platform` with one app; `before_restart` is called with the instance, right before the order takes effect."""
+
+    name: str = "cf"
+    instances: dict[int, Instance] = field(default_factory=dict)
+    crashed: tuple[Crash, ...] = ()
+    away: Exception | None = None
+    answer: Exception | None = None
+    """Raised by `restart_instance`, after it has taken effect if `takes_effect`."""
+    takes_effect: bool = True
+    before_restart: object = None
+    asked: list[str] = field(default_factory=list)
+    restarted: list[str] = field(default_factory=list)
+
+    def apps(self) -> tuple[App, ...]:
+        self._ask("apps")
+        return (app(*self.instances.values()),)
+
+    def crashes(self, since: float) -> tuple[Crash, ...]:
+        self._ask("crashes")
+        return tuple(one for one in self.crashed if one.at >= since)
+
+    def instance(self, like: Instance) -> Instance:
+        self._ask("instance")
+        if like.index not in self.instances:
+            message = "the index is gone"
+            raise MissingError(message)
+        return self.instances[like.index]
+
+    def restart_instance(self, instance: Instance) -> None:
+        self._ask("restart")
+        if self.before_restart:
+            self.before_restart(instance)
+        if self.takes_effect:
+            there = self.instances[instance.index]
+            self.restarted.append(there.guid)
+            self.instances[instance.index] = replace(there, guid=f"{there.guid}-next", uptime_s=0.0)
+        if self.answer:
+            raise self.answer
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        if self.away:
+            raise self.away
+
+
+def stored(directory: Path) -> SqlStore:
+    """Return a real store in this directory, with its schema in place."""
+    store = SqlStore(directory, (CLUSTER,))
+    store.migrate()
+    return store
