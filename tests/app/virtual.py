@@ -7,9 +7,12 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from celeriac.adapters.sql import SqlStore
+from celeriac.app.gather import Gatherer, Sources
 from celeriac.core.errors import MissingError, UnreachableError
+from celeriac.core.limits import Limits
 from celeriac.core.model import App, Consumer, Crash, Instance, Pool
-from core.builders import CLUSTER, NOW, app
+from celeriac.ports import Batch, Book
+from core.builders import CLUSTER, NOW, app, guid, instance, stream
 
 
 @dataclass
@@ -159,6 +162,40 @@ class MemoryPlatform:
         self.asked.append(what)
         if self.away:
             raise self.away
+
+
+PREFORK = Pool("prefork", 4, ("celery",))
+CALM = Book(pools={f"celery@{guid(index)}#7": PREFORK for index in range(4)})
+"""A journal in which nothing is open, and every pool is known."""
+
+
+class Cluster:
+    """Everything that a look asks, in memory; the history is a real one."""
+
+    def __init__(self, clock, history):
+        self.clock, self.history = clock, history
+        self.broker, self.control, self.platform = MemoryBroker(), MemoryControl(), MemoryPlatform()
+        self.platform.instances = {index: instance(index) for index in range(4)}
+        self.gatherer = self.another()
+
+    def another(self, **changes) -> Gatherer:
+        sources = {"history": self.history, "broker": self.broker, "control": self.control, "platform": self.platform}
+        return Gatherer(CLUSTER, Sources(**{**sources, **changes}), Limits(), self.clock)
+
+    def observe(self, *workers):
+        """Let the observer have its next word, with these workers."""
+        self.history.record(Batch(stream(now=self.clock()), incarnations=workers))
+
+    def look(self, *workers, book=CALM, after=2.0):
+        """Look once more, so many seconds later, while the observer works."""
+        self.clock.pass_(after)
+        self.observe(*workers)
+        return self.gatherer.look(book)
+
+    def looked(self, *workers, book=CALM):
+        """Look twice: only then is it known that the observer works."""
+        self.look(*workers, book=book)
+        return self.look(*workers, book=book)
 
 
 def stored(directory: Path) -> SqlStore:

@@ -1,5 +1,6 @@
 """What the demo breaks stays within its own budgets, whatever chance says."""
 
+import itertools
 import random
 import signal
 
@@ -43,10 +44,10 @@ def test_a_day_of_breaks_stays_within_the_budgets(seed: int) -> None:
     for kind, least in (("kill", KILL_EVERY_S), ("freeze", FREEZE_EVERY_S)):
         times = [one.at for one in past if one.kind == kind]
         assert len(times) > 10
-        assert all(later - earlier >= least for earlier, later in zip(times, times[1:], strict=False))
+        assert all(later - earlier >= least for earlier, later in itertools.pairwise(times))
     for name in [one.id for one in workers]:
         times = [one.at for one in past if one.worker == name]
-        assert all(later - earlier >= SAME_WORKER_EVERY_S for earlier, later in zip(times, times[1:], strict=False))
+        assert all(later - earlier >= SAME_WORKER_EVERY_S for earlier, later in itertools.pairwise(times))
     mild = sum(one.kind in {"child", "burst", "long"} for one in past)
     assert mild > len(past) / 2
 

@@ -115,8 +115,7 @@ class Keeper:
         try:
             now_there = self._platform.instance(act.instance)
             if now_there.guid != act.remedy.guid:
-                changed = f"not touched: the index now has guid {now_there.guid or 'none'}, not {act.remedy.guid}"
-                return story.lapsed(act, self._clock(), changed)
+                return self._changed(act, now_there.guid)
             self._platform.restart_instance(now_there)
         except UnreachableError as error:
             return story.unclear(act, self._clock(), str(error))
@@ -125,6 +124,13 @@ class Keeper:
         except PortError as error:
             return story.failed(act, self._clock(), str(error))
         return story.acted(act, self._clock())
+
+    def _changed(self, act: Act, guid: str | None) -> Act:
+        """The index is another than was convicted: by our own first attempt, if there was one."""
+        if act.remedy.attempts > 1:
+            return story.acted(act, self._clock())
+        why = f"not touched: the index now has guid {guid or 'none'}, not {act.remedy.guid}"
+        return story.lapsed(act, self._clock(), why)
 
     def _board(
         self, seen: Seen, findings: tuple[Finding, ...], policy: Policy, text: str, why_blind: str | None

@@ -1,6 +1,6 @@
 """Cloud Foundry through its API v3 and log-cache: our own thin adapter, because every call needs a time limit.
 
-Source of every shape and rule here: cloud_controller_ng and UAA, as told in docs/explanation/cloud-foundry.md.
+Source of every shape and rule here: cloud_controller_ng and UAA, as read in their source.
 """
 
 from celeriac.adapters.cloudfoundry.logcache import LogLine, recent

@@ -28,7 +28,7 @@ def recent(session: Session, app_guid: str, *, limit: int = 200) -> list[LogLine
     """Return an app's newest log lines, oldest first."""
     answer = session.get_from(
         session.link("log_cache"),
-        f"/api/v1/read/{quote(app_guid)}",
+        f"/api/v1/read/{quote(app_guid, safe='')}",
         descending="true",
         envelope_types="LOG",
         limit=min(limit, 1000),
