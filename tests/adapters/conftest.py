@@ -1,4 +1,4 @@
-"""The outside that adapters speak to: an emulated and a faulty Cloud Foundry, and real Celery workers on a real Redis."""
+"""The outside that adapters speak to: an emulated and a faulty Cloud Foundry, real workers on a real Redis, a store."""
 
 import contextlib
 import os
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import harness
+from adapters.emulated import configured
 from adapters.faulty_foundation import FaultyFoundation
 from celeriac.adapters.cloudfoundry import Credentials, Session
-from celeriac.emulator import AppConfig, ClientConfig, Emulator, EmulatorConfig, ProcessConfig, UserConfig
+from celeriac.adapters.sql import SqlStore
+from celeriac.emulator import Emulator
 from celeriac.processes import Child, running, spawn
-
-SLEEPER = "exec sleep 1000"
 
 
 class Clock:
@@ -52,16 +52,6 @@ def connect() -> Iterator[Callable[..., Session]]:
             return session
 
         yield connected
-
-
-def configured(*apps: AppConfig, **settings) -> EmulatorConfig:
-    """Describe an emulator with these apps, which ada may change and eve may only see."""
-    return EmulatorConfig(
-        apps=apps or (AppConfig("shop", (ProcessConfig(SLEEPER),)),),
-        users=(UserConfig("ada", "secret"), UserConfig("eve", "secret", ("cloud_controller.read",))),
-        clients=(ClientConfig("robot", "r2d2-secret"),),
-        **{"grace_seconds": 1.0, **settings},
-    )
 
 
 @pytest.fixture
@@ -108,3 +98,25 @@ def workers(tmp_path_factory) -> Iterator[Workers]:
     with contextlib.ExitStack() as stack:
         redis = stack.enter_context(harness.redis_running(folder / "redis"))
         yield Workers(folder, redis, stack)
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def store(directory):
+    with SqlStore(directory, ("a", "b")).opened() as opened:
+        opened.migrate()
+        yield opened
+
+
+@pytest.fixture
+def keeper(store):
+    return store.journal()
+
+
+@pytest.fixture
+def history(store):
+    return store.history("a")

@@ -1,17 +1,19 @@
 """One space of the emulator with real processes: apps, indexes, guids, crashes, restarts and logs as the platform tells them."""
 
+import os
 import re
+import signal
 import time
 
 import pytest
 
 import harness
-from adapters.conftest import SLEEPER
+from adapters.emulated import SLEEPER, configured
 from celeriac.adapters.cloudfoundry import CloudFoundry, Credentials, recent
 from celeriac.core.errors import MissingError, RefusedError
 from celeriac.core.model import App, Instance, InstanceState, Process
 from celeriac.core.places import MISSING
-from celeriac.emulator import AppConfig, ProcessConfig
+from celeriac.emulator import AppConfig, Emulator, ProcessConfig
 
 DOWN, STARTING, RUNNING, CRASHED = (
     InstanceState.DOWN,
@@ -43,9 +45,6 @@ def watch(connect):
 @pytest.fixture(scope="module")
 def calm():
     """One emulator for the tests that only read."""
-    from adapters.conftest import configured
-    from celeriac.emulator import Emulator
-
     apps = (
         named("shop", ProcessConfig(SLEEPER, instances=2), ProcessConfig(SLEEPER, type="web", health_check_timeout=90)),
         named("mail", ProcessConfig(SLEEPER, instances=12)),
@@ -385,7 +384,7 @@ def test_a_killed_instance_is_a_crash(launch, watch):
     pids = {one.guid: harness.carrying(f"CF_INSTANCE_GUID={one.guid}") for one in before}
     harness.wait_until(lambda: all(pids.values()), 5, "both are found")
     for pid in pids[before[1].guid]:
-        harness.os.kill(pid, harness.signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     (crash,) = harness.wait_until(lambda: cloud.crashes(0), 10, "the crash is told")
 
     assert (crash.index, crash.instance_guid, crash.count) == (1, before[1].guid, 1)

@@ -14,6 +14,8 @@ from celeriac.ports import Batch, Book
 from core.builders import NOW, crash, guid, incident, place, said_goodbye, stream, worker
 
 NODE = f"celery@{guid()}"
+
+
 @pytest.fixture
 def cluster(clock, history):
     one = Cluster(clock, history)

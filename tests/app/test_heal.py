@@ -10,7 +10,8 @@ from app.virtual import PREFORK, Cluster
 from celeriac.app.heal import Keeper, Rules
 from celeriac.core.errors import ConflictError, RefusedError, UnreachableError
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import HeldReason, IncidentState, InstanceState, Mode, RemedyState
+from celeriac.core.model import Consumer, HeldReason, IncidentState, InstanceState, Mode, RemedyState
+from celeriac.core.story import Act
 from celeriac.ports import Changes
 from core.builders import CLUSTER, crash, guid, order, worker
 
@@ -103,6 +104,11 @@ class Shift:
             if self.remedies:
                 return
 
+    def until_verifying(self, keeper):
+        """Go on until proof is awaited."""
+        self.until_convicted(keeper)
+        self.turns(3, keeper)
+
     def close(self):
         self.cluster.gatherer.close()
         for keeper in self.keepers:
@@ -110,8 +116,6 @@ class Shift:
 
 
 def _connections(fetching):
-    from celeriac.core.model import Consumer
-
     return Consumer(10, fetching=fetching, idle_s=0.0 if fetching else 30.0)
 
 
@@ -268,8 +272,7 @@ def test_a_keeper_killed_at_any_point_leaves_one_restart(shift, point):
     """The next one finds the intent, reads the platform, and repeats nothing that took effect."""
     doomed = shift.hire("doomed", kill_at=point)
     with pytest.raises(Killed):
-        for _ in range(60):
-            shift.until_convicted(doomed) if not shift.remedies else shift.turn(doomed)
+        shift.until_verifying(doomed)
 
     shift.clock.pass_(11)
     heir = shift.hire("heir")
@@ -424,8 +427,6 @@ def test_without_a_platform_nothing_can_be_restarted(shift):
     """An intent of a time with a platform ends with the reason."""
     shift.until_convicted()
     remedy, told = replace(shift.remedies[0], state=RemedyState.INTENDED), shift.incident
-    from celeriac.core.story import Act
-
     shift.keeper._platform = None
     shift.keeper._act(Act(told, remedy, shift.platform.instances[0], 180.0))
 

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 
@@ -234,7 +235,7 @@ def test_a_broker_that_is_away_is_asked_ever_more_rarely(stream, clock, observer
             tries.append(clock())
         clock.pass_(0.1)
 
-    gaps = [later - earlier for earlier, later in zip(tries, tries[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(tries)]
     assert gaps[0] < 1.2
     assert all(4.9 < gap < 10.5 for gap in gaps[6:])
 

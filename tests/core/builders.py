@@ -85,9 +85,7 @@ def stream(*, now=NOW, flowing=3600.0, echo=1.0, **fields) -> Stream:
 
 
 def crash(index=0, *, life=1, ago=5.0, text="APP/PROC/WORKER: Exited with status 137", id=None, now=NOW) -> Crash:
-    return Crash(
-        id or f"crash-{index}-{life}", PLATFORM, APP, "worker", index, guid(index, life), now - ago, text
-    )
+    return Crash(id or f"crash-{index}-{life}", PLATFORM, APP, "worker", index, guid(index, life), now - ago, text)
 
 
 def seen(

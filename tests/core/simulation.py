@@ -48,7 +48,7 @@ class World:
     heard_since: float = NOW - 3600
     paused: str | None = None
     mode: Mode = Mode.AUTO
-    past: Past = Past()
+    past: Past = builders.NOTHING
     crashes: list = field(default_factory=list)
     restarts: list[Restart] = field(default_factory=list)
     orders: int = 0

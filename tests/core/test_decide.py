@@ -3,7 +3,8 @@
 import pytest
 
 from celeriac.core import story
-from celeriac.core.decide import Past, sentence
+from celeriac.core.case import Finding
+from celeriac.core.decide import Past, decide, sentence
 from celeriac.core.diagnose import diagnose
 from celeriac.core.limits import Policy
 from celeriac.core.model import (
@@ -121,7 +122,12 @@ SHARED = seen(worker(node=f"w1@{guid()}", silent=35), worker(node=f"w2@{guid()}"
 
 
 HOLDS = {
-    "mode observe": (seen(FROZEN), Policy(mode=Mode.OBSERVE), HeldReason.MODE, "would have restarted it (mode observe)"),
+    "mode observe": (
+        seen(FROZEN),
+        Policy(mode=Mode.OBSERVE),
+        HeldReason.MODE,
+        "would have restarted it (mode observe)",
+    ),
     "mode approve": (seen(FROZEN), Policy(mode=Mode.APPROVE), HeldReason.MODE, "person's approval (mode approve)"),
     "solo": (seen(worker(silent=601), pool="solo"), AUTO, HeldReason.MODE, "approval: pool solo may be silent"),
     "a long drain": (seen(said_goodbye(1801)), AUTO, HeldReason.MODE, "a draining worker may still run a task"),
@@ -286,7 +292,10 @@ def test_an_intent_is_not_repeated_on_a_worker_that_is_well_again():
 
     assert plan.acts == ()
     assert (only(plan).state, only(plan).remedy_id) == (OPEN, None)
-    assert (plan.remedies[0].state, plan.remedies[0].note) == (RemedyState.LAPSED, "not repeated: the worker is now healthy")
+    assert (plan.remedies[0].state, plan.remedies[0].note) == (
+        RemedyState.LAPSED,
+        "not repeated: the worker is now healthy",
+    )
 
 
 def test_a_persons_own_restart_of_a_healthy_worker_is_repeated():
@@ -447,6 +456,13 @@ def test_an_index_that_stays_crashed_is_told_once():
     assert [steps(one) for one in again.incidents] in ([], [steps(only(first))])
 
 
+def test_a_crash_without_an_instance_is_told_by_nobody():
+    """A finding that has lost its site says too little to open an incident on."""
+    bare = Finding(place(), Verdict.CRASHED)
+
+    assert decide((bare,), seen(), Past(), AUTO, LIMITS).incidents == ()
+
+
 # The end of an incident without us -----------------------------------------------------------------------------------
 
 
@@ -491,9 +507,7 @@ def test_an_escalated_incident_is_not_acted_on_again():
         seen(FROZEN, platform=Known((app(instance(), wanted=0),), NOW)),
         seen(platform=Known((app(wanted=0),), NOW)),
         seen(platform=Known((), NOW)),
-        seen(
-            worker(node=f"w1@{guid()}"), worker(node=f"w2@{guid()}", pid=8, silent=0.7), instances=[instance()]
-        ),
+        seen(worker(node=f"w1@{guid()}"), worker(node=f"w2@{guid()}", pid=8, silent=0.7), instances=[instance()]),
     ],
     ids=["app stopped", "scaled below, index still shown", "scaled below", "watched no more", "container now shared"],
 )

@@ -12,8 +12,17 @@ from celeriac.core.snapshot import Lived, Seen, Stream
 from core.builders import CLUSTER, LIMITS, NOW, PLATFORM, app, guid, instance, place, worker
 
 FAILS = Unknown("it does not answer", NOW)
-AGES = st.sampled_from([0.0, 0.5, 4.9, 5.1, 12.0, 29.9, 30.0, 31.0, 39.0, 40.0, 41.0, 90.0, 599.0, 601.0, 1801.0, 9000.0])
-NODES = [f"celery@{guid(0)}", f"celery@{guid(1)}", f"w1@{guid(0)}", f"w2@{guid(0)}", f"celery@{guid(0, 2)}", "celery@far"]
+AGES = st.sampled_from(
+    [0.0, 0.5, 4.9, 5.1, 12.0, 29.9, 30.0, 31.0, 39.0, 40.0, 41.0, 90.0, 599.0, 601.0, 1801.0, 9000.0]
+)
+NODES = [
+    f"celery@{guid(0)}",
+    f"celery@{guid(1)}",
+    f"w1@{guid(0)}",
+    f"w2@{guid(0)}",
+    f"celery@{guid(0, 2)}",
+    "celery@far",
+]
 
 
 def maybe(strategy):
@@ -76,10 +85,11 @@ STREAMS = st.builds(
     error=maybe(st.just("Connection refused")),
 )
 FLOWING = st.just(Known(Stream(observed_at=NOW, echo_at=NOW - 1, flowing_since=NOW - 9000), NOW))
+ANY_STREAM = FLOWING | known_or_not(STREAMS)
 
 
 @st.composite
-def looks(draw, streams=FLOWING | known_or_not(STREAMS)) -> Seen:
+def looks(draw, streams=ANY_STREAM) -> Seen:
     """Draw anything that a keeper could have gathered of one cluster; each source is as often against the workers."""
     lives = draw(st.lists(INCARNATIONS, min_size=1, max_size=4, unique_by=lambda one: one.key))
     nodes = sorted({one.node for one in lives})
@@ -134,9 +144,7 @@ def test_silence_alone_convicts_nobody(look):
     mute = replace(look, pings={}, consumers=Unknown("not asked"))
 
     assert by_silence(mute) == []
-    assert all(
-        one.verdict is not Verdict.CRASHED or one.site.instance is not None for one in diagnose(mute, LIMITS)
-    )
+    assert all(one.verdict is not Verdict.CRASHED or one.site.instance is not None for one in diagnose(mute, LIMITS))
 
 
 @given(looks(streams=FLOWING))

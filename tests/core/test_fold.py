@@ -1,7 +1,9 @@
 """Folding events into incarnations and task rows."""
 
 import pytest
+from msgspec.structs import replace
 
+from celeriac.core import tasks
 from celeriac.core.events import Event
 from celeriac.core.fold import ClusterState
 from celeriac.core.model import Incarnation
@@ -123,6 +125,15 @@ def test_a_redelivered_task_that_succeeds_twice_shows_the_later_result_in_any_or
     second = task_event("succeeded", 8, host="celery@b", result="'second'", runtime=8.0)
 
     assert row(first, second).result == row(second, first).result == "'second'"
+
+
+def test_an_event_that_is_no_step_of_a_task_changes_nothing():
+    """A row is moved by the events of Celery alone."""
+    task = row(task_event("received", 1))
+    before = replace(task)
+    tasks.apply(task, task_event("progress", 2))
+
+    assert task == before
 
 
 # Workers -------------------------------------------------------------------------------------------------------------

@@ -16,7 +16,18 @@ from celeriac.ports import Batch, TaskFilter
 
 T0 = 1_790_000_000
 CLUSTERS = count()
-KINDS = ("sent", "received", "started", "succeeded", "failed", "retried", "rejected", "revoked", "cancelled", "unheard-of")
+KINDS = (
+    "sent",
+    "received",
+    "started",
+    "succeeded",
+    "failed",
+    "retried",
+    "rejected",
+    "revoked",
+    "cancelled",
+    "unheard-of",
+)
 FIELDS = {
     "sent": ("name", "args", "retries", "queue"),
     "received": ("name", "args", "kwargs", "retries", "eta"),
@@ -33,9 +44,7 @@ def histories(draw) -> list[Event]:
     found = []
     for tick in times:
         kind = draw(st.sampled_from(KINDS))
-        values = {
-            name: tick if name in ("retries", "runtime") else f"{name}-{tick}" for name in FIELDS.get(kind, ())
-        }
+        values = {name: tick if name in ("retries", "runtime") else f"{name}-{tick}" for name in FIELDS.get(kind, ())}
         host = "gen1@web" if kind == "sent" else draw(st.sampled_from(["celery@a", "celery@b"]))
         uuid = draw(st.sampled_from(["t1", "t2"]))
         found.append(Event(f"task-{kind}", host, T0 + tick / 8, pid=7, uuid=uuid, **values))
@@ -76,10 +85,13 @@ def ran(kind: str, tick: int, **values) -> Event:
 
 RESULTS = [ran("succeeded", 5, result="late", runtime=2.0), ran("succeeded", 4, result="early", runtime=1.0)]
 QUEUES = [ran("sent", 5, queue="late"), ran("sent", 4, queue="early")]
-ENDS = [ran("succeeded", 5, result="ok", runtime=2.0), ran("failed", 7, exception="x"), ran("succeeded", 6, runtime=1.0)]
+ENDS = [
+    ran("succeeded", 5, result="ok", runtime=2.0),
+    ran("failed", 7, exception="x"),
+    ran("succeeded", 6, runtime=1.0),
+]
 
 
-@pytest.mark.xfail(strict=True, reason="adapters.sql.history merges queue and result by the order of the flushes")
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @example((QUEUES[::-1], QUEUES), [1])
 @example((RESULTS[::-1], RESULTS), [1])

@@ -20,7 +20,10 @@ RICH = but(
 MOMENTS = {
     "a restart": Moment(seen(worker(silent=35)), policy=AUTO),
     "all that can be": Moment(
-        RICH, Past((incident(held_reason=HeldReason.MODE),), (remedy(), order())), Limits(silent_s=20), Policy(Mode.OBSERVE)
+        RICH,
+        Past((incident(held_reason=HeldReason.MODE),), (remedy(), order())),
+        Limits(silent_s=20),
+        Policy(Mode.OBSERVE),
     ),
     "a deaf observer": Moment(seen(worker(), heard=Unknown("stale", NOW), platform=Unknown("away", NOW))),
     "no platform": Moment(unmapped(worker(silent=35))),

@@ -185,7 +185,9 @@ def test_an_order_lapses_while_a_remedy_is_under_way(state):
     """Two restarts of one worker at once help nobody."""
     busy = incident(state=state, remedy_id="remedy-0", deadline_at=NOW + 60)
 
-    state, why = lapse(obeyed(one=busy, made=(remedy(state=RemedyState.INTENDED, ago=9),), approval=order(incident=None)))
+    state, why = lapse(
+        obeyed(one=busy, made=(remedy(state=RemedyState.INTENDED, ago=9),), approval=order(incident=None))
+    )
 
     assert (state, why) == (RemedyState.LAPSED, f"a remedy is already under way (incident {busy.id})")
 

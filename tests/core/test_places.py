@@ -83,14 +83,18 @@ def test_two_processes_with_one_name_are_twins():
 
 def test_earlier_lives_of_a_place_are_left_out():
     """After a restart the old node name is no worker any more: its guid is known as a former one."""
-    found = sites(seen(worker(0, life=1, silent=90), worker(0, life=2), instances=[instance(0, life=2)], lived=(lived(),)))
+    found = sites(
+        seen(worker(0, life=1, silent=90), worker(0, life=2), instances=[instance(0, life=2)], lived=(lived(),))
+    )
 
     assert [(one.place, one.incarnation.node) for one in found] == [(place(0), f"celery@{guid(0, 2)}")]
 
 
 def test_an_earlier_life_is_left_out_while_nothing_runs():
     """Between two lives the place has no worker."""
-    found = sites(seen(worker(silent=40), instances=[instance(state=InstanceState.STARTING, guid=None)], lived=(lived(),)))
+    found = sites(
+        seen(worker(silent=40), instances=[instance(state=InstanceState.STARTING, guid=None)], lived=(lived(),))
+    )
 
     assert [one.incarnation for one in found] == [None]
 

@@ -6,7 +6,7 @@ from celeriac.core.decide import Past
 from celeriac.core.diagnose import diagnose
 from celeriac.core.model import IncidentState, InstanceState, RemedyState
 from celeriac.core.readings import Known, Unknown
-from celeriac.core.snapshot import Waiting
+from celeriac.core.snapshot import Lived, Waiting
 from celeriac.core.verify import prove
 from core.builders import (
     LIMITS,
@@ -157,8 +157,11 @@ def test_a_worker_that_is_well_at_its_deadline_is_proven():
         seen(instances=[instance(state=InstanceState.CRASHED)]),
         seen(worker(), heard=stream(error="Connection refused")),
         seen(worker(), heard=Unknown("stale", NOW)),
+        seen(
+            worker(), heard=Unknown("stale", NOW), platform=Unknown("away", NOW), lived=(Lived(guid(), place(), NOW),)
+        ),
     ],
-    ids=["in the platform's back-off", "the broker is down", "the observer is stale"],
+    ids=["in the platform's back-off", "the broker is down", "the observer is stale", "nothing at all is seen"],
 )
 def test_the_clock_stands_while_the_platform_waits_or_nothing_is_heard(look):
     """The deadline counts from the platform's own next start, and from the end of our own deafness."""

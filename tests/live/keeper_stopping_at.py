@@ -1,7 +1,7 @@
 """A keeper that stands still at one named point: it writes a file there, and goes on when the file is removed."""
 
 import sys
-import time
+import threading
 from pathlib import Path
 
 from celeriac.bootstrap.keeping import run_keeper
@@ -15,7 +15,7 @@ def reached(point: str) -> None:
     if point == wanted:
         flag.write_text(point)
         while flag.exists():
-            time.sleep(0.02)
+            threading.Event().wait(0.02)
 
 
 configure_logging("keeper")

@@ -169,7 +169,10 @@ def test_a_mistake_in_the_file_is_one_sentence(refusal, text, sentence):
 
 
 VARIABLES = {
-    "unknown table": ("CELERIAC_PLATFORM__OTHER__PASSWORD", "names the table 'other', and the settings file has none of"),
+    "unknown table": (
+        "CELERIAC_PLATFORM__OTHER__PASSWORD",
+        "names the table 'other', and the settings file has none of",
+    ),
     "unknown section": ("CELERIAC_HEALL__MODE", "There is no setting heall"),
     "unknown setting": ("CELERIAC_CONSOLE__PRT", "There is no setting console.prt; did you mean port?"),
     "no setting of a table": ("CELERIAC_PLATFORM__PASSWORD", "CELERIAC_PLATFORM__PASSWORD does not name a setting"),
@@ -189,7 +192,10 @@ def test_a_list_that_holds_no_tables(refusal):
     """A variable finds no table of its name in a list of something else."""
     sentence = refusal('cluster = ["orders"]\n', {"CELERIAC_CLUSTER__ORDERS__BROKER": SECRET})
 
-    assert sentence == "CELERIAC_CLUSTER__ORDERS__BROKER names the table 'orders', and the settings file has none of that name."
+    assert (
+        sentence
+        == "CELERIAC_CLUSTER__ORDERS__BROKER names the table 'orders', and the settings file has none of that name."
+    )
 
 
 @pytest.mark.parametrize("key", ["password", "client_secret"])

@@ -26,6 +26,7 @@ class CeleryControl:
                 "socket_connect_timeout": timeout,
                 "socket_keepalive": True,
                 "client_name": "celeriac-control",
+                "max_retries": 0,  # else Kombu waits 2 s and tries again
             },
         )
 

@@ -71,20 +71,20 @@ class CloudFoundry:
 
     def restart_instance(self, instance: Instance) -> None:
         """Stop one index; Diego starts it again within its next convergence (30 s)."""
-        path = f"/v3/apps/{quote(instance.app_guid, safe='')}/processes/{quote(instance.process, safe='')}/instances/{instance.index}"
+        path = f"/v3/apps/{_part(instance.app_guid)}/processes/{_part(instance.process)}/instances/{instance.index}"
         self._session.order("DELETE", path)
 
     def restart_app(self, guid: str) -> None:
         """Restart every process of an app at once."""
-        self._session.order("POST", f"/v3/apps/{quote(guid, safe='')}/actions/restart")
+        self._session.order("POST", f"/v3/apps/{_part(guid)}/actions/restart")
 
     def start_app(self, guid: str) -> None:
         """Start an app."""
-        self._session.order("POST", f"/v3/apps/{quote(guid, safe='')}/actions/start")
+        self._session.order("POST", f"/v3/apps/{_part(guid)}/actions/start")
 
     def stop_app(self, guid: str) -> None:
         """Stop an app."""
-        self._session.order("POST", f"/v3/apps/{quote(guid, safe='')}/actions/stop")
+        self._session.order("POST", f"/v3/apps/{_part(guid)}/actions/stop")
 
     def _space_id(self) -> str:
         if self._space_guid is None:
@@ -123,7 +123,7 @@ class CloudFoundry:
         return [found[index] for index in sorted(found)]
 
     def _instances(self, guid: str, name: str, process: str) -> list[Instance]:
-        stats = self._session.get(f"/v3/apps/{quote(guid, safe='')}/processes/{quote(process, safe='')}/stats")
+        stats = self._session.get(f"/v3/apps/{_part(guid)}/processes/{_part(process)}/stats")
         return [
             Instance(
                 platform=self.name,
@@ -157,6 +157,11 @@ class CloudFoundry:
             text=data.get("exit_description") or data.get("reason") or "crashed",
             count=data.get("crash_count", 1),
         )
+
+
+def _part(text: str) -> str:
+    """Return one part of a path, with a slash in it quoted too."""
+    return quote(text, safe="")
 
 
 def _names(names: Iterable[str]) -> str:

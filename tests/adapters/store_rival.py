@@ -1,0 +1,58 @@
+"""Another process at the same store: it says `ready`, starts when the file `gate` is unlocked, and prints its outcome."""
+
+import fcntl
+import os
+import resource
+import sys
+from pathlib import Path
+
+from celeriac.adapters.sql import SqlStore
+from celeriac.core.errors import PortError
+from celeriac.core.snapshot import Stream
+from celeriac.core.tasks import Task
+from celeriac.ports import Batch, Board, Changes
+
+
+def lease(store: SqlStore, _: Path) -> object:
+    return store.journal().hold_lease(str(os.getpid()), 1000.0, 10.0)
+
+
+def migrate(_: SqlStore, directory: Path) -> object:
+    """Make several stores in turn, each of them at the same time as the others do."""
+    done = []
+    for number in range(10):
+        with SqlStore(directory / str(number), ("a",)).opened() as one:
+            one.migrate()
+            done.append(one.current())
+    return all(done)
+
+
+def write(store: SqlStore, _: Path) -> object:
+    store.history("a").record(Batch(Stream(1.0), [Task("t", state_at=1.0)]))
+    store.journal().commit(Changes(board=Board("a", 1.0, "well", "observe")))
+    return True
+
+
+def overfill(store: SqlStore, _: Path) -> object:
+    """Write more than the process may: the file system is full, as far as it can tell."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+    store.history("a").record(Batch(Stream(1.0), [Task("t", args="x" * 1_000_000, state_at=1.0)]))
+    return True
+
+
+def main(what: str, directory: Path) -> None:
+    deeds = {"lease": lease, "migrate": migrate, "write": write, "overfill": overfill}
+    with SqlStore(directory, ("a",)).opened() as store:
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        with directory.with_suffix(".gate").open() as gate:
+            fcntl.flock(gate, fcntl.LOCK_SH)
+        try:
+            outcome = deeds[what](store, directory)
+        except PortError as error:
+            outcome = f"{type(error).__name__} {error}"
+        sys.stdout.write(f"{outcome}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

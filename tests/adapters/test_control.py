@@ -1,0 +1,203 @@
+"""Celery's remote control through a real Redis: who answers, what pools they are, and how long silence is waited for."""
+
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+from celery import Celery
+
+import harness
+from celeriac.adapters.control import CeleryControl
+from celeriac.core.errors import UnreachableError
+from celeriac.core.model import Pool
+
+WAIT, LIMIT = 0.4, 0.5
+CALLS = [CeleryControl.ping, CeleryControl.pools, CeleryControl.consuming]
+
+
+@pytest.fixture
+def control(redis_server):
+    return CeleryControl(redis_server.url, wait=WAIT, timeout=LIMIT)
+
+
+def timed(call):
+    begun = time.monotonic()
+    answer = call()
+    return time.monotonic() - begun, answer
+
+
+def failing(call):
+    begun = time.monotonic()
+    with pytest.raises(UnreachableError, match=r"^remote control: ") as caught:
+        call()
+    return time.monotonic() - begun, str(caught.value)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_nobody_asked_is_nobody_answers(free_port, call):
+    """Without a node to ask nothing is sent: not even a connection is made."""
+    assert not call(CeleryControl(f"redis://127.0.0.1:{free_port()}/0"), [])
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_nodes_that_do_not_exist_are_waited_for_once(control, call):
+    """The wait is for all answers together, not for each node."""
+    took, answer = timed(lambda: call(control, ["worker@x", "worker@y", "worker@z"]))
+
+    assert not answer
+    assert took < 3 * WAIT + 0.5  # `pools` asks two questions
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_redis_that_is_gone_is_unreachable_each_time(control, redis_server, call, tmp_path):
+    """The first, second and third question fail as the port promises; after a restart the next one works."""
+    call(control, ["worker@x"])
+    redis_server.child.kill()
+    redis_server.child.wait(5)
+
+    for _ in range(3):
+        took, _ = failing(lambda: call(control, ["worker@x"]))
+        assert took < 1
+    with harness.redis_running(tmp_path / "again", port=redis_server.port):
+        assert not call(control, ["worker@x"])
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_redis_that_stands_still_is_unreachable_within_the_time_limit(control, redis_server, connected):
+    """Each question is given up; afterwards the next one works."""
+    if connected:
+        control.ping(["worker@x"])
+    harness.freeze(redis_server.child.pid)
+    try:
+        for _ in range(3):
+            took, _ = failing(lambda: control.ping(["worker@x"]))
+            assert took < 6 * LIMIT + 2
+    finally:
+        os.kill(redis_server.child.pid, signal.SIGCONT)
+    assert control.ping(["worker@x"]) == frozenset()
+
+
+def test_a_wrong_password_says_so(redis_server):
+    """The error tells what Redis said and shows no secret."""
+    with redis.Redis(port=redis_server.port) as admin:
+        admin.config_set("requirepass", "right-secret")
+    control = CeleryControl(f"redis://:wrong-secret@127.0.0.1:{redis_server.port}/0", wait=WAIT, timeout=LIMIT)
+
+    for _ in range(2):
+        _, said = failing(lambda: control.ping(["worker@x"]))
+        assert "invalid username-password pair" in said
+        assert "secret" not in said
+
+
+def test_asking_leaves_no_queue_in_redis(control, redis_server):
+    """No reply queue and no binding stays; the one key left is Kombu's own list of when bindings end."""
+    control.ping(["worker@x"])
+    control.consuming(["worker@x"])
+
+    with redis.Redis(port=redis_server.port) as look:
+        assert set(look.keys()) <= {b"_kombu.binding_deadlines"}
+
+
+# With real workers
+
+
+@pytest.fixture(scope="module")
+def pair(workers):
+    """Two workers: a prefork one with two queues and a solo one."""
+    prefork, _ = workers.start("prefork", "-c", "3", queues="orders,reports")
+    solo, child = workers.start("solo", "-P", "solo", queues="orders")
+    return prefork, solo, child
+
+
+@pytest.fixture
+def asking(workers):
+    return CeleryControl(workers.redis.url)
+
+
+@pytest.mark.live
+def test_those_who_are_asked_and_alive_answer(pair, asking):
+    """A ping goes to the named nodes only; all have answered long before the wait is over."""
+    prefork, solo, _ = pair
+
+    assert asking.ping([prefork]) == {prefork}
+    took, answered = timed(lambda: asking.ping([prefork, solo]))
+    assert answered == {prefork, solo}
+    assert took < 1
+    assert asking.ping([prefork, "worker@nobody"]) == {prefork}
+
+
+@pytest.mark.live
+def test_pools_are_recognised(pair, asking, workers):
+    """Kind, slots and queues, by the key of the incarnation that said so."""
+    prefork, solo, child = pair
+    found = asking.pools([prefork, solo, "worker@nobody"])
+
+    assert found.pop(f"{solo}#{child.pid}") == Pool("solo", 1, ("orders",))
+    ((key, pool),) = found.items()
+    assert key.startswith(f"{prefork}#")
+    assert (pool.kind, pool.concurrency, set(pool.queues), pool.named) == ("prefork", 3, {"orders", "reports"}, False)
+
+
+@pytest.mark.live
+def test_a_pool_of_threads_is_no_prefork_pool(workers, asking):
+    """Silence of it means less; Celery's own module gives the name."""
+    node, child = workers.start("threads", "-P", "threads", "-c", "2")
+
+    assert asking.pools([node]) == {f"{node}#{child.pid}": Pool("thread", 2, ("orders",))}
+
+
+@pytest.mark.live
+def test_a_worker_that_consumes_nothing_says_so(workers, asking):
+    """Answering with no queue is not the same as not answering."""
+    node, _ = workers.start("deaf", "-c", "1")
+    assert asking.consuming([node, "worker@nobody"]) == {node: ("orders",)}
+    with Celery("person", broker=workers.redis.url, set_as_current=False) as app:
+        app.control.cancel_consumer("orders", destination=[node], reply=True, timeout=5)
+
+    assert asking.consuming([node]) == {node: ()}
+
+
+@pytest.mark.live
+def test_a_frozen_worker_does_not_answer_and_costs_one_wait(workers, asking, pair):
+    """Its sibling's answer is not lost; once thawed it answers again, and its late answers confuse nobody."""
+    node, child = workers.start("iced", "-c", "1")
+    assert asking.ping([node]) == {node}
+    harness.freeze(child.pid)
+
+    for _ in range(2):
+        took, answered = timed(lambda: asking.ping([node, pair[0]]))
+        assert answered == {pair[0]}
+        assert 1.4 < took < 2.5
+    assert asking.pools([node]) == {}
+    assert asking.consuming([node]) == {}
+    os.kill(child.pid, signal.SIGCONT)
+    harness.wait_until(lambda: asking.ping([node]) == {node}, 10, "it answers again")
+    assert asking.consuming([node]) == {node: ("orders",)}
+
+
+@pytest.mark.live
+def test_a_solo_worker_in_a_task_does_not_answer(workers, asking):
+    """It looks like a frozen one until its task ends: why only prefork is convicted by silence alone."""
+    node, _ = workers.start("busy", "-P", "solo", queues="slow")
+    with Celery("producer", broker=workers.redis.url, set_as_current=False) as app:
+        app.send_task("reports.render", [6], queue="slow")
+    harness.wait_until(lambda: asking.ping([node]) == frozenset(), 10, "it is busy")
+
+    harness.wait_until(lambda: asking.ping([node]) == {node}, 15, "it answers after the task")
+
+
+@pytest.mark.live
+def test_questions_of_several_threads_do_not_mix(pair, asking):
+    """One look asks pings, pools and queues at the same time."""
+    prefork, solo, _ = pair
+    with ThreadPoolExecutor(9) as threads:
+        pings = [threads.submit(asking.ping, [prefork, solo]) for _ in range(3)]
+        pools = [threads.submit(asking.pools, [prefork]) for _ in range(3)]
+        queues = [threads.submit(asking.consuming, [solo]) for _ in range(3)]
+
+    assert [one.result() for one in pings] == [{prefork, solo}] * 3
+    assert [[pool.kind for pool in one.result().values()] for one in pools] == [["prefork"]] * 3
+    assert [one.result() for one in queues] == [{solo: ("orders",)}] * 3

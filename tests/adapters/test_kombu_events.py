@@ -1,0 +1,247 @@
+"""The event stream on a real Redis: bodies as bytes, our own echo, and a broker that goes, stands still and comes back."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+import redis
+from celery import Celery
+
+import harness
+from celeriac.adapters.kombu_events import KombuEvents
+from celeriac.core.errors import UnreachableError
+from celeriac.core.events import decode
+from celeriac.core.fold import ECHO
+
+LIMIT = 0.5
+
+
+def echo(number):
+    return {"type": ECHO, "hostname": "celeriac@demo", "timestamp": 1_795_000_000.5, "pid": 7, "clock": number}
+
+
+@pytest.fixture
+def listen():
+    """Open streams that are closed when the test ends."""
+    opened = []
+
+    def listening(url):
+        opened.append(KombuEvents(url, timeout=LIMIT))
+        opened[-1].receive(0.01)
+        return opened[-1]
+
+    yield listening
+    for one in opened:
+        one.close()
+
+
+def timed(call):
+    begun = time.monotonic()
+    with pytest.raises(UnreachableError) as caught:
+        call()
+    return time.monotonic() - begun, str(caught.value)
+
+
+def bodies(stream, number, within=5.0):
+    """Receive until so many bodies came."""
+    found = []
+    harness.wait_until(lambda: found.extend(stream.receive(0.1)) or len(found) >= number, within, f"{number} came")
+    return found
+
+
+def keys(server):
+    with redis.Redis(port=server.port) as look:
+        return {key.decode() for key in look.scan_iter()}
+
+
+def test_our_own_event_comes_back(redis_server, listen):
+    """What is sent is received again as JSON bytes, in order."""
+    stream = listen(redis_server.url)
+    for number in range(3):
+        stream.send(echo(number))
+    found = bodies(stream, 3)
+
+    assert all(isinstance(body, bytes) for body in found)
+    assert [json.loads(body) for body in found] == [echo(number) for number in range(3)]
+    assert [decode(body)[0][0].clock for body in found] == [0, 1, 2]
+
+
+def test_silence_is_an_empty_list_after_the_time_asked_for(redis_server, listen):
+    """No event is no error."""
+    stream = listen(redis_server.url)
+    begun = time.monotonic()
+
+    assert stream.receive(0.3) == []
+    assert 0.25 < time.monotonic() - begun < 1
+
+
+def test_what_came_is_handed_over_at_once(redis_server, listen):
+    """`within` is the longest wait, not a pause."""
+    stream = listen(redis_server.url)
+    stream.send(echo(1))
+    begun = time.monotonic()
+
+    assert len(stream.receive(10)) == 1
+    assert time.monotonic() - begun < 2
+
+
+def test_a_flood_comes_whole_and_in_order(redis_server, listen):
+    """Thousands of events are neither lost nor repeated."""
+    stream, other = listen(redis_server.url), listen(redis_server.url)
+    for number in range(2500):
+        other.send(echo(number))
+
+    assert [json.loads(body)["clock"] for body in bodies(stream, 2500, 20)] == list(range(2500))
+
+
+def test_two_observers_do_not_disturb_each_other(redis_server, listen):
+    """Each gets every event, also after the other has gone."""
+    one, two = listen(redis_server.url), listen(redis_server.url)
+    one.send(echo(1))
+    assert [len(bodies(stream, 1)) for stream in (one, two)] == [1, 1]
+
+    one.close()
+    two.send(echo(2))
+    assert json.loads(bodies(two, 1)[0])["clock"] == 2
+
+
+def test_an_event_of_celery_itself_is_read(redis_server, listen):
+    """A producer's `task-sent` arrives as JSON that the core decodes."""
+    stream = listen(redis_server.url)
+    with Celery("producer", broker=redis_server.url, set_as_current=False) as app:
+        app.conf.task_send_sent_event = True
+        sent = app.send_task("orders.price", [7], queue="orders")
+    (event,), malformed = decode(bodies(stream, 1)[0])
+
+    assert malformed == 0
+    assert (event.type, event.uuid, event.name, event.queue) == ("task-sent", sent.id, "orders.price", "orders")
+
+
+def test_a_closed_stream_leaves_nothing_in_redis(redis_server, listen):
+    """Neither a queue nor a binding nor a connection of ours stays."""
+    streams = [listen(redis_server.url) for _ in range(2)]
+    streams[0].send(echo(1))
+    assert any("celeryev" in key for key in keys(redis_server))
+    for stream in streams:
+        stream.close()
+
+    assert keys(redis_server) == set()
+    with redis.Redis(port=redis_server.port) as look:
+        assert not [one for one in look.client_list() if one["name"] == "celeriac-observer"]
+
+
+def test_a_closed_stream_connects_again(redis_server, listen):
+    """After `close` the next call makes a new connection, and closing twice is no error."""
+    stream = listen(redis_server.url)
+    stream.close()
+    stream.close()
+    stream.receive(0.01)
+    stream.send(echo(1))
+
+    assert len(bodies(stream, 1)) == 1
+
+
+def test_a_redis_that_is_gone_is_unreachable_and_may_come_back(redis_server, listen, tmp_path):
+    """Reading, and then each new try, fails at once; after a restart on the same port the next one works."""
+    stream = listen(redis_server.url)
+    redis_server.child.kill()
+    redis_server.child.wait(5)
+
+    for call in (lambda: stream.receive(5), lambda: stream.receive(5), lambda: stream.send(echo(1))):
+        took, said = timed(call)
+        assert took < 1
+        assert said
+    with harness.redis_running(tmp_path / "again", port=redis_server.port):
+        assert stream.receive(0.01) == []
+        stream.send(echo(2))
+        assert json.loads(bodies(stream, 1)[0])["clock"] == 2
+
+
+def test_a_redis_that_stands_still_is_unreachable_within_the_time_limit(redis_server, listen):
+    """An open connection that is silent says so at the next send; a new one at once. Nothing blocks for ever."""
+    stream = listen(redis_server.url)
+    harness.freeze(redis_server.child.pid)
+    try:
+        assert stream.receive(0.1) == []
+        for call in (lambda: stream.send(echo(1)), lambda: stream.receive(0.1), lambda: stream.send(echo(1))):
+            took, said = timed(call)
+            assert took < 2 * LIMIT + 0.5  # once for the call, once for saying goodbye
+            assert "Timeout" in said or "time" in said
+    finally:
+        os.kill(redis_server.child.pid, signal.SIGCONT)
+    stream.receive(0.01)
+    stream.send(echo(2))
+    assert json.loads(bodies(stream, 1)[-1])["clock"] == 2
+
+
+def test_an_address_where_nobody_listens_is_unreachable_at_once(free_port):
+    """No second try, and no pause before it: the observer has its own back-off."""
+    took, said = timed(lambda: KombuEvents(f"redis://127.0.0.1:{free_port()}/0", timeout=LIMIT).receive(5))
+
+    assert took < 1
+    assert "refused" in said
+
+
+def test_a_wrong_password_says_so(redis_server):
+    """The error tells what Redis said, at once, and shows no secret."""
+    with redis.Redis(port=redis_server.port) as admin:
+        admin.config_set("requirepass", "right-secret")
+
+    for password, wanted in (("wrong-secret", "invalid username-password pair"), ("", "Authentication required")):
+        took, said = timed(
+            lambda password=password: KombuEvents(
+                f"redis://:{password}@127.0.0.1:{redis_server.port}/0", timeout=LIMIT
+            ).receive(0.1)
+        )
+        assert took < 1
+        assert wanted in said
+        assert "secret" not in said
+
+
+# With real workers
+
+
+@pytest.mark.live
+def test_heartbeats_and_task_events_are_read(workers, listen):
+    """A worker's beats and every step of a task are bytes that the core decodes."""
+    node, child = workers.start("heard", "-c", "1")
+    stream, events = listen(workers.redis.url), []
+    with Celery("producer", broker=workers.redis.url, set_as_current=False) as app:
+        app.conf.task_send_sent_event = True
+        sent = app.send_task("orders.price", [6], queue="orders").id
+
+    def heard(*kinds):
+        for body in stream.receive(0.2):
+            assert isinstance(body, bytes)
+            found, malformed = decode(body)
+            assert malformed == 0
+            events.extend(found)
+        return set(kinds) <= {one.type for one in events}
+
+    harness.wait_until(
+        lambda: heard("task-sent", "task-received", "task-started", "task-succeeded", "worker-heartbeat"), 15,
+        "all is heard", dump=lambda: events,
+    )  # fmt: skip
+    beat = next(one for one in events if one.type == "worker-heartbeat")
+    assert (beat.hostname, beat.pid, beat.freq) == (node, child.pid, 2.0)
+    assert {one.uuid for one in events if one.type.startswith("task-")} == {sent}
+    assert next(one for one in events if one.type == "task-succeeded").result == "42"
+    child.terminate()
+    harness.wait_until(lambda: heard("worker-offline"), 10, "it says goodbye", dump=lambda: events)
+
+
+@pytest.mark.live
+def test_two_observers_hear_the_same_worker(workers, listen):
+    """One that closes, opens and closes again costs the other nothing."""
+    node, _ = workers.start("twice", "-c", "1")
+    steady, other = listen(workers.redis.url), KombuEvents(workers.redis.url)
+
+    def beats(stream):
+        return [one for body in stream.receive(0.3) for one in decode(body)[0] if one.hostname == node]
+
+    for _ in range(2):
+        harness.wait_until(lambda: beats(other), 10, "the other hears it")
+        other.close()
+    harness.wait_until(lambda: beats(steady), 10, "the steady one hears it still")
