@@ -161,11 +161,21 @@ class Supervisor:
     def _look_after(self, name: str, slot: _Slot, now: float) -> None:
         if slot.child is None:
             if now >= slot.due_at:
-                slot.child, slot.started_at = slot.start(), now
+                self._start(name, slot, now)
             return
         code = slot.child.poll()
         if code is None:
             return
+        self._ended(name, slot, code, now)
+
+    def _start(self, name: str, slot: _Slot, now: float) -> None:
+        try:
+            slot.child, slot.started_at = slot.start(), now
+        except OSError as error:  # no memory, no process left: that passes
+            slot.started_at = now
+            self._ended(name, slot, error.errno or 1, now)
+
+    def _ended(self, name: str, slot: _Slot, code: int, now: float) -> None:
         slot.failures = 1 if now - slot.started_at > self.STEADY_SECONDS else slot.failures + 1
         pause = backoff(slot.failures)
         slot.child, slot.due_at = None, now + pause

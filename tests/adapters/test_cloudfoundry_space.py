@@ -107,7 +107,7 @@ def test_several_selectors_watch_several_apps(calm, watch):
 
 def test_a_name_may_hold_a_comma(calm, watch):
     """A comma inside a name does not split the filter."""
-    assert [app.name for app in watch(calm, "a,b").apps()] == ["a,b"]
+    assert [(app.name, app.state) for app in watch(calm, "a,b").apps()] == [("a,b", "STARTED")]
 
 
 @pytest.mark.parametrize("selector", ["SHOP", "Shop:WORKER", "sHoP:worker"])

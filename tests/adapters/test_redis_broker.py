@@ -3,12 +3,14 @@
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
 from celery import Celery
 
 import harness
+from celeriac.adapters import redis_broker
 from celeriac.adapters.control import CeleryControl
 from celeriac.adapters.redis_broker import PRIORITIES, RedisBroker
 from celeriac.core.errors import RefusedError, UnreachableError
@@ -45,6 +47,26 @@ def test_connections_are_grouped_by_the_node_in_their_name(broker, redis_server)
     assert {node: one.connections for node, one in broker.consumers().items()} == {"worker@g1": 2, "worker@g2": 1}
     for client in clients:
         client.close()
+
+
+def test_who_waits_in_a_brpop_fetches_however_long(broker, redis_server, monkeypatch):
+    """Redis flags a client that is blocked; one whose BRPOP has just ended counts as fetching for some seconds more."""
+    client = redis.Redis(port=redis_server.port, client_name="worker@g")
+
+    def fetching():
+        return (one := broker.consumers().get("worker@g")) and one.fetching
+
+    with client, redis.Redis(port=redis_server.port) as other, ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(client.brpop, "queue", 30)
+        monkeypatch.setattr(redis_broker, "FRESH_S", 0.0)
+        harness.wait_until(fetching, 5, "it is blocked")
+        other.lpush("queue", "x")
+        waiting.result()
+        assert not fetching()
+        monkeypatch.undo()
+        assert fetching()
+        client.ping()
+        assert not fetching()
 
 
 def test_depths_count_every_priority(broker, redis_server):

@@ -39,7 +39,19 @@ def test_a_flush_is_read_back_whole(history):
         "t", "FAILURE", NOW + 3.000001, "orders.price", "(1,)", "{'é': '\0'}", "root", "parent", 2, "soon", "later",
         NOW + 1.5, "orders", "worker@g", NOW + 3.25, NOW, NOW + 1, NOW + 2, NOW + 3, "'x'", 0.25, "E()", "trace", NOW + 3,
     )  # fmt: skip
-    life = Incarnation("worker@g", 7, NOW, NOW + 1, NOW + 1, 5, 2.0, 1, 9, 33, "py-celery 5.7", NOW, NOW, NOW, NOW, 2.5)
+    life = Incarnation(
+        node="worker@g",
+        pid=7,
+        first_seen_at=NOW,
+        last_seen_at=NOW + 1,
+        last_heartbeat_at=NOW + 1,
+        beats=5,
+        active=1,
+        processed=9,
+        clock=33,
+        software="py-celery 5.7",
+        offline_at=NOW,
+    )
     stream = Stream(NOW, NOW - 1, NOW - 9, "odd", "KombuEvents", 1, 2, 3, 4, 5, 6.5)
     history.record(Batch(stream, [task], [life]))
 

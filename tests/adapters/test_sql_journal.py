@@ -212,7 +212,8 @@ def test_pools_and_places_are_forgotten_after_a_week(keeper):
     )
     last = NOW + 7 * DAY
     keeper.commit(Changes(pools={"new#1": Pool("solo")}, lived=(Lived("new", PLACE, last),), board=board(at=last)))
-    assert set(keeper.book("a", 0).pools) == {"old#1", "new#1"}
+    book = keeper.book("a", 0)
+    assert (set(book.pools), {one.guid for one in book.lived}) == ({"old#1", "new#1"}, {"old", "new"})
 
     keeper.commit(Changes(board=board(at=last + 1)))
     book = keeper.book("a", 0)

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from app.virtual import CALM, PREFORK, Cluster
-from celeriac.app import gather
+from celeriac.app import asking
 from celeriac.core.errors import RefusedError, UnreachableError
 from celeriac.core.model import Consumer, IncidentState
 from celeriac.core.readings import Known, Unknown
@@ -119,8 +119,8 @@ def test_suspects_are_pinged_with_well_ones_beside_them(cluster, clock):
     cluster.broker.there = {NODE: Consumer(10, fetching=False, idle_s=30.0)}
     look = cluster.looked(worker(silent=20, now=clock()), alive(clock, 1))
 
-    assert look.pings[NODE] == Known(value=False, at=clock())
     assert cluster.control.nodes("ping") == [frozenset({NODE, f"celery@{guid(1)}"})]
+    assert look.pings[f"celery@{guid(1)}"] == Known(value=True, at=clock())
     assert look.consumers.value[NODE].idle_s == 30.0
 
 
@@ -133,9 +133,38 @@ def test_if_no_witness_answers_the_pings_prove_nothing(cluster, clock):
 
 def test_a_cluster_of_suspects_has_no_witness(cluster, clock):
     """Where nobody is well an unanswered ping stands for itself: quorum protects the rest."""
-    look = cluster.looked(worker(silent=20, now=clock()))
+    look = pinged(cluster, worker(silent=20, now=clock()))[-1]
 
-    assert look.pings[NODE] == Known(value=False, at=clock())
+    assert look == Known(value=False, at=clock())
+
+
+def pinged(cluster, *workers, times=3):
+    """Return what is known of the first worker's answers, look by look."""
+    cluster.look(*workers)
+    return [cluster.look(*workers).pings[workers[0].node] for _ in range(times)]
+
+
+def test_no_answer_takes_three_pings_in_a_row(cluster, clock):
+    """A single answer that got lost is no silence."""
+    first, second, third = pinged(cluster, worker(silent=20, now=clock()))
+
+    assert (first.why, second.why) == ("no answer yet, asked 1 times", "no answer yet, asked 2 times")
+    assert third == Known(value=False, at=clock())
+
+
+@pytest.mark.parametrize("between", ["it answers once", "nobody can be asked once"])
+def test_pings_are_counted_anew(cluster, clock, between):
+    """One answer in between, or one look without any, and the misses begin again."""
+    frozen = worker(silent=20, now=clock())
+    pinged(cluster, frozen)
+    if between == "it answers once":
+        cluster.control.alive = {NODE}
+    else:
+        cluster.control.away = "Connection refused"
+    cluster.look(frozen)
+    cluster.control.alive, cluster.control.away = set(), None
+
+    assert cluster.look(frozen).pings[NODE].why == "no answer yet, asked 1 times"
 
 
 def test_who_answers_is_alive(cluster, clock):
@@ -210,9 +239,9 @@ def test_under_suspicion_the_platform_is_read_every_two_seconds(cluster, clock):
     assert asked(cluster, 20, *fresh, book=Book(incidents=(incident(),), pools=CALM.pools)) == 10
 
 
-def test_crashes_are_read_ten_minutes_back(cluster, clock):
+def test_crashes_are_read_fifteen_minutes_back(cluster, clock):
     """A keeper that begins sees what happened just before."""
-    cluster.platform.crashed = (crash(ago=500), crash(1, ago=700))
+    cluster.platform.crashed = (crash(ago=800), crash(1, ago=1000))
 
     assert [one.index for one in cluster.looked(alive(clock)).crashes.value] == [0]
 
@@ -260,7 +289,7 @@ def test_a_broker_that_fails_makes_the_connections_unknown(cluster, clock):
 
 def test_a_source_that_is_slow_is_unknown(cluster, clock, monkeypatch):
     """Every source has its time; the others are read all the same."""
-    monkeypatch.setattr(gather, "SOURCE_LIMIT_S", 0.05)
+    monkeypatch.setattr(asking, "SOURCE_LIMIT_S", 0.05)
     release = threading.Event()
     cluster.broker.consumers = lambda: release.wait(10)
     try:
@@ -269,7 +298,7 @@ def test_a_source_that_is_slow_is_unknown(cluster, clock, monkeypatch):
         release.set()
 
     assert look.consumers.why == "no answer within 0 s"
-    assert look.pings[NODE] == Known(value=False, at=clock())
+    assert look.pings[NODE].why == "no answer yet, asked 1 times"
 
 
 class Broken:

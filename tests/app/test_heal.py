@@ -332,7 +332,7 @@ def test_a_keeper_that_lost_the_lease_before_the_act_does_not_act(shift):
     def taken_over(point):
         if point == "journalled":
             shift.clock.pass_(11)
-            assert shift.journal.hold_lease("second", shift.clock(), 60)
+            assert shift.journal.hold_lease("second", shift.clock(), 10)
 
     slow._reached = taken_over
     with pytest.raises(ConflictError, match="taken over before the act"):
@@ -349,7 +349,7 @@ def test_a_keeper_that_lost_the_lease_journals_nothing(shift):
     def slow(book):
         seen = looked(book)
         shift.clock.pass_(11)
-        assert shift.journal.hold_lease("second", shift.clock(), 60)
+        assert shift.journal.hold_lease("second", shift.clock(), 10)
         return seen
 
     shift.keeper._gatherer.look = slow
@@ -428,7 +428,7 @@ def test_without_a_platform_nothing_can_be_restarted(shift):
     shift.until_convicted()
     remedy, told = replace(shift.remedies[0], state=RemedyState.INTENDED), shift.incident
     shift.keeper._platform = None
-    shift.keeper._act(Act(told, remedy, shift.platform.instances[0], 180.0))
+    shift.keeper._act(Act(told, remedy, shift.platform.instances[0], 180.0), shift.clock())
 
     assert (shift.remedies[0].state, shift.remedies[0].note) == (RemedyState.REFUSED, "no platform is configured")
 

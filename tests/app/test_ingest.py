@@ -152,7 +152,7 @@ def test_workers_of_an_earlier_observer_are_known_again(stream, watch, history, 
     there = Incarnation("celery@a", 7, NOW - 900, NOW - 100, beats=400, processed=3)
     history.record(Batch(Stream(clock()), incarnations=[gone, there]))
 
-    stream.say("worker-heartbeat", processed=4)
+    stream.say("worker-heartbeat", active=0, processed=4)
     watch(EXTRA)
 
     by_node = {one.node: one for one in history.incarnations()}

@@ -57,14 +57,14 @@ def place(index: int = 0, *, node: str | None = None) -> Place:
 def worker(index=0, *, life=1, silent=0.5, node=None, pid=7, born=3600.0, now=NOW, **fields) -> Incarnation:
     """Return an incarnation that spoke `silent` seconds ago and was born `born` seconds ago."""
     spoke = now - silent
-    fields = {"beats": 100, "sent_at": spoke, "last_heartbeat_at": spoke, "processed": 5, **fields}
+    fields = {"beats": 100, "sent": (1, spoke), "last_heartbeat_at": spoke, "processed": 5, **fields}
     return Incarnation(node or f"celery@{guid(index, life)}", pid, min(now - born, spoke), spoke, **fields)
 
 
 def said_goodbye(ago: float, **fields) -> Incarnation:
     """Return a worker whose warm shutdown began so many seconds ago."""
     now = fields.get("now", NOW)
-    return worker(silent=ago, offline_sent_at=now - ago, offline_at=now - ago, **fields)
+    return worker(silent=ago, goodbye=(1, now - ago), offline_at=now - ago, **fields)
 
 
 def instance(index=0, *, life=1, state=InstanceState.RUNNING, uptime=3600.0, **fields) -> Instance:

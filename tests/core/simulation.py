@@ -129,7 +129,7 @@ class World:
             look,
             pings={one.node: Known(one.node in alive, self.now) for one in lives},
             consuming={one.node: Known(("celery",) if one.node in alive else (), self.now) for one in lives},
-            consumers=Known({one.node: Consumer(4, one.node in alive, 0.0) for one in lives}, self.now),
+            consumers=Known({one.node: Consumer(4, one.node in alive, 0.0 if one.node in alive else 60.0) for one in lives}, self.now),
         )
 
     def _worker(self, index, one: Machine):

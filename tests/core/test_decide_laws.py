@@ -117,7 +117,7 @@ def test_a_plan_that_is_journalled_acts_once(lived):
         assert not {one.remedy.guid for one in again.acts} & {one.remedy.guid for one in plan.acts}
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(LIVES)
 def test_whatever_happened_all_ends_well(lived):
     """Once nothing more goes wrong, every worker is restarted or recovers, and no remedy is left that fills a budget."""
@@ -125,16 +125,22 @@ def test_whatever_happened_all_ends_well(lived):
     world = World(size)
     for world, _, _, _ in live(size, steps):  # noqa: B007 (the last one goes on)
         pass
-    for _ in range(8 * world.size + 8):
+    for _ in range(8 * size + 8):
         world.hear(0)
         world.resume(0)
-        for index in range(world.size):
+        for index in range(size):
             if (one := world.incident_at(index)) and one.held_reason is not None:
                 world.order(index)
-        for _ in range(50):
-            world.now += 10
+        for _ in range(25):
+            world.now += 20
             world.cycle()
+        if not world.running() and not still_open(world):
+            return
+    assert still_open(world) == []
     assert world.running() == []
-    assert [
-        one for one in map(world.incident_at, range(world.size)) if one and one.state is not IncidentState.ESCALATED
-    ] == []
+
+
+def still_open(world):
+    """Return the incidents that wait for anything but a person's look."""
+    found = [world.incident_at(index) for index in range(world.size)]
+    return [one for one in found if one is not None and one.state is not IncidentState.ESCALATED]

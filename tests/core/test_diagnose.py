@@ -206,7 +206,7 @@ GOODBYES = {
         unmapped(said_goodbye(1801), consumers=FAILS), STOPPED, False, NOTHING, "whether the process is gone",
     ),
     "it was back after the goodbye": (
-        seen(worker(offline_sent_at=NOW - 20, offline_at=NOW - 20)), HEALTHY, False, NOTHING, "",
+        seen(worker(goodbye=(1, NOW - 20), offline_at=NOW - 20)), HEALTHY, False, NOTHING, "",
     ),
 }  # fmt: skip
 
@@ -225,15 +225,15 @@ UNMAPPED = {
 SHARED = {
     "its neighbour beats": (
         seen(worker(node=f"w1@{guid()}", silent=31), worker(node=f"w2@{guid()}"), instances=[instance()]),
-        HUNG, True, ALERT, f"shares its container with w2@{guid()}, which is well",
+        HUNG, True, ALERT, f"shares its container with w2@{guid()}",
     ),
     "its neighbour is as silent": (
         seen(worker(node=f"w1@{guid()}", silent=31), worker(node=f"w2@{guid()}", silent=32), instances=[instance()]),
-        HUNG, True, RESTART, "",
+        HUNG, True, ALERT, "shares its container",
     ),
     "it drains for too long beside one that beats": (
         seen(said_goodbye(1801, node=f"w1@{guid()}"), worker(node=f"w2@{guid()}"), instances=[instance()]),
-        HUNG, False, ALERT, "which is well",
+        HUNG, False, ALERT, "shares its container with w2",
     ),
     "its name is used twice": (
         seen(worker(pid=7, born=900), worker(pid=8, born=50), instances=[instance()]),

@@ -13,6 +13,10 @@ T0 = 1_790_000_000.0
 
 
 def event(kind, at=0.0, *, host=NODE, pid=7, **fields) -> Event:
+    """Return an event; like Celery's own, its logical clock goes on and each worker's heartbeat says what is active."""
+    if kind == "worker-heartbeat":
+        fields.setdefault("active", 0)
+    fields.setdefault("clock", int(1000 + 10 * at))
     return Event(kind, host, T0 + at, pid=pid, **fields)
 
 
@@ -142,21 +146,22 @@ def test_an_event_that_is_no_step_of_a_task_changes_nothing():
 def test_a_heartbeat_tells_of_its_worker():
     """A heartbeat's fields are kept, with the time of its receipt."""
     one = life(
-        event("worker-online", 0, freq=2.0, sw_ident="py-celery", sw_ver="5.7.0"),
+        event("worker-online", 0, clock=10, freq=2.0, sw_ident="py-celery", sw_ver="5.7.0"),
         event("worker-heartbeat", 2, freq=3.0, active=1, processed=9, clock=12),
         lag=0.5,
     )
 
     assert (one.freq, one.active, one.processed, one.clock, one.beats) == (3.0, 1, 9, 12, 1)
     assert (one.first_seen_at, one.last_seen_at, one.last_heartbeat_at) == (T0 + 0.5, T0 + 2.5, T0 + 2.5)
-    assert (one.software, one.longest_gap_s, one.sent_at) == ("py-celery 5.7.0", 2.0, T0 + 2)
+    assert (one.software, one.longest_gap_s, one.sent) == ("py-celery 5.7.0", 2.0, (12, T0 + 2))
 
 
 def test_the_answer_to_a_control_heartbeat_takes_nothing_away():
     """A heartbeat that remote control asked for carries neither active nor processed: what is known stays."""
-    one = life(event("worker-heartbeat", 0, active=1, processed=9), event("worker-heartbeat", 1))
+    one = life(event("worker-heartbeat", 0, active=1, processed=9), event("worker-heartbeat", 1, active=None))
 
-    assert (one.active, one.processed, one.beats) == (1, 9, 2)
+    assert (one.active, one.processed, one.last_seen_at) == (1, 9, T0 + 1)
+    assert one.beats == 1, "an answer to a broadcast is no habit of beating"
 
 
 def test_heartbeats_out_of_order_do_not_turn_counters_back():
@@ -195,6 +200,26 @@ def test_coming_online_with_nothing_done_is_a_new_life():
     assert (one.first_seen_at, one.beats) == (T0 + 20, 0)
 
 
+def test_a_clock_that_steps_back_is_no_new_life():
+    """The wall clock of a worker may be set back by an hour; its logical clock goes on."""
+    one = life(
+        event("worker-heartbeat", 3600, processed=9, clock=500),
+        event("worker-heartbeat", 2, processed=10, clock=510),
+    )
+
+    assert (one.first_seen_at, one.processed, one.beats, one.offline) == (T0 + 2, 10, 2, False)
+
+
+def test_coming_online_with_a_younger_logical_clock_is_a_new_life():
+    """A new process counts its logical clock from the beginning."""
+    one = life(
+        event("worker-heartbeat", 0, processed=None, clock=500),
+        event("worker-online", 20, processed=3, clock=4),
+    )
+
+    assert one.first_seen_at == T0 + 20
+
+
 def test_another_pid_is_another_incarnation():
     """Node name and pid together name a life."""
     state = folded(event("worker-heartbeat", 0), event("worker-heartbeat", 1, pid=8))
@@ -211,7 +236,7 @@ def test_goodbye_means_draining_while_it_is_the_newest_word():
         task_event("succeeded", 9, result="1"),
     )
 
-    assert (one.offline, one.offline_at, one.offline_sent_at) == (True, T0 + 2, T0 + 2)
+    assert (one.offline, one.offline_at, one.goodbye) == (True, T0 + 2, (1020, T0 + 2))
 
 
 @pytest.mark.parametrize("back", ["worker-online", "worker-heartbeat"])
@@ -290,11 +315,19 @@ def test_finished_tasks_leave_memory_when_they_are_taken():
 def test_restored_workers_are_known_again():
     """What an earlier observer has stored is taken up, so that one that died meanwhile is missed."""
     state = ClusterState()
-    state.restore([Incarnation(NODE, 7, T0, T0 + 5, beats=3, processed=9)])
+    state.restore([Incarnation(NODE, 7, T0, T0 + 5, beats=3, processed=9)], T0 + 10)
     folded(event("worker-heartbeat", 20, processed=10), state=state)
 
     one = state.incarnations[NODE, 7]
     assert (one.first_seen_at, one.beats, one.longest_gap_s) == (T0, 4, 15.0)
+
+
+def test_a_restored_worker_was_not_heard_in_the_future():
+    """An earlier observer's clock may have been ahead: a worker that died meanwhile must not seem to speak."""
+    state = ClusterState()
+    state.restore([Incarnation(NODE, 7, T0, T0 + 5000)], T0 + 10)
+
+    assert state.incarnations[NODE, 7].last_seen_at == T0 + 10
 
 
 def test_when_memory_is_full_the_oldest_unfinished_tasks_go():

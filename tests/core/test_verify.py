@@ -154,7 +154,7 @@ def test_a_worker_that_is_well_at_its_deadline_is_proven():
 @pytest.mark.parametrize(
     "look",
     [
-        seen(instances=[instance(state=InstanceState.CRASHED)]),
+        seen(instances=[instance(state=InstanceState.CRASHED, uptime=900)]),
         seen(worker(), heard=stream(error="Connection refused")),
         seen(worker(), heard=Unknown("stale", NOW)),
         seen(

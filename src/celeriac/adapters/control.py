@@ -2,14 +2,31 @@
 
 import contextlib
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from celery import Celery
 from kombu.exceptions import KombuError
+from msgspec import Struct
 
 from celeriac.core.errors import UnreachableError
 from celeriac.core.model import Pool
 from celeriac.ports import Control
+
+T = TypeVar("T")
+
+
+class _Pong(Struct):
+    ok: str
+
+
+class _Stats(Struct):
+    pid: int
+    pool: dict[str, Any] | str
+
+
+class _Queue(Struct):
+    name: str
 
 
 class CeleryControl:
@@ -32,30 +49,34 @@ class CeleryControl:
 
     def ping(self, nodes: Collection[str]) -> frozenset[str]:
         """Return the nodes that answered in time."""
-        return frozenset(node for node, answer in self._ask("ping", nodes) if answer.get("ok") == "pong")
+        return frozenset(node for node, answer in self._ask("ping", nodes, _Pong) if answer.ok == "pong")
 
     def pools(self, nodes: Collection[str]) -> dict[str, Pool]:
         """Return, by `Incarnation.key`, what the nodes that answer say of their pool and queues."""
         queues = self.consuming(nodes)
         return {
-            f"{node}#{answer['pid']}": _pool(answer["pool"], queues.get(node, ()))
-            for node, answer in self._ask("stats", nodes)
-            if "pid" in answer and "pool" in answer
+            f"{node}#{answer.pid}": _pool(answer.pool, queues.get(node, ()))
+            for node, answer in self._ask("stats", nodes, _Stats)
         }
 
     def consuming(self, nodes: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Return the queues that each answering node consumes now."""
-        answers = self._ask("active_queues", nodes)
-        return {node: tuple(one["name"] for one in answer) for node, answer in answers if isinstance(answer, list)}
+        answers = self._ask("active_queues", nodes, list[_Queue])
+        return {node: tuple(one.name for one in answer) for node, answer in answers}
 
-    def _ask(self, command: str, nodes: Collection[str]) -> list[tuple[str, Any]]:
+    def _ask(self, command: str, nodes: Collection[str], kind: type[T]) -> list[tuple[str, T]]:
+        """Return the answers that have the expected shape; a node that answers otherwise has not answered."""
         if not nodes:
             return []
         with self._translated():
-            replies = self._app.control.broadcast(
-                command, destination=list(nodes), reply=True, timeout=self._wait, limit=len(nodes)
-            )
-        return [pair for reply in replies or [] for pair in reply.items()]
+            # No `limit`: two processes of one node name would use up the answers of another.
+            replies = self._app.control.broadcast(command, destination=list(nodes), reply=True, timeout=self._wait)
+        found = []
+        for reply in replies or []:
+            for node, answer in reply.items() if isinstance(reply, dict) else ():
+                with contextlib.suppress(msgspec.ValidationError):
+                    found.append((node, msgspec.convert(answer, kind)))
+        return found
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -70,10 +91,11 @@ class CeleryControl:
             raise
 
 
-def _pool(pool: dict[str, Any], queues: tuple[str, ...]) -> Pool:
-    """Read a `stats` answer: `celery.concurrency.prefork:TaskPool` is the pool `prefork`."""
-    kind = str(pool.get("implementation", "")).rpartition(":")[0].rpartition(".")[2]
-    slots = pool.get("max-concurrency")
+def _pool(pool: dict[str, Any] | str, queues: tuple[str, ...]) -> Pool:
+    """Read a `stats` answer: `celery.concurrency.prefork:TaskPool` is the pool `prefork`; some pools say only "N/A"."""
+    told = pool if isinstance(pool, dict) else {}
+    kind = str(told.get("implementation", "")).rpartition(":")[0].rpartition(".")[2]
+    slots = told.get("max-concurrency")
     return Pool(kind=kind or "unknown", concurrency=slots if isinstance(slots, int) else None, queues=queues)
 
 

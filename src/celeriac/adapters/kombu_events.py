@@ -1,20 +1,24 @@
 """Celery's events through Kombu: an exclusive queue of our own on the `celeryev` exchange, read as raw bodies."""
 
 import contextlib
-import uuid
 from collections.abc import Iterator
 
 from celery.events.event import get_exchange
 from kombu import Connection, Consumer, Message, Producer, Queue
 from kombu.exceptions import KombuError
 
-from celeriac.core.errors import UnreachableError
+from celeriac.core.errors import PortError, UnreachableError
 from celeriac.ports import EventStream
 
 CHUNK = 1000
 """Messages taken at most before they are handed over."""
 
+MALFORMED = 20
+"""So many malformed messages in a row are a broken connection."""
+
 ROUTING_KEY = "celeriac.echo"
+QUEUE = "celeriac.events"
+"""On Redis each subscriber has its own copy whatever the queue is called; one name leaves one entry behind at most."""
 
 
 class KombuEvents:
@@ -40,10 +44,19 @@ class KombuEvents:
             wait = within
             with contextlib.suppress(TimeoutError):
                 while len(self._bodies) < CHUNK:
-                    connection.drain_events(timeout=wait)
+                    self._drain(connection, wait)
                     wait = 0.001 if self._bodies else wait
         bodies, self._bodies = self._bodies, []
         return bodies
+
+    def _drain(self, connection: Connection, wait: float) -> None:
+        try:
+            connection.drain_events(timeout=wait)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            # Kombu takes envelopes apart unguarded. The message is gone; an empty body stands for it and is counted.
+            if self._bodies[-MALFORMED:] == [b""] * MALFORMED:
+                raise UnreachableError("nothing but malformed messages") from None
+            self._bodies.append(b"")
 
     def send(self, event: dict[str, object]) -> None:
         """Publish one event of our own to everybody who listens."""
@@ -68,7 +81,7 @@ class KombuEvents:
             self._connection.ensure_connection(max_retries=0)  # else Kombu waits 2 s and tries again
             channel = self._connection.channel()
             queue = Queue(
-                f"celeriac.events.{uuid.uuid4()}",
+                QUEUE,
                 exchange=get_exchange(self._connection),
                 routing_key="#",
                 auto_delete=True,
@@ -90,6 +103,9 @@ class KombuEvents:
         except TimeoutError:
             self.close()
             raise UnreachableError("the broker does not answer in time") from None
+        except PortError:
+            self.close()
+            raise
         except Exception as error:
             kinds = self._connection.connection_errors + self._connection.channel_errors if self._connection else ()
             self.close()

@@ -59,8 +59,12 @@ def _consumer(group: list[dict[str, Any]]) -> Consumer:
     fetches = [one for one in group if one.get("cmd") == "brpop"]
     blocked = any("b" in one.get("flags", "") for one in group)
     lately = any(float(one["idle"]) < FRESH_S for one in fetches)
-    idle = min(float(one["idle"]) for one in (fetches or group))
-    return Consumer(connections=len(group), fetching=blocked or lately, idle_s=idle)
+    return Consumer(
+        connections=len(group),
+        fetching=blocked or lately,
+        idle_s=min(float(one["idle"]) for one in group),
+        listening=any("P" in one.get("flags", "") for one in group),
+    )
 
 
 @contextlib.contextmanager

@@ -4,71 +4,37 @@ Cheap sources are read each cycle. Pings, broker connections and closer looks at
 quiet cluster costs next to nothing.
 """
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from celeriac.app.asking import SOURCE_LIMIT_S, Asked, PingTally, Whom
 from celeriac.core.diagnose import diagnose
-from celeriac.core.errors import PortError
 from celeriac.core.limits import Limits
-from celeriac.core.model import App, Consumer, Crash, IncidentState, Pool, Verdict
+from celeriac.core.model import App, Consumer, Crash, IncidentState, Place, Pool, Verdict
 from celeriac.core.readings import Known, Reading, Unknown
 from celeriac.core.snapshot import Lived, Seen, Stream, Waiting
 from celeriac.ports import Book, Broker, Control, History, Platform
 
 T = TypeVar("T")
 
-SOURCE_LIMIT_S = 12.0
+PLATFORM_WAIT_S = 3.0
+PLATFORM_KEPT_S = 30.0
+"""How long the platform's last answer serves while its next one is under way; an act reads the index again anyway."""
+
 STALE_S = 5.0
 NAMES_EVERY_S = 30.0
 POOLS_EVERY_S = 10.0
 POOLS_AT_ONCE = 50
-CRASHES_BACK_S = 600.0
+CRASHES_BACK_S = 900.0
 REMEMBER_EVERY_S = 3600.0
 WITNESSES = 3
 """Well workers that are pinged beside the suspects: if none of them answers, the way to them is at fault."""
 WARY = frozenset({Verdict.STARTING, Verdict.DRAINING, Verdict.CRASHED, Verdict.HUNG})
 """Verdicts that make the next look at the platform come sooner."""
-
-
-class Whom(Struct, frozen=True):
-    """The nodes of a closer look: under suspicion, under proof, well ones that vouch for the way, and unknown ones."""
-
-    suspects: frozenset[str]
-    proving: frozenset[str]
-    witnesses: frozenset[str]
-    newcomers: frozenset[str]
-
-    @property
-    def pinged(self) -> frozenset[str]:
-        return self.suspects | self.proving | self.witnesses
-
-    @property
-    def anybody(self) -> bool:
-        return bool(self.pinged | self.newcomers)
-
-
-class Asked(Generic[T]):
-    """A question under way in a thread of its own."""
-
-    def __init__(self, future: "Future[T]", clock: Callable[[], float]) -> None:
-        self._future, self._clock = future, clock
-        self._until = time.monotonic() + SOURCE_LIMIT_S
-
-    def answer(self) -> Reading[T]:
-        """Wait for the answer, at most for the time limit of a source."""
-        try:
-            return Known(self._future.result(max(0.0, self._until - time.monotonic())), self._clock())
-        except PortError as error:
-            return Unknown(str(error), self._clock())
-        except FutureTimeoutError:
-            self._future.cancel()
-            return Unknown(f"no answer within {SOURCE_LIMIT_S:.0f} s", self._clock())
 
 
 class Sources(Struct, frozen=True):
@@ -93,10 +59,13 @@ class Gatherer:
         self._moved = False
         self._apps: Reading[tuple[App, ...]] | None = None
         self._crashes: Reading[tuple[Crash, ...]] | None = None
+        self._far_pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"platform-{cluster}")
+        self._reading: tuple[Asked[tuple[App, ...]], Future[tuple[Crash, ...]], float] | None = None
         self._platform_due_at = 0.0
         self._names_due_at = 0.0
         self._pools_asked: dict[str, float] = {}
         self._waiting: dict[str, Waiting] = {}
+        self._tally = PingTally()
         self._wary = True
         self.learned: dict[str, Pool] = {}
         self.lived: tuple[Lived, ...] = ()
@@ -104,6 +73,7 @@ class Gatherer:
     def close(self) -> None:
         """Let the threads go; those that still wait for a source end with its time limit."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._far_pool.shutdown(wait=False, cancel_futures=True)
 
     def look(self, book: Book) -> Seen:
         """Return what is to be seen now."""
@@ -114,10 +84,11 @@ class Gatherer:
 
     def _far(self, book: Book) -> Seen:
         sources = self._sources
-        stream = self._ask(sources.history.stream)
-        incarnations = self._ask(sources.history.incarnations)
+        # In this order: a worker may have spoken since the observer's last word, never the other way round.
+        heard = self._ask(sources.history.stream).answer()
+        lives = self._ask(sources.history.incarnations).answer()
         self._look_at_platform()
-        heard, lives, now = stream.answer(), incarnations.answer(), self.clock()
+        now = self.clock()
         known = {one.guid: one for one in book.lived}
         self.lived = self._remember(known, now)
         known.update({one.guid: one for one in self.lived})
@@ -149,21 +120,38 @@ class Gatherer:
         return Known(stream.value, now) if self._moved else Unknown("the observer's next word is awaited", now)
 
     def _look_at_platform(self) -> None:
-        platform, now = self._sources.platform, self.clock()
-        if platform is None or now < self._platform_due_at:
+        """Read the platform when it is due, one read at a time: a slow one keeps its last answer, up to a bound."""
+        platform, now = self.platform, self.clock()
+        if platform is None:
             return
-        apps, crashes = self._ask(platform.apps), self._ask(lambda: platform.crashes(now - CRASHES_BACK_S))
-        self._apps, self._crashes = apps.answer(), crashes.answer()
+        if self._reading is None and now >= self._platform_due_at:
+            apps, crashes = platform.apps, lambda: platform.crashes(now - CRASHES_BACK_S)
+            self._reading = (Asked(self._far_pool.submit(apps), self.clock), self._far_pool.submit(crashes), now)
+        if self._reading is None:
+            return
+        apps_asked, crashes_future, began_at = self._reading
+        first = self._apps is None
+        if not apps_asked.done(within=SOURCE_LIMIT_S if first else PLATFORM_WAIT_S):
+            if now - began_at > PLATFORM_KEPT_S or first:
+                self._apps = Unknown(f"no answer for {now - began_at:.0f} s", now)
+            return
+        self._apps = apps_asked.answer()
+        self._crashes = Asked(crashes_future, self.clock).answer()
+        self._reading = None
         every = self._sources.poll_on_suspicion_s if self._wary else self._sources.poll_s
-        self._platform_due_at = now + every
+        self._platform_due_at = self.clock() + every
 
     def _remember(self, known: dict[str, Lived], now: float) -> tuple[Lived, ...]:
         """Return the guids that the store does not know yet, or has not heard of for long."""
         if not isinstance(self._apps, Known):
             return ()
-        there = [one for app in self._apps.value for one in app.instances if one.guid]
-        new = [one for one in there if one.guid not in known or now - known[one.guid].seen_at > REMEMBER_EVERY_S]
-        return tuple(Lived(one.guid or "", one.place(self.cluster), now) for one in new)
+        there = {one.guid: one.place(self.cluster) for app in self._apps.value for one in app.instances if one.guid}
+        if isinstance(self._crashes, Known):  # one may have lived and died between two looks
+            for crash in self._crashes.value:
+                place = Place(self.cluster, crash.platform, crash.app, crash.process, crash.index)
+                there.setdefault(crash.instance_guid, place)
+        new = [guid for guid in there if guid not in known or now - known[guid].seen_at > REMEMBER_EVERY_S]
+        return tuple(Lived(guid, there[guid], now) for guid in new)
 
     # The near look: what is asked of those who need it
 
@@ -187,12 +175,12 @@ class Gatherer:
             seen,
             pools={**seen.pools, **self.learned},
             consumers=known,
-            pings=_pings(pings.answer(), whom) if pings else {},
+            pings=self._tally.judge(pings.answer(), whom, now) if pings else {},
             consuming=_consuming(consuming.answer(), whom.proving) if consuming else {},
             waiting=self._queues(depths.answer() if depths else None, now),
         )
 
-    def _whom(self, seen: Seen, book: Book) -> "Whom":
+    def _whom(self, seen: Seen, book: Book) -> Whom:
         """Return the nodes that a closer look is for, as far as the far look tells."""
         first = diagnose(seen, self._limits)
         unproven = {one.place for one in book.incidents if one.state is IncidentState.VERIFYING}
@@ -245,17 +233,8 @@ class Gatherer:
             self._waiting = {}
         return self._waiting
 
-    def _ask(self, call: Callable[[], T]) -> "Asked[T]":
+    def _ask(self, call: Callable[[], T]) -> Asked[T]:
         return Asked(self._pool.submit(call), self.clock)
-
-
-def _pings(answered: Reading[frozenset[str]], whom: Whom) -> dict[str, Reading[bool]]:
-    """Spread the answers over the nodes; if not even well ones answered, the silence is not the suspects'."""
-    if isinstance(answered, Known) and whom.witnesses and not answered.value:
-        answered = Unknown("no worker answers our pings, not even those that are well", answered.at)
-    if isinstance(answered, Unknown):
-        return dict.fromkeys(whom.pinged, answered)
-    return {node: Known(node in answered.value, answered.at) for node in whom.pinged}
 
 
 def _consuming(

@@ -4,6 +4,7 @@ The order matters. What is decided is stored before anything is done, and right 
 more: killed at any point, the next keeper finds the intent, reads the platform, and repeats nothing that took effect.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -25,6 +26,9 @@ from celeriac.core.story import Act
 from celeriac.ports import Board, Book, Changes, Journal
 
 REMEMBERED_S = 3600.0
+LOOK_FRESH_S = 15.0
+READ_FRESH_S = 5.0
+"""How old the look, and the last reading of the index, may be when the order is sent: a paused process must look anew."""
 
 log = structlog.get_logger()
 
@@ -71,26 +75,31 @@ class Keeper:
             self._say(f"standing by: {error}")
         except PortError as error:
             self._say(f"cannot work: {error}")
+        except Exception as error:  # noqa: BLE001 (a defect in one cycle must not end the healing of all clusters)
+            self._say(f"cannot work: a defect: {type(error).__name__}: {error}", exc_info=True)
 
     def cycle(self) -> None:
         """Look at the cluster once, and do what the plan says; stands by while another keeper holds the lease."""
         if not self._hold_lease():
             self._say("standing by: another keeper is at work")
             return
-        book = self._journal.book(self._cluster, self._clock() - REMEMBERED_S)
-        seen = self._gatherer.look(book)
         policy = self._rules.policy()
+        book = self._journal.book(self._cluster, self._clock() - max(REMEMBERED_S, policy.cooldown_s))
+        seen = self._gatherer.look(book)
         past = Past(book.incidents, book.remedies)
         findings = diagnose(seen, self._rules.limits)
         plan = decide(findings, seen, past, policy, self._rules.limits)
         why_blind = blindness(seen, self._rules.limits)
         text = sentence(findings, plan, past, why_blind)
         board = self._board(seen, findings, policy, text, why_blind)
+        if not self._hold_lease():  # a slow look may have outlived it
+            message = "another keeper has taken over during the look"
+            raise ConflictError(message)
         self._commit(Changes(plan.incidents, plan.remedies, self._gatherer.learned, self._gatherer.lived, board=board))
         self._say(text)
         self._tell(plan, book)
         for act in plan.acts:
-            self._act(act)
+            self._act(act, seen.at)
 
     def _hold_lease(self) -> bool:
         return self._journal.hold_lease(self._holder, self._clock(), self._rules.lease_s)
@@ -98,24 +107,27 @@ class Keeper:
     def _commit(self, changes: Changes) -> None:
         self._journal.commit(changes, self._holder)
 
-    def _act(self, act: Act) -> None:
+    def _act(self, act: Act, looked_at: float) -> None:
         """Do what is journalled, if the index still is what was convicted, and journal how it went."""
         self._reached("journalled")
         if not self._hold_lease():
             message = "another keeper has taken over before the act"
             raise ConflictError(message)
-        done = self._attempt(act)
+        done = self._attempt(act, looked_at)
         self._reached("acted")
         self._commit(Changes((done.incident,), (done.remedy,)))
         self._say(f"{done.incident.place.name}: {done.incident.steps[-1].text}")
 
-    def _attempt(self, act: Act) -> Act:
+    def _attempt(self, act: Act, looked_at: float) -> Act:
         if self._platform is None:
             return story.failed(act, self._clock(), "no platform is configured")
         try:
+            read_at = self._clock()
             now_there = self._platform.instance(act.instance)
             if now_there.guid != act.remedy.guid:
                 return self._changed(act, now_there.guid)
+            if self._clock() - looked_at > LOOK_FRESH_S or self._clock() - read_at > READ_FRESH_S:
+                return story.lapsed(act, self._clock(), "not touched: what was seen has grown old before the act")
             self._platform.restart_instance(now_there)
         except UnreachableError as error:
             return story.unclear(act, self._clock(), str(error))
@@ -164,10 +176,10 @@ class Keeper:
         if any(one.state == "verifying" for one in book.incidents):
             self._reached("verifying")
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, *, exc_info: bool = False) -> None:
         if text != self._said:
             self._said = text
-            log.info(text, cluster=self._cluster)
+            log.log(logging.ERROR if exc_info else logging.INFO, text, cluster=self._cluster, exc_info=exc_info)
 
 
 def _light(finding: Finding) -> Finding:

@@ -151,7 +151,7 @@ class Observer:
     def _restore(self) -> None:
         """Take up the incarnations of an earlier observer, once: a worker that died meanwhile must still be missed."""
         if not self._restored:
-            self._state.restore(self._history.incarnations())
+            self._state.restore(self._history.incarnations(), self._clock())
             self._restored = True
 
     def _note(self, **changes: object) -> None:

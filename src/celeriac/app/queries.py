@@ -21,7 +21,7 @@ from celeriac.core.errors import ConflictError, MissingError
 from celeriac.core.model import Mode
 from celeriac.ports import History, Journal, Requests, TaskFilter
 
-STALE_S = 15.0
+STALE_S = 30.0
 """A keeper that has said nothing for so long is not at work."""
 
 

@@ -1,6 +1,7 @@
 """What every process of Celeriac sets up: its clock, its log, and how it is told to stop."""
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -9,11 +10,23 @@ from collections.abc import Callable
 
 import structlog
 
+ANCHOR = "CELERIAC_CLOCK_ANCHOR"
+
+
+def boot_seconds() -> float:
+    """Return seconds on a clock that never jumps and goes on while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def share_clock() -> None:
+    """Let the processes that this one starts count from the same moment, whatever happens to the wall clock between."""
+    os.environ[ANCHOR] = repr(time.time() - boot_seconds())
+
 
 def steady_clock() -> Callable[[], float]:
-    """Return a clock in seconds since the epoch that never jumps: the wall clock now, moved on by the monotonic one."""
-    anchor = time.time() - time.monotonic()
-    return lambda: anchor + time.monotonic()
+    """Return a clock in seconds since the epoch that never jumps: the wall clock once, moved on by the machine's own."""
+    anchor = float(os.environ.get(ANCHOR) or time.time() - boot_seconds())
+    return lambda: anchor + boot_seconds()
 
 
 def configure_logging(role: str) -> None:
@@ -22,6 +35,7 @@ def configure_logging(role: str) -> None:
         processors=[
             lambda _, __, event: {"role": role, **event},
             structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.KeyValueRenderer(key_order=["at", "level", "role", "cluster", "event"]),
         ],

@@ -16,7 +16,7 @@ def open_store(settings: Settings) -> SqlStore:
     """Return the store; raises SettingsError if its directory cannot be used."""
     directory = settings.store
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds arguments and results of tasks
         probe = directory / f".celeriac-{os.getpid()}"
         probe.write_bytes(b"")
         probe.unlink()

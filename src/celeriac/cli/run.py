@@ -85,6 +85,9 @@ def serve(only: str | None, cluster: str | None, **options: Any) -> None:
 def serve_all(settings: Settings, options: Options, stopping: threading.Event) -> None:
     """Check what can be checked now, bring the schema up to date, and keep every role running until told to stop."""
     from celeriac.bootstrap.platforms import check_logins
+    from celeriac.bootstrap.process import share_clock
+
+    share_clock()
 
     check_port_free(settings)
     absent = check_logins(settings)

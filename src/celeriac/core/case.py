@@ -28,6 +28,11 @@ class Finding(Struct, frozen=True):
         return Status.ONLINE if alive else Status.OFFLINE
 
     @property
+    def well(self) -> bool:
+        """Tell whether there is nothing to heal here."""
+        return self.verdict in {Verdict.HEALTHY, Verdict.BUSY} and not self.suspect
+
+    @property
     def guid(self) -> str | None:
         return self.site.instance.guid if self.site and self.site.instance else None
 
@@ -105,10 +110,6 @@ class Case(Struct, frozen=True):
     def beats(self) -> bool:
         """Tell whether it sends heartbeats at all."""
         return self.site.incarnation is not None and self.site.incarnation.beats > 0
-
-    def beating_neighbours(self) -> list[str]:
-        """Return the other nodes of its container that a restart would take along."""
-        return [other.node for other in self.site.neighbours if self.fresh(other.last_seen_at)]
 
     def ping(self) -> Known[bool] | Unknown:
         node = self.site.incarnation.node if self.site.incarnation else ""

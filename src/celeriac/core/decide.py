@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from celeriac.core import story
 from celeriac.core.case import Finding
 from celeriac.core.diagnose import blindness
-from celeriac.core.guard import MADE, RUNNING, Ledger, guard
+from celeriac.core.guard import MADE, RUNNING, Hold, Ledger, guard
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import (
     KEEPER,
@@ -64,6 +64,11 @@ class _Desk:
         self.over: list[Incident] = []
         self.acts: list[Act] = []
         self._before = (dict(self.incidents), dict(self.remedies))
+
+    @property
+    def full(self) -> bool:
+        """Tell whether this look has its act: the next one deserves a look of its own, as this one grows old."""
+        return bool(self.acts)
 
     def act(self, act: Act | None) -> None:
         if act is not None:
@@ -164,32 +169,46 @@ def _let_go(remedy: Remedy | None, now: float, why: str) -> Remedy | None:
 
 
 def _pick_up(desk: _Desk, incident: Incident, remedy: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
-    """An intent without a clear answer: done if the guid is gone, repeated under the same id if it is still there."""
+    """An intent without a clear answer: done if the guid is gone; else it is repeated, ended, or waits on."""
     finding = desk.findings.get(incident.place)
-    if remedy.state is not RemedyState.INTENDED or finding is None or finding.site is None:
+    instance = finding.site.instance if finding and finding.site else None
+    if remedy.state is not RemedyState.INTENDED or finding is None or instance is None:
         return
-    instance = finding.site.instance
-    if not isinstance(seen.platform, Known) or instance is None or seen.platform.at <= remedy.asked_at:
+    if not isinstance(seen.platform, Known) or seen.platform.at <= remedy.asked_at:
         return
     act = Act(incident, remedy, replace(instance, guid=remedy.guid), story.patience(finding, limits))
     if instance.guid != remedy.guid:
-        done = story.acted(act, seen.at)
+        done = story.acted(act, seen.at, "the guid has changed since the intent was stored; waiting for proof")
         desk.put(done.incident, done.remedy)
-    elif seen.at - (remedy.acted_at or remedy.asked_at) < limits.unclear_s or policy.paused or blindness(seen, limits):
-        return  # not yet, or not now
-    elif finding.remedy is not RemedyKind.RESTART_INSTANCE and finding.verdict is not incident.verdict:
+    elif seen.at - (remedy.acted_at or remedy.asked_at) >= limits.unclear_s and not blindness(seen, limits):
+        _repeat(desk, act, finding, seen, policy, limits)
+
+
+def _repeat(desk: _Desk, act: Act, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:
+    """The same guid is still there: the same restart again under the same id, as long as all that led to it stands."""
+    remedy = act.remedy
+    hold = None
+    if not remedy.by_person:
+        hold = guard(finding, tuple(desk.findings.values()), desk.ledger.without(remedy), policy, limits, seen.at)
+    if remedy.attempts >= limits.attempts_at_most:
+        over = story.failed(act, seen.at, f"no clear answer to {remedy.attempts} attempts, and the guid is still there")
+    elif finding.verdict is not act.incident.verdict:
         over = story.lapsed(act, seen.at, f"not repeated: the worker is now {finding.verdict}")
-        desk.put(over.incident, over.remedy)
+    elif hold is not None and not policy.paused:
+        over = story.lapsed(act, seen.at, f"not repeated: {hold.text}")
+    elif policy.paused or desk.full:
+        return
     else:
         again = replace(remedy, attempts=remedy.attempts + 1, acted_at=seen.at)
         text = f"guid {remedy.guid} is still there: the same restart again (attempt {again.attempts})"
-        desk.act(replace(act, remedy=again, incident=story.told(incident, seen.at, "repeated", text)))
+        desk.act(replace(act, remedy=again, incident=story.told(act.incident, seen.at, "repeated", text)))
+        return
+    desk.put(over.incident, over.remedy)
 
 
 def _maybe_recovered(desk: _Desk, incident: Incident, finding: Finding | None, seen: Seen, limits: Limits) -> None:
     """A held or escalated incident ends when its worker has been well for a while without us."""
-    well = finding is not None and finding.verdict in {Verdict.HEALTHY, Verdict.BUSY} and not finding.suspect
-    if not well:
+    if finding is None or not finding.well:
         if incident.healthy_since is not None:
             desk.put(replace(incident, healthy_since=None))
         why = blindness(seen, limits)
@@ -204,8 +223,12 @@ def _maybe_recovered(desk: _Desk, incident: Incident, finding: Finding | None, s
 
 def _obey(desk: _Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
     """A person's order passes mode, quorum, budget and cool-down, and nothing else."""
+    if desk.full:
+        return  # it is heard with the next look
     finding, incident = desk.findings.get(order.place), desk.incidents.get(order.place)
     no = refusal(order, finding, incident, seen, policy, limits)
+    if no is None and desk.ledger.stops(order.guid):
+        no = "a restart of its container is already under way"
     if no is not None or finding is None:
         state = RemedyState.REFUSED if policy.paused else RemedyState.LAPSED
         desk.remedies[order.id] = replace(order, state=state, ended_at=seen.at, note=no)
@@ -231,8 +254,13 @@ def _judge(desk: _Desk, finding: Finding, seen: Seen, policy: Policy, limits: Li
         return
     if finding.remedy is RemedyKind.ALERT and finding.site and finding.site.instance and not finding.site.neighbours:
         return  # told to people; nothing that a restart would mend
+    _act_or_hold(desk, incident, finding, seen, policy, limits)
+
+
+def _act_or_hold(desk: _Desk, incident: Incident, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:
     incident = replace(
         incident,
+        verdict=finding.verdict,
         evidence=finding.evidence,
         remedy=finding.remedy,
         guid=finding.guid,
@@ -240,11 +268,16 @@ def _judge(desk: _Desk, finding: Finding, seen: Seen, policy: Policy, limits: Li
         pid=finding.pid,
     )
     hold = guard(finding, tuple(desk.findings.values()), desk.ledger, policy, limits, seen.at)
+    if hold is None and incident.held_reason is HeldReason.QUORUM:
+        # That fewer are silent by now does not tell what had silenced them all.
+        hold = Hold(HeldReason.QUORUM, "it fell silent together with others: restarts only by approval")
     if hold is not None:
         desk.put(story.held(incident, hold.reason, hold.text, seen.at))
-        return
-    attempt = sum(one.incident == incident.id and one.actor == KEEPER for one in desk.remedies.values())
-    desk.act(story.intended(incident, finding, seen.at, attempt, None, limits))
+    elif desk.full:
+        desk.put(incident)
+    else:
+        attempt = sum(one.incident == incident.id and one.actor == KEEPER for one in desk.remedies.values())
+        desk.act(story.intended(incident, finding, seen.at, attempt, None, limits))
 
 
 def _crashed_without_event(desk: _Desk, finding: Finding, seen: Seen, limits: Limits) -> None:

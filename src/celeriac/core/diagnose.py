@@ -72,10 +72,13 @@ def _not_joined(case: Case) -> Finding | None:
         return None
     if instance.state is InstanceState.UNKNOWN:
         return case.finding(Verdict.BLIND, "the platform does not know the state of this index")
+    if instance.state is InstanceState.RUNNING and instance.guid is None:
+        return case.finding(Verdict.BLIND, "the platform's API gives no instance guid: no node can be mapped to it")
     waited = instance.uptime_s or 0.0
     if waited <= case.limits.start_deadline_s or not case.listened(case.limits.start_deadline_s):
         return case.finding(Verdict.STARTING, *filter(None, [instance.details]))
-    return case.finding(Verdict.HUNG, "never joined: no event since its start", remedy=RemedyKind.ALERT)
+    note = "never joined: no event since its start, or its node name does not hold its instance guid"
+    return case.finding(Verdict.HUNG, note, remedy=RemedyKind.ALERT)
 
 
 def _draining(case: Case) -> Finding | None:
@@ -90,9 +93,13 @@ def _draining(case: Case) -> Finding | None:
         return case.finding(Verdict.DRAINING, f"warm shutdown began {for_s:.0f} s ago")
     if instance is None:
         return case.finding(Verdict.STOPPED, "it said goodbye; whether the process is gone cannot be seen")
+    return _drained_too_long(case, for_s)
+
+
+def _drained_too_long(case: Case, for_s: float) -> Finding:
     late = f"still draining after {for_s:.0f} s"
-    if beating := case.beating_neighbours():
-        return case.finding(Verdict.HUNG, late, _shares(beating), remedy=RemedyKind.ALERT)
+    if case.site.neighbours:
+        return case.finding(Verdict.HUNG, late, _shares(case), remedy=RemedyKind.ALERT)
     return case.finding(
         Verdict.HUNG,
         late,
@@ -119,13 +126,28 @@ def _answers(case: Case) -> Finding | None:
     """Silent, but alive by another proof: an answer to our ping, or a fetch that the broker sees."""
     ping = case.ping()
     if isinstance(ping, Known) and ping.value:
-        return case.finding(Verdict.HEALTHY, "sends no heartbeats but answers a ping", suspect=True)
+        return case.finding(Verdict.HEALTHY, "sends no heartbeats but answers a ping", suspect=bool(case.beats()))
     if case.silent_s < case.convict_after:
         return case.finding(Verdict.HEALTHY, suspect=True)
     consumer = case.consumer()
     if consumer and consumer.fetching:
         return case.finding(Verdict.HEALTHY, "sends no heartbeats but fetches from the broker", suspect=True)
+    if consumer and consumer.idle_s < case.limits.idle_consumer_s:
+        return case.finding(Verdict.HEALTHY, "sends no heartbeats but speaks to the broker", suspect=True)
     return None
+
+
+def _left_by_itself(case: Case) -> Finding | None:
+    """It ended its own subscriptions while its connections stay: a warm shutdown whose goodbye was not heard.
+
+    Measured: a frozen worker keeps both of its subscriptions, a draining one has none and keeps the rest.
+    """
+    consumer = case.consumer()
+    if consumer is None or consumer.listening:
+        return None
+    if case.silent_s <= case.limits.drain_deadline_s:
+        return case.finding(Verdict.DRAINING, "it has ended its own subscriptions: a warm shutdown began unheard")
+    return _drained_too_long(case, case.silent_s)
 
 
 def _may_be_working(case: Case) -> Finding | None:
@@ -162,8 +184,8 @@ def _hung(case: Case) -> Finding:
     """Silent, no answer, no fetch, and the platform runs it: it will not come back by itself."""
     pool = case.pool_kind()
     more = () if pool != PREFORK else (case.rules_out("pool", "prefork: its main process never runs tasks", "busy"),)
-    if beating := case.beating_neighbours():
-        return case.finding(Verdict.HUNG, _shares(beating), remedy=RemedyKind.ALERT, suspect=True, evidence=more)
+    if case.site.neighbours:
+        return case.finding(Verdict.HUNG, _shares(case), remedy=RemedyKind.ALERT, suspect=True, evidence=more)
     return case.finding(
         Verdict.HUNG, remedy=RemedyKind.RESTART_INSTANCE, approval=_approval(case), suspect=True, evidence=more
     )
@@ -176,11 +198,14 @@ def _approval(case: Case) -> str | None:
         return f"pool {pool or 'unknown'} may be silent while a long task runs"
     if not case.beats():
         return "it has sent no heartbeat yet, so silence may be its habit (--without-heartbeat)"
+    if not case.heard() and case.consumer() is None:
+        return "it fell silent while we did not hear, and has no connection: it may be ending its last tasks"
     return None
 
 
-def _shares(beating: list[str]) -> str:
-    return f"shares its container with {', '.join(beating)}, which is well"
+def _shares(case: Case) -> str:
+    """A restart stops the whole container, so no node of several is restarted for its own sake."""
+    return f"shares its container with {', '.join(one.node for one in case.site.neighbours)}"
 
 
 RULES: tuple[Rule, ...] = (
@@ -192,6 +217,7 @@ RULES: tuple[Rule, ...] = (
     _speaks,
     _settling,
     _answers,
+    _left_by_itself,
     _may_be_working,
     _cannot_tell,
     _dead_unmapped,
@@ -215,14 +241,14 @@ def blindness(seen: Seen, limits: Limits) -> str | None:
 
 
 def _forgotten(finding: Finding, seen: Seen, limits: Limits) -> bool:
-    """A worker that nothing maps and that has stopped is forgotten after a while (Flower keeps such ghosts)."""
+    """A worker that nothing maps is forgotten after a while when it has stopped (Flower keeps such ghosts).
+
+    Where a platform maps the others, a silent node that it does not map has lived and died between two looks.
+    """
     one = finding.site.incarnation if finding.site else None
-    return (
-        finding.verdict is Verdict.STOPPED
-        and not finding.place.mapped
-        and one is not None
-        and seen.at - one.last_seen_at > limits.forget_s
-    )
+    if one is None or finding.place.mapped or seen.at - one.last_seen_at <= limits.forget_s:
+        return False
+    return finding.verdict is Verdict.STOPPED or isinstance(seen.platform, Known)
 
 
 def _siblings(found: tuple[Site, ...], stream: Stream | None, limits: Limits) -> str:

@@ -29,9 +29,11 @@ class ClusterState:
         self._changed_tasks: dict[str, Task] = {}
         self._changed_workers: dict[tuple[str, int], Incarnation] = {}
 
-    def restore(self, incarnations: Iterable[Incarnation]) -> None:
+    def restore(self, incarnations: Iterable[Incarnation], now: float) -> None:
         """Take up what an earlier observer had stored."""
-        self.incarnations.update({(one.node, one.pid): one for one in incarnations})
+        for one in incarnations:
+            one.last_seen_at = min(one.last_seen_at, now)  # an earlier observer's clock may have been ahead
+            self.incarnations[one.node, one.pid] = one
 
     def fold(self, event: Event, received_at: float) -> None:
         """Fold one event; `received_at` is our own clock, in seconds since the epoch."""
@@ -95,10 +97,12 @@ def _born_again(one: Incarnation, event: Event) -> bool:
 
     A `worker-online` with a counter that went on is a reconnect: Celery sends it again after each broker outage.
     """
-    if event.timestamp < one.sent_at or event.processed is None:
+    if event.processed is None:
         return False
     fell = one.processed is not None and event.processed < one.processed
-    return fell or (event.type == "worker-online" and event.processed == 0 and one.beats > 0)
+    if event.type == "worker-online":
+        return fell or event.clock < one.sent[0] or (event.processed == 0 and one.beats > 0)
+    return fell and _made(event) > one.sent
 
 
 def _live(one: Incarnation, event: Event, received_at: float, *, task: bool) -> None:
@@ -110,19 +114,25 @@ def _live(one: Incarnation, event: Event, received_at: float, *, task: bool) -> 
         one.last_task_at = max(one.last_task_at or received_at, received_at)
         return
     if event.type == "worker-offline":
-        one.offline_sent_at = max(one.offline_sent_at or event.timestamp, event.timestamp)
+        one.goodbye = max(one.goodbye or (0, 0.0), _made(event))
         one.offline_at = max(one.offline_at or received_at, received_at)
         return
-    newest = event.timestamp >= one.sent_at
-    one.sent_at = max(one.sent_at, event.timestamp)
+    newest = _made(event) >= one.sent
+    one.sent = max(one.sent, _made(event))
     one.software = one.software or _software(event)
     if newest:
         one.freq = event.freq or one.freq
         one.active = event.active if event.active is not None else one.active
         one.processed = event.processed if event.processed is not None else one.processed
-    if event.type == "worker-heartbeat":
+    if event.type == "worker-heartbeat" and event.active is not None:
+        # Asked by a monitor's broadcast, a worker sends one beat that says nothing of its work: that is no habit.
         one.beats += 1
         one.last_heartbeat_at = max(one.last_heartbeat_at or received_at, received_at)
+
+
+def _made(event: Event) -> tuple[int, float]:
+    """Return when an event was made: by the logical clock of its process, which never steps back, then by the wall's."""
+    return (event.clock, event.timestamp)
 
 
 def _software(event: Event) -> str | None:

@@ -30,7 +30,16 @@ class Ledger:
 
     def last_at(self, place: Place) -> float | None:
         """Return when this place was restarted last."""
-        return max((one.acted_at or one.asked_at for one in self._made.values() if one.place == place), default=None)
+        made = (one for one in self._made.values() if one.place.container == place.container)
+        return max((one.acted_at or one.asked_at for one in made), default=None)
+
+    def stops(self, guid: str | None) -> bool:
+        """Tell whether a restart of this very instance is under way."""
+        return guid is not None and any(one.guid == guid and one.state in RUNNING for one in self._made.values())
+
+    def without(self, remedy: Remedy) -> "Ledger":
+        """Return the ledger as if this restart had not been decided yet."""
+        return Ledger(tuple(one for one in self._made.values() if one.id != remedy.id))
 
     def running(self, app: tuple[str | None, str | None]) -> int:
         """Return how many restarts of this app (platform, name) are under way."""
@@ -85,6 +94,8 @@ def _by_past(finding: Finding, ledger: Ledger, policy: Policy, now: float) -> Ho
     last = ledger.last_at(place)
     if last is not None and now - last < policy.cooldown_s:
         return Hold(HeldReason.COOLDOWN, f"restarted {now - last:.0f} s ago, at most once in {policy.cooldown_s:.0f} s")
+    if ledger.stops(finding.guid):
+        return Hold(HeldReason.BUDGET, "a restart of its container is already under way")
     at_once = max(1, int(policy.budget_share * _instances(finding)))
     if ledger.running((place.platform, place.app)) >= at_once:
         return Hold(HeldReason.BUDGET, f"at most {at_once} of this app at once")

@@ -108,6 +108,11 @@ class Place(Struct, frozen=True):
         return self.app is not None
 
     @property
+    def container(self) -> tuple[str, str | None, str | None, str | None, int | None, str | None]:
+        """Return what a restart stops: the index with all its nodes, or the bare node."""
+        return (self.cluster, self.platform, self.app, self.process, self.index, None if self.mapped else self.node)
+
+    @property
     def name(self) -> str:
         """Return the name that people use: `orders-worker/0`, or the node name."""
         if self.app is None:
@@ -120,9 +125,9 @@ class Place(Struct, frozen=True):
 class Incarnation(Struct):
     """One life of a worker's main process, as its events tell it; times are receive times unless said otherwise.
 
-    `sent_at` is the newest timestamp by the worker's own clock. `offline_sent_at` is the newest `worker-offline` by that
-    clock: the event is sent when a warm shutdown *begins*, and again, late, after each broker outage, so it counts only
-    while nothing newer was sent.
+    `sent` and `goodbye` order `worker-*` events as they were made: by Celery's logical clock, then by the worker's own
+    wall clock, which may step back. `worker-offline` is sent when a warm shutdown *begins*, and again, late, after each
+    broker outage, so it counts only while nothing newer was made.
     """
 
     node: str
@@ -136,8 +141,8 @@ class Incarnation(Struct):
     processed: int | None = None
     clock: int = 0
     software: str | None = None
-    sent_at: float = 0.0
-    offline_sent_at: float | None = None
+    sent: tuple[int, float] = (0, 0.0)
+    goodbye: tuple[int, float] | None = None
     offline_at: float | None = None
     last_task_at: float | None = None
     longest_gap_s: float = 0.0
@@ -148,7 +153,7 @@ class Incarnation(Struct):
 
     @property
     def offline(self) -> bool:
-        return self.offline_sent_at is not None and self.offline_sent_at >= self.sent_at
+        return self.goodbye is not None and self.goodbye >= self.sent
 
 
 class Pool(Struct, frozen=True):
@@ -164,11 +169,16 @@ class Pool(Struct, frozen=True):
 
 
 class Consumer(Struct, frozen=True):
-    """A worker's connections as the broker sees them; `fetching` is a blocking BRPOP, or one within the last seconds."""
+    """A worker's connections as the broker sees them.
+
+    `fetching` is a blocking BRPOP now or a moment ago, `idle_s` the time since any command of any of them, and `listening`
+    tells that it still subscribes to remote control and events: a warm shutdown ends that first, a freeze does not.
+    """
 
     connections: int
     fetching: bool
     idle_s: float
+    listening: bool = True
 
 
 class InstanceState(StrEnum):
@@ -294,6 +304,7 @@ class Incident(Struct, frozen=True):
     pid: int | None = None
     deadline_at: float | None = None
     healthy_since: float | None = None
+    pongs: int = 0
 
     @property
     def over(self) -> bool:

@@ -3,7 +3,7 @@
 from celeriac.core.case import Finding
 from celeriac.core.diagnose import blindness
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import Incident, IncidentState, Remedy, RemedyKind
+from celeriac.core.model import Incident, IncidentState, Remedy, RemedyKind, Verdict
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Seen
 
@@ -16,13 +16,15 @@ def refusal(
         return f"it is older than {policy.approval_ttl_s / 60:.0f} min"
     if policy.paused:
         return f"paused: {policy.paused}"
-    return _blind(seen, limits) or _changed(order, finding) or _not_now(order, finding, incident)
+    return _blind(seen, finding, limits) or _changed(order, finding) or _not_now(order, finding, incident)
 
 
-def _blind(seen: Seen, limits: Limits) -> str | None:
+def _blind(seen: Seen, finding: Finding | None, limits: Limits) -> str | None:
     if not isinstance(seen.platform, Known):
         return "the platform cannot be read now"
     why = blindness(seen, limits)
+    if finding is not None and finding.verdict is Verdict.BLIND:
+        why = why or "; ".join(finding.notes)
     return f"blind: {why}" if why else None
 
 

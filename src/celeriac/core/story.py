@@ -1,5 +1,6 @@
 """How an incident and its remedy move: each function takes them at one moment and returns them as they are next."""
 
+import re
 from typing import Any
 
 from msgspec import Struct
@@ -65,6 +66,9 @@ def crashed(crash: Crash, finding: Finding, incident: Incident | None, now: floa
         incident = replace(opened(finding, now, text), id=opaque(finding.place.id, crash.id), node=None, pid=None)
     else:
         incident = told(incident, now, "crashed", text)
+    incident = replace(incident, crashes=(*incident.crashes, crash.id), guid=crash.instance_guid, pongs=0)
+    if len(incident.crashes) > limits.crashes_at_most or incident.state is IncidentState.ESCALATED:
+        return _crashes_again(incident, now)
     return told(
         incident,
         now,
@@ -74,20 +78,29 @@ def crashed(crash: Crash, finding: Finding, incident: Incident | None, now: floa
         verdict=Verdict.CRASHED,
         held_reason=None,
         remedy=RemedyKind.NONE,
-        crashes=(*incident.crashes, crash.id),
         evidence=(
             Evidence("platform events", f"{text}; guid {crash.instance_guid}, crash {crash.count} in a row", crash.at),
         ),
-        guid=crash.instance_guid,
         deadline_at=now + patience(finding, limits),
     )
 
 
-def held(incident: Incident, reason: HeldReason, text: str, now: float) -> Incident:
-    """Hold the incident; the same reason again adds nothing to its story."""
-    if incident.state is IncidentState.HELD and incident.held_reason is reason:
+def _crashes_again(incident: Incident, now: float) -> Incident:
+    """The platform's own restarts do not mend it: from here on a person is needed."""
+    if incident.state is IncidentState.ESCALATED:
         return incident
-    return told(incident, now, "held", f"{reason}: {text}", state=IncidentState.HELD, held_reason=reason)
+    text = f"crashed {len(incident.crashes)} times without being proven well in between"
+    return told(incident, now, "escalated", text, state=IncidentState.ESCALATED, verdict=Verdict.CRASHED)
+
+
+def held(incident: Incident, reason: HeldReason, text: str, now: float) -> Incident:
+    """Hold the incident; the same reason again, with other numbers, adds nothing to its story."""
+    text = f"{reason}: {text}"
+    last = next((step.text for step in reversed(incident.steps) if step.kind == "held"), "")
+    same = incident.state is IncidentState.HELD and incident.held_reason is reason
+    if same and re.sub(r"\d+", "", last) == re.sub(r"\d+", "", text):
+        return incident
+    return told(incident, now, "held", text, state=IncidentState.HELD, held_reason=reason)
 
 
 def intended(
@@ -125,17 +138,18 @@ def intended(
         node=finding.node,
         pid=finding.pid,
         deadline_at=None,
+        pongs=0,
     )
     return Act(incident, remedy, instance, patience(finding, limits))
 
 
-def acted(act: Act, now: float) -> Act:
+def acted(act: Act, now: float, text: str | None = None) -> Act:
     """The platform took the order: from now on only proof counts."""
     incident = told(
         act.incident,
         now,
         "acted",
-        f"the platform stops instance {act.instance.index} and starts it again; waiting for proof",
+        text or f"the platform stops instance {act.instance.index} and starts it again; waiting for proof",
         state=IncidentState.VERIFYING,
         deadline_at=now + act.patience_s,
     )

@@ -14,7 +14,7 @@ from celeriac.core.model import (
     RemedyState,
     Verdict,
 )
-from celeriac.core.readings import Known
+from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Seen
 
 
@@ -31,12 +31,14 @@ def verify(
 ) -> tuple[Incident, Remedy | None]:
     """Move an incident that waits for proof: resolved, escalated at its deadline, or waiting on."""
     now = seen.at
+    incident = _count_pongs(incident, finding, seen, limits)
     proofs = prove(incident, finding, seen, limits)
     if all(proof.seen for proof in proofs):
         incident = story.resolved(incident, now, "; ".join(proof.text for proof in proofs))
         return incident, _ended(remedy, RemedyState.VERIFIED, now)
-    if finding is not None and _clock_stands(finding):
-        incident = replace(incident, deadline_at=now + story.patience(finding, limits))
+    if _clock_stands(finding, seen, limits):
+        left = story.patience(finding, limits) if finding else limits.verify_least_s
+        incident = replace(incident, deadline_at=now + left)
     if incident.deadline_at is not None and now > incident.deadline_at:
         missing = "; ".join(proof.text for proof in proofs if not proof.seen)
         incident = story.told(
@@ -46,11 +48,18 @@ def verify(
     return incident, remedy
 
 
+def _count_pongs(incident: Incident, finding: Finding | None, seen: Seen, limits: Limits) -> Incident:
+    """Count the pings that the new instance answers in a row; they stand for heartbeats where none are sent."""
+    if not _new_life(incident, finding).seen or not _pings(finding, seen).seen:
+        return replace(incident, pongs=0)
+    return replace(incident, pongs=min(incident.pongs + 1, limits.verify_beats))
+
+
 def prove(incident: Incident, finding: Finding | None, seen: Seen, limits: Limits) -> tuple[Proof, ...]:
     """Return every proof that a restarted worker must give, in the order in which they come."""
     return (
         _new_life(incident, finding),
-        _beats(finding, limits),
+        _beats(incident, finding, limits),
         _pings(finding, seen),
         _consumes(finding, seen),
         _works(finding, seen, limits),
@@ -67,10 +76,12 @@ def _new_life(incident: Incident, finding: Finding | None) -> Proof:
     return Proof("instance", seen=False, text=f"no new instance runs yet (it is {state})")
 
 
-def _beats(finding: Finding | None, limits: Limits) -> Proof:
+def _beats(incident: Incident, finding: Finding | None, limits: Limits) -> Proof:
     one = finding.site.incarnation if finding and finding.site else None
+    well = finding is not None and finding.well
+    if one is not None and not one.beats and incident.pongs >= limits.verify_beats:
+        return Proof("heartbeats", well, f"{incident.pongs} pings answered by {one.node}, which sends no heartbeats")
     beats = one.beats if one else 0
-    well = finding is not None and finding.verdict is Verdict.HEALTHY and not finding.suspect
     return Proof(
         "heartbeats", beats >= limits.verify_beats and well, f"{beats} heartbeats of {one.node if one else 'it'}"
     )
@@ -106,9 +117,15 @@ def _waited(seen: Seen, queue: str, limits: Limits) -> bool:
     return waiting is not None and waiting.since is not None and seen.at - waiting.since >= limits.waited_s
 
 
-def _clock_stands(finding: Finding) -> bool:
-    """While the platform itself waits before a restart, or we hear nothing, the deadline does not run."""
-    return finding.verdict in {Verdict.CRASHED, Verdict.BLIND}
+def _clock_stands(finding: Finding | None, seen: Seen, limits: Limits) -> bool:
+    """While the platform waits before its own restart, or we cannot see or hear, the deadline does not run."""
+    if isinstance(seen.platform, Unknown):
+        return True
+    if finding is None or finding.verdict is not Verdict.CRASHED:
+        return finding is not None and finding.verdict is Verdict.BLIND
+    instance = finding.site.instance if finding.site else None
+    waited = instance.uptime_s if instance else None
+    return waited is None or waited <= limits.longest_backoff_s
 
 
 def _ended(remedy: Remedy | None, state: RemedyState, now: float) -> Remedy | None:

@@ -127,7 +127,6 @@ poll = 2
 [[cluster]]
 name = "demo"
 broker = "{redis}/0"
-result_backend = "{redis}/1"
 platform = "cf"
 apps = ["orders-worker", "reports-worker"]
 

@@ -4,15 +4,17 @@ Secrets are `SecretStr`: they never show in logs, errors or reprs.
 """
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import Mode
 
+REDIS_OPTIONS = frozenset({"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 Name = Annotated[str, Field(pattern=NAME)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -86,7 +88,6 @@ class ClusterSettings(Section):
 
     name: Name = Field(description="What pages and commands call it.")
     broker: SecretStr = Field(description="The broker's URL, as the workers have it.")
-    result_backend: SecretStr | None = Field(default=None, description="The result backend's URL.")
     platform: Name | None = Field(default=None, description="The platform that its workers run on.")
     apps: tuple[str, ...] = Field(
         default=(), description="Apps of that platform with its workers: `name`, or `name:process`."
@@ -95,7 +96,7 @@ class ClusterSettings(Section):
     @field_validator("broker")
     @classmethod
     def _broker(cls, broker: SecretStr) -> SecretStr:
-        _checked_url(broker.get_secret_value(), {"redis", "rediss"}, "redis://host:6379/0")
+        _checked_redis(broker.get_secret_value())
         return broker
 
     @property
@@ -194,12 +195,28 @@ class Settings(Section):
 
 
 def _checked_url(url: str, schemes: set[str], example: str) -> str:
+    msg = f"is not a URL that can be used here; it looks like {example}"
     try:
         parts = urlsplit(url)
         usable = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        usable = False
+        raise ValueError(msg) from None
     if not usable:
-        msg = f"is not a URL that can be used here; it looks like {example}"
+        raise ValueError(msg)
+    return url
+
+
+def _checked_redis(url: str) -> str:
+    """Refuse what the Redis libraries would take apart, and fail on, much later."""
+    parts = urlsplit(_checked_url(url, {"redis", "rediss"}, "redis://host:6379/0"))
+    if not re.fullmatch(r"/?\d*", parts.path):
+        msg = "must end with the number of a database, like redis://host:6379/0"
+        raise ValueError(msg)
+    options = parse_qs(parts.query, keep_blank_values=True)
+    if unknown := set(options) - REDIS_OPTIONS:
+        msg = f"has the option {min(unknown)}, which is not known here; there are: {', '.join(sorted(REDIS_OPTIONS))}"
+        raise ValueError(msg)
+    if options.get("ssl_cert_reqs", ["required"])[0] not in {"none", "optional", "required"}:
+        msg = "has an ssl_cert_reqs that is not none, optional or required"
         raise ValueError(msg)
     return url

@@ -23,7 +23,7 @@ from celeriac.settings.model import (
     Settings,
 )
 
-CLIENT_VARIABLES = frozenset({"CELERIAC_URL", "CELERIAC_TOKEN", "CELERIAC_CONFIG"})
+OTHER_VARIABLES = frozenset({"CELERIAC_URL", "CELERIAC_TOKEN", "CELERIAC_CONFIG", "CELERIAC_CLOCK_ANCHOR"})
 SHORT = {"CELERIAC_MODE": "heal__mode", "CELERIAC_HOST": "console__host", "CELERIAC_PORT": "console__port"}
 
 
@@ -33,7 +33,7 @@ def read(
     """Return the settings of a file (None: only variables), overridden by variables and then by flags that are not None."""
     values = _file(path) if path else {}
     for name, text in sorted(environ.items()):
-        if name.startswith("CELERIAC_") and name not in CLIENT_VARIABLES:
+        if name.startswith("CELERIAC_") and name not in OTHER_VARIABLES:
             _place(values, name, text)
     for name, flag in (flags or {}).items():
         if flag is not None:

@@ -10,6 +10,9 @@ from celeriac.adapters.cloudfoundry.answers import content, understood
 from celeriac.core.errors import RefusedError, UnreachableError
 
 EARLY_S = 60.0
+REFUSED_S = 60.0
+"""A refused login is not tried again for so long: UAA locks an account after a few failures."""
+
 CF_CLIENT = ("cf", "")
 """The public client that `cf` itself logs in with; its secret is empty."""
 
@@ -50,6 +53,7 @@ class Login:
         self._token: str | None = None
         self._refresh: str | None = None
         self._until = 0.0
+        self._refused: tuple[str, float] = ("", 0.0)
 
     def token(self, url: str, *, not_this: str | None = None) -> str:
         """Return a valid access token from `url` (UAA's base); `not_this` is one that the API has just refused."""
@@ -62,6 +66,9 @@ class Login:
             return self._token
 
     def _renew(self, url: str) -> None:
+        why, until = self._refused
+        if self._monotonic() < until:
+            raise RefusedError(why)
         if self._refresh is not None:
             form = {"grant_type": "refresh_token", "refresh_token": self._refresh}
             self._refresh = None
@@ -92,9 +99,10 @@ class Login:
         if answer.status_code == 200:
             return answer
         if answer.status_code in {400, 401, 403}:
-            why = _description(answer)
-            one = self._credentials
-            raise RefusedError(f"Cloud Foundry refuses the login of {one.who}: {why}; check {one.secret_setting}")
+            one, why = self._credentials, _description(answer)
+            text = f"Cloud Foundry refuses the login of {one.who}: {why}; check {one.secret_setting}"
+            self._refused = (text, self._monotonic() + REFUSED_S)
+            raise RefusedError(text)
         raise UnreachableError(f"UAA answered {answer.status_code}")
 
     def _keep(self, answer: httpx2.Response) -> None:

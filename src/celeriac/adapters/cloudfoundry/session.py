@@ -19,6 +19,7 @@ from celeriac.core.errors import MissingError, PortError, RefusedError, Unreacha
 from celeriac.processes import backoff
 
 READS = 3
+PAGES = 1000
 BUSY = frozenset({500, 502, 503, 504})
 
 
@@ -75,7 +76,7 @@ class Session:
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Yield the resources of a list over all its pages, following `next` verbatim."""
         page = self.get(path, **params)
-        while True:
+        for _ in range(PAGES):
             with understood(path):
                 resources = list(page["resources"])
                 following = (page.get("pagination") or {}).get("next")
@@ -84,6 +85,7 @@ class Session:
             if not path:
                 return
             page = self.get(path)
+        raise UnreachableError(f"a list of the foundation goes on after {PAGES} pages")
 
     def link(self, name: str) -> str:
         """Return the address of another part of the foundation (`login`, `log_cache`), as the API's root names it."""

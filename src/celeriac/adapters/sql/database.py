@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -93,6 +94,8 @@ class Database:
         except (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error, OSError) as error:
             cause = getattr(error, "orig", None) or error
             raise UnreachableError(f"the store {self.path} cannot be used: {cause}") from error
+        except msgspec.DecodeError as error:
+            raise UnreachableError(f"the store {self.path} holds what this version cannot read: {error}") from error
 
 
 def _engine(path: Path, begin: str, synchronous: str) -> sa.Engine:

@@ -36,7 +36,10 @@ class SqlJournal:
             take = take.on_conflict_do_update(
                 index_elements=["name"],
                 set_={"holder": take.excluded.holder, "expires_at": take.excluded.expires_at},
-                where=sa.or_(row.holder == holder, row.expires_at <= micros(now)),
+                # One that ends later than any could is of a clock that was ahead: it protects nobody.
+                where=sa.or_(
+                    row.holder == holder, row.expires_at <= micros(now), row.expires_at > micros(now + 2 * ttl)
+                ),
             )
             return connection.execute(take).rowcount == 1
 
