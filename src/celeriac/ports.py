@@ -10,7 +10,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from celeriac.core.case import Finding
-from celeriac.core.model import App, Consumer, Crash, Incarnation, Incident, Instance, Pool, Remedy
+from celeriac.core.incident import Incident, Remedy
+from celeriac.core.model import App, Consumer, Crash, Incarnation, Instance, Pool
 from celeriac.core.snapshot import Lived, Stream
 from celeriac.core.tasks import Task
 

@@ -8,17 +8,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from celeriac.core.model import (
-    HeldReason,
-    Incident,
-    IncidentState,
-    Place,
-    Remedy,
-    RemedyKind,
-    RemedyState,
-    Step,
-    Verdict,
-)
+from celeriac.core.incident import HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState, Step
+from celeriac.core.model import Place, Verdict
 from celeriac.core.readings import Evidence
 from celeriac.ports import Board
 from celeriac.processes import running, spawn

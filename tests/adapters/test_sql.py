@@ -14,9 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from adapters.stored import NOW, incident, remedy, rivals
 from celeriac.adapters.sql import SqlStore, database, schema
 from celeriac.core.errors import UnreachableError
-from celeriac.core.model import (
-    RemedyState,
-)
+from celeriac.core.incident import RemedyState
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
 from celeriac.ports import Batch, Changes, TaskFilter

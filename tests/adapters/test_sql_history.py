@@ -13,9 +13,7 @@ from adapters.stored import DAY, NOW
 from celeriac.core import tasks
 from celeriac.core.errors import UnreachableError
 from celeriac.core.events import Event
-from celeriac.core.model import (
-    Incarnation,
-)
+from celeriac.core.model import Incarnation
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
 from celeriac.ports import Batch, TaskFilter

@@ -5,9 +5,10 @@ import threading
 import pytest
 
 from app.virtual import CALM, PREFORK, Cluster
-from celeriac.app import asking
+from celeriac.app import asking, gather
 from celeriac.core.errors import RefusedError, UnreachableError
-from celeriac.core.model import Consumer, IncidentState
+from celeriac.core.incident import IncidentState
+from celeriac.core.model import Consumer
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Lived
 from celeriac.ports import Batch, Book
@@ -61,7 +62,11 @@ def test_guids_are_remembered(cluster, clock):
     look = cluster.look(alive(clock))
     assert {one.guid for one in cluster.gatherer.lived} == {guid(index) for index in range(4)}
 
+    cluster.platform.crashed = (crash(life=7, now=clock()),)
     book = Book(lived=(Lived("older", place(), NOW - 99),))
+    for _ in range(6):
+        look = cluster.look(alive(clock), book=book)
+    assert guid(0, 7) in {one.guid for one in look.lived}, "one may have lived and died between two looks"
     look = cluster.look(alive(clock), book=book)
     assert {one.guid for one in look.lived} >= {"older", guid()}
 
@@ -299,6 +304,46 @@ def test_a_source_that_is_slow_is_unknown(cluster, clock, monkeypatch):
 
     assert look.consumers.why == "no answer within 0 s"
     assert look.pings[NODE].why == "no answer yet, asked 1 times"
+
+
+def test_a_slow_platform_keeps_its_last_answer_for_a_while(cluster, clock, monkeypatch):
+    """Its next answer is under way, and no second question is sent after it; after half a minute it is unknown."""
+    monkeypatch.setattr(gather, "PLATFORM_WAIT_S", 0.01)
+    cluster.looked(alive(clock))
+    before = cluster.platform.asked.count("crashes")
+    release = threading.Event()
+    real = cluster.platform.apps
+    cluster.platform.apps = lambda: (release.wait(10), real())[1]
+    try:
+        kept = [cluster.look(alive(clock), after=11).platform for _ in range(5)]
+    finally:
+        release.set()
+    asked_since = cluster.platform.asked.count("crashes") - before
+
+    assert [isinstance(one, Known) for one in kept] == [True, True, True, False, False]
+    assert kept[-1].why == "no answer for 44 s"
+    assert asked_since == 1
+
+
+def test_a_platform_that_never_answered_is_unknown(cluster, clock, monkeypatch):
+    """There is no last answer to keep."""
+    monkeypatch.setattr(gather, "SOURCE_LIMIT_S", 0.01)
+    release = threading.Event()
+    cluster.platform.apps = lambda: release.wait(10)
+    try:
+        look = cluster.look(alive(clock))
+    finally:
+        release.set()
+
+    assert look.platform == Unknown("no answer for 0 s", clock())
+
+
+def test_a_defect_in_reading_a_source_is_unknown(cluster, clock):
+    """An answer that we cannot read convicts nobody, and ends no cycle."""
+    cluster.broker.consumers = lambda: {}["nothing"]
+    look = cluster.looked(worker(silent=20, now=clock()))
+
+    assert look.consumers.why == "a defect in reading it: KeyError: 'nothing'"
 
 
 class Broken:

@@ -9,8 +9,9 @@ import harness
 from app.virtual import PREFORK, Cluster
 from celeriac.app.heal import Keeper, Rules
 from celeriac.core.errors import ConflictError, RefusedError, UnreachableError
+from celeriac.core.incident import HeldReason, IncidentState, RemedyState
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import Consumer, HeldReason, IncidentState, InstanceState, Mode, RemedyState
+from celeriac.core.model import Consumer, InstanceState, Mode
 from celeriac.core.story import Act
 from celeriac.ports import Changes
 from core.builders import CLUSTER, crash, guid, order, worker
@@ -188,6 +189,22 @@ def test_an_index_that_is_gone_is_not_touched(shift):
     assert shift.platform.restarted == []
     assert shift.remedies[0].note == "not touched: the index is gone"
     assert shift.incident.state is IncidentState.RESOLVED
+
+
+def test_what_was_seen_long_ago_is_not_acted_on(shift):
+    """The keeper was stopped between its look and the act: it must look anew."""
+    shift.turns(3)
+    shift.freeze()
+    keeper = shift.hire("first")
+    keeper._rules = replace(keeper._rules, lease_s=60.0)
+    slow = iter([16.0])
+    keeper._reached = lambda point: point == "journalled" and shift.clock.pass_(next(slow, 0.0))
+    for _ in range(40):
+        shift.turn(keeper)
+
+    assert shift.platform.restarted == [guid()]
+    assert [one.state for one in shift.remedies] == [RemedyState.LAPSED, RemedyState.VERIFIED]
+    assert shift.remedies[0].note == "not touched: what was seen has grown old before the act"
 
 
 def test_an_answer_that_did_not_come_leaves_the_intent(shift):
@@ -435,7 +452,9 @@ def test_without_a_platform_nothing_can_be_restarted(shift):
 
 def test_the_loop_outlives_what_fails(shift):
     """A store that is away, and another keeper, are said and waited out."""
-    answers = iter([UnreachableError("the disk is full"), ConflictError("another keeper has taken over")])
+    answers = iter(
+        [UnreachableError("the disk is full"), ConflictError("another keeper has taken over"), KeyError("oops")]
+    )
     real, done = shift.keeper.cycle, []
 
     def cycle():
@@ -445,7 +464,7 @@ def test_the_loop_outlives_what_fails(shift):
 
     shift.keeper.cycle = cycle
     said, remember = [], shift.keeper._say
-    shift.keeper._say = lambda text: (said.append(text), remember(text))
+    shift.keeper._say = lambda text, **how: (said.append(text), remember(text, **how))
     stopping = threading.Event()
     running = threading.Thread(target=shift.keeper.run, args=(stopping,))
     running.start()
@@ -456,7 +475,11 @@ def test_the_loop_outlives_what_fails(shift):
         running.join(10)
 
     assert not running.is_alive()
-    assert said[:2] == ["cannot work: the disk is full", "standing by: another keeper has taken over"]
+    assert said[:3] == [
+        "cannot work: the disk is full",
+        "standing by: another keeper has taken over",
+        "cannot work: a defect: KeyError: 'oops'",
+    ]
 
 
 def test_what_a_keeper_without_the_lease_writes_is_refused(shift):

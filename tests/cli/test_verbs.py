@@ -10,7 +10,7 @@ import harness
 from celeriac.__main__ import main as run
 from celeriac.cli import act
 from celeriac.cli import main as root
-from celeriac.core.model import IncidentState, RemedyState, Step
+from celeriac.core.incident import IncidentState, RemedyState, Step
 from web import samples
 
 ESCAPES = "\x1b]0;owned\x07\x1b[31m\u202e\x9b2J\nnext"

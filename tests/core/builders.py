@@ -7,26 +7,22 @@ to a ping, its connections are idle, and the platform runs it. Each test names w
 from msgspec.structs import replace
 
 from celeriac.core.case import Finding
-from celeriac.core.decide import Past, Plan, decide
+from celeriac.core.decide import decide
+from celeriac.core.desk import Past, Plan
 from celeriac.core.diagnose import diagnose
+from celeriac.core.incident import KEEPER, Incident, IncidentState, Remedy, RemedyKind, RemedyState
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import (
-    KEEPER,
     App,
     Consumer,
     Crash,
     Incarnation,
-    Incident,
-    IncidentState,
     Instance,
     InstanceState,
     Mode,
     Place,
     Pool,
     Process,
-    Remedy,
-    RemedyKind,
-    RemedyState,
     Verdict,
 )
 from celeriac.core.readings import Known, Unknown

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 
 from celeriac.core import story
-from celeriac.core.decide import Past, Plan, decide
+from celeriac.core.decide import decide
+from celeriac.core.desk import Past, Plan
 from celeriac.core.diagnose import blindness, diagnose
+from celeriac.core.incident import IncidentState, Remedy, RemedyKind, RemedyState
 from celeriac.core.limits import Policy
-from celeriac.core.model import Consumer, IncidentState, InstanceState, Mode, Remedy, RemedyKind, RemedyState
+from celeriac.core.model import Consumer, InstanceState, Mode
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Lived, Seen
 from celeriac.core.story import Act
@@ -129,7 +131,10 @@ class World:
             look,
             pings={one.node: Known(one.node in alive, self.now) for one in lives},
             consuming={one.node: Known(("celery",) if one.node in alive else (), self.now) for one in lives},
-            consumers=Known({one.node: Consumer(4, one.node in alive, 0.0 if one.node in alive else 60.0) for one in lives}, self.now),
+            consumers=Known(
+                {one.node: Consumer(4, one.node in alive, 0.0 if one.node in alive else 60.0) for one in lives},
+                self.now,
+            ),
         )
 
     def _worker(self, index, one: Machine):

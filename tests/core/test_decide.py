@@ -4,19 +4,12 @@ import pytest
 
 from celeriac.core import story
 from celeriac.core.case import Finding
-from celeriac.core.decide import Past, decide, sentence
+from celeriac.core.decide import decide, sentence
+from celeriac.core.desk import Past
 from celeriac.core.diagnose import diagnose
+from celeriac.core.incident import HeldReason, IncidentState, RemedyKind, RemedyState
 from celeriac.core.limits import Policy
-from celeriac.core.model import (
-    HeldReason,
-    IncidentState,
-    InstanceState,
-    Mode,
-    Place,
-    RemedyKind,
-    RemedyState,
-    Verdict,
-)
+from celeriac.core.model import InstanceState, Mode, Place, Verdict
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Lived
 from core.builders import (
@@ -162,6 +155,28 @@ def test_the_same_reason_again_adds_nothing_to_the_story():
     assert later.incidents == ()
 
 
+def test_other_numbers_are_no_other_reason():
+    """That it is silent for a second more is no news."""
+    look, later = seen(FROZEN, worker(1, silent=35)), seen(FROZEN, worker(1, silent=35), worker(2))
+    past = after(Past(), plan_for(look))
+    told = after(past, plan_for(later, past)).incidents
+
+    assert [steps(one) for one in told] == [["opened", "held"]] * 2
+
+
+def test_what_was_held_by_the_quorum_waits_for_a_person():
+    """That fewer are silent by now does not tell what had silenced them all."""
+    past = after(Past(), plan_for(seen(FROZEN, worker(1, silent=35))))
+    plan = plan_for(seen(FROZEN, worker(1)), past)
+
+    assert plan.acts == ()
+    mine = next(one for one in after(past, plan).incidents if one.place == place(0))
+    assert (mine.held_reason, mine.steps[-1].text) == (
+        HeldReason.QUORUM,
+        "quorum: it fell silent together with others: restarts only by approval",
+    )
+
+
 def test_another_reason_is_told():
     """Whoever waits for an approval learns that all is paused now."""
     held = plan_for(seen(FROZEN), policy=Policy(mode=Mode.APPROVE))
@@ -300,6 +315,37 @@ def test_an_intent_is_not_repeated_on_a_worker_that_is_well_again():
     )
 
 
+def test_an_intent_is_not_repeated_for_ever():
+    """Three attempts without a clear answer, and the guid is still there: a person must look."""
+    plan = plan_for(seen(FROZEN), unclear(ago=90, attempts=3, acted_at=NOW - 41))
+
+    assert plan.acts == ()
+    assert (only(plan).state, plan.remedies[0].state) == (ESCALATED, RemedyState.REFUSED)
+
+
+def test_an_intent_is_not_repeated_when_the_keeper_would_not_begin_it_now():
+    """The mode was changed to approve, or many fell silent meanwhile: a person decides."""
+    plan = plan_for(seen(FROZEN), unclear(ago=90), Policy(mode=Mode.APPROVE))
+
+    assert plan.acts == ()
+    assert plan.remedies[0].note == "not repeated: waits for a person's approval (mode approve)"
+
+
+def test_a_persons_intent_is_repeated_in_any_mode():
+    """Its own order does not wait for another approval."""
+    assert len(plan_for(seen(FROZEN), unclear(ago=41, actor="ana"), Policy(mode=Mode.APPROVE)).acts) == 1
+
+
+def test_a_second_intent_waits_for_the_next_look():
+    """One act for each look, also where two are repeated."""
+    other = incident(1, state=REMEDYING, remedy_id="remedy-1")
+    past = Past((INTENT, other), (remedy(ago=41, actor="ana"), remedy(1, ago=41, actor="ana")))
+
+    plan = plan_for(seen(FROZEN, worker(1, silent=60)), past)
+
+    assert [act.remedy.id for act in plan.acts] == ["remedy-0"]
+
+
 def test_a_persons_own_restart_of_a_healthy_worker_is_repeated():
     """It was ordered for a worker that is as it was when it was ordered."""
     ordered = but(INTENT, verdict=Verdict.HEALTHY, remedy=RemedyKind.NONE)
@@ -374,6 +420,22 @@ def test_a_crash_that_ended_well_is_not_told_again():
     past = Past((incident(state=RESOLVED, crashes=("crash-0-1",)),))
 
     assert plan_for(seen(worker(life=2), instances=[instance(life=2)], crashes=[crash()]), past).incidents == ()
+
+
+def test_a_worker_that_crashes_again_and_again_is_for_a_person():
+    """The platform's own restarts do not mend it; what it does from then on adds nothing to the story."""
+    starting = [instance(state=InstanceState.STARTING, guid=None)]
+    past = Past()
+    for life in range(1, 7):
+        look = seen(instances=starting, crashes=[crash(life=one, ago=30 * (7 - one)) for one in range(1, life + 1)])
+        past = after(past, plan_for(look, past))
+
+    (one,) = past.incidents
+    assert (one.state, len(one.crashes)) == (ESCALATED, 6)
+    assert one.held_reason is None
+    assert [step.text for step in one.steps if step.kind == "escalated"] == [
+        "crashed 4 times without being proven well in between"
+    ]
 
 
 def test_a_crash_of_a_worker_that_was_held_as_hung_takes_its_incident_along():

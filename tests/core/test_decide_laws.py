@@ -6,7 +6,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from celeriac.core.diagnose import diagnose
-from celeriac.core.model import IncidentState, RemedyKind, RemedyState
+from celeriac.core.incident import IncidentState, RemedyKind, RemedyState
 from core.builders import LIMITS, after, plan_for
 from core.simulation import UNDER_WAY, World
 

@@ -3,8 +3,9 @@
 import pytest
 
 from celeriac.core.diagnose import blindness, diagnose
+from celeriac.core.incident import RemedyKind
 from celeriac.core.limits import Limits
-from celeriac.core.model import Consumer, InstanceState, RemedyKind, Status, Verdict
+from celeriac.core.model import Consumer, InstanceState, Status, Verdict
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Lived
 from core.builders import (
@@ -30,6 +31,7 @@ ASK = "restart by approval"
 
 FAILS = Unknown("it does not answer", NOW)
 FETCHING = Consumer(10, fetching=True, idle_s=0.0)
+LEAVING = Consumer(4, fetching=False, idle_s=40.0, listening=False)
 CLIENT_NAME = "its broker connections carry no name (set client_name in broker_transport_options)"
 UNKNOWN_STATE = InstanceState.UNKNOWN
 
@@ -79,6 +81,12 @@ SILENCE = {
         seen(worker(silent=31), consumers=Known({"celery@other": FETCHING}, NOW), named=False),
         BLIND, True, NOTHING, CLIENT_NAME,
     ),
+    "it has spoken to the broker a moment ago": (
+        seen(worker(silent=31), consumer=Consumer(10, fetching=False, idle_s=4.9)), HEALTHY, True, NOTHING, "speaks to",
+    ),
+    "it answers a ping, and never sent a heartbeat": (
+        seen(worker(silent=31, beats=0), ping=True), HEALTHY, False, NOTHING, "answers a ping",
+    ),
     "it never sent a heartbeat": (
         seen(worker(silent=31, beats=0)), HUNG, True, ASK, "",
     ),
@@ -123,6 +131,9 @@ GAP = {
     "not heard since the gap, 40 s ago": (seen(worker(silent=60), heard=stream(flowing=40)), HUNG, True, RESTART, ""),
     "silence counts from the gap's end": (
         seen(worker(silent=600), heard=stream(flowing=40), pool="solo"), BUSY, True, NOTHING, "",
+    ),
+    "silent since before the gap, and no connection is left": (
+        seen(worker(silent=60), heard=stream(flowing=50), consumer=None), HUNG, True, ASK, "",
     ),
     "heard since the gap": (seen(worker(silent=5), heard=stream(flowing=20)), HEALTHY, False, NOTHING, ""),
     "heard since the gap, then suspect": (
@@ -174,6 +185,9 @@ PLATFORM = {
     "its state is unknown": (
         seen(instances=in_state(UNKNOWN_STATE)), BLIND, False, NOTHING, "does not know the state of this index",
     ),
+    "it runs, and the platform is too old to name its guid": (
+        seen(instances=[instance(guid=None)]), BLIND, False, NOTHING, "gives no instance guid",
+    ),
     "it runs for 180 s and was not heard": (seen(instances=[instance(uptime=180)]), STARTING, False, NOTHING, ""),
     "it runs for 181 s and was not heard": (
         seen(instances=[instance(uptime=181)]), HUNG, False, ALERT, "never joined: no event since its start",
@@ -204,6 +218,12 @@ GOODBYES = {
     ),
     "it drains, unmapped, for longer": (
         unmapped(said_goodbye(1801), consumers=FAILS), STOPPED, False, NOTHING, "whether the process is gone",
+    ),
+    "it ended its own subscriptions": (
+        seen(worker(silent=31), consumer=LEAVING), DRAINING, False, NOTHING, "a warm shutdown began unheard",
+    ),
+    "it ended its own subscriptions long ago": (
+        seen(worker(silent=1801), consumer=LEAVING), HUNG, False, ASK, "still draining after 1801 s",
     ),
     "it was back after the goodbye": (
         seen(worker(goodbye=(1, NOW - 20), offline_at=NOW - 20)), HEALTHY, False, NOTHING, "",
@@ -367,7 +387,14 @@ def test_a_stopped_worker_that_nothing_maps_is_forgotten_after_an_hour():
     assert diagnose(unmapped(said_goodbye(3601), consumer=None), LIMITS) == ()
 
 
-def test_a_crashed_worker_that_nothing_maps_is_not_forgotten():
+def test_a_stranger_beside_a_platform_is_forgotten():
+    """A silent node that the platform does not map has lived and died between two looks."""
+    look = seen(worker(node="w@elsewhere", silent=3601), instances=[])
+
+    assert diagnose(look, LIMITS) == ()
+
+
+def test_a_crashed_worker_where_no_platform_is_is_not_forgotten():
     """Only a goodbye lets it go."""
     assert diagnose(unmapped(worker(silent=4000), consumer=None), LIMITS)[0].verdict is CRASHED
 

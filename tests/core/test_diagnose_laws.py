@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from celeriac.core.diagnose import blindness, diagnose
-from celeriac.core.model import App, Consumer, Instance, InstanceState, Pool, Process, RemedyKind, Verdict
+from celeriac.core.incident import RemedyKind
+from celeriac.core.model import App, Consumer, Instance, InstanceState, Pool, Process, Verdict
 from celeriac.core.places import MISSING, sites
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Lived, Seen, Stream
@@ -94,7 +95,7 @@ def looks(draw, streams=ANY_STREAM) -> Seen:
     lives = draw(st.lists(INCARNATIONS, min_size=1, max_size=4, unique_by=lambda one: one.key))
     nodes = sorted({one.node for one in lives})
     some = st.lists(st.sampled_from(nodes), unique=True)
-    consumer = st.builds(Consumer, connections=st.just(4), fetching=st.booleans(), idle_s=AGES)
+    consumer = st.builds(Consumer, connections=st.just(4), fetching=st.booleans(), idle_s=AGES, listening=st.booleans())
     pools = st.builds(
         Pool, kind=st.sampled_from(["prefork", "solo", "threads"]), queues=st.just(("celery",)), named=st.booleans()
     )
@@ -178,7 +179,8 @@ def test_only_a_beating_prefork_worker_is_restarted_without_asking(look):
     for one in restarts(look):
         life = one.site.incarnation
         pool = look.pools.get(life.key)
-        asks = pool is None or pool.kind != "prefork" or life.beats == 0 or life.offline
+        unheard = life.last_seen_at < look.stream.value.flowing_since and life.node not in look.consumers.value
+        asks = pool is None or pool.kind != "prefork" or life.beats == 0 or life.offline or unheard
         assert bool(one.approval) == asks
 
 

@@ -4,8 +4,9 @@ import pytest
 
 from celeriac.core.diagnose import diagnose
 from celeriac.core.guard import Ledger, guard
+from celeriac.core.incident import HeldReason, RemedyState
 from celeriac.core.limits import Policy
-from celeriac.core.model import HeldReason, InstanceState, Mode, Place, RemedyState
+from celeriac.core.model import InstanceState, Mode, Place
 from celeriac.core.snapshot import Lived
 from core.builders import (
     APP,
@@ -143,6 +144,21 @@ def test_what_was_never_done_cools_nothing(state):
 def test_another_workers_restart_cools_only_that_one():
     """The cool-down is of the place."""
     assert reason(cluster(35, calm=2), remedy(1, state=RemedyState.VERIFIED)) is None
+
+
+def test_a_neighbours_restart_cools_the_whole_container():
+    """A restart stops every node of the index."""
+    beside = remedy(state=RemedyState.VERIFIED, place=place(0, node="w2@x"))
+
+    assert reason(cluster(35), beside) is HeldReason.COOLDOWN
+
+
+def test_an_instance_that_is_being_restarted_is_not_restarted_besides():
+    """Its own restart is under way, under another place's name."""
+    moved = remedy(state=RemedyState.ACTED, place=place(7), ago=5)
+    hold = hold_on(cluster(35, calm=29), moved)
+
+    assert (hold.reason, hold.text) == (HeldReason.BUDGET, "a restart of its container is already under way")
 
 
 def test_a_persons_restart_cools_down_too():

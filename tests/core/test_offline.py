@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from celeriac.core import offline
-from celeriac.core.decide import Past
+from celeriac.core.desk import Past
+from celeriac.core.incident import HeldReason
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import HeldReason, Mode
+from celeriac.core.model import Mode
 from celeriac.core.offline import Moment
 from celeriac.core.readings import Unknown
 from celeriac.core.snapshot import Lived, Waiting

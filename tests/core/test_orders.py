@@ -2,9 +2,10 @@
 
 import pytest
 
-from celeriac.core.decide import Past
+from celeriac.core.desk import Past
+from celeriac.core.incident import HeldReason, IncidentState, RemedyKind, RemedyState
 from celeriac.core.limits import Policy
-from celeriac.core.model import HeldReason, IncidentState, InstanceState, Mode, RemedyKind, RemedyState
+from celeriac.core.model import InstanceState, Mode
 from celeriac.core.readings import Known, Unknown
 from core.builders import (
     APP,
@@ -201,6 +202,18 @@ def test_of_two_approvals_one_is_obeyed():
     later = plan_for(seen(FROZEN), after(past, plan), APPROVE)
     assert later.acts == ()
     assert [one.state for one in later.remedies if one.id == "second"] == [RemedyState.LAPSED]
+
+
+def test_an_order_waits_while_its_container_is_being_restarted():
+    """Its neighbour was ordered a moment ago: the same container stops only once."""
+    first, second = f"w1@{guid()}", f"w2@{guid()}"
+    shared = seen(worker(node=first, silent=35), worker(node=second, pid=8), instances=[instance()])
+    under_way = remedy(place=but(HELD.place, node=first), node=first, actor="ana", ago=5)
+    asked = order(place=but(HELD.place, node=second), node=second, pid=8, incident=None)
+
+    plan = obeyed(shared, incidents=(), approval=asked, made=(under_way,))
+
+    assert lapse(plan) == (RemedyState.LAPSED, "a restart of its container is already under way")
 
 
 def test_an_order_without_a_process_id_is_bound_to_the_instance_alone():

@@ -2,9 +2,10 @@
 
 import pytest
 
-from celeriac.core.decide import Past
+from celeriac.core.desk import Past
 from celeriac.core.diagnose import diagnose
-from celeriac.core.model import IncidentState, InstanceState, RemedyState
+from celeriac.core.incident import IncidentState, RemedyState
+from celeriac.core.model import InstanceState
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Lived, Waiting
 from celeriac.core.verify import prove
@@ -106,6 +107,21 @@ def test_without_each_proof_it_waits_on(look, proof, text):
     assert (told.state, made) == (IncidentState.VERIFYING, None)
 
 
+def test_a_worker_without_heartbeats_is_proven_by_three_pings():
+    """One look after the other it answers; a single miss, and they count anew."""
+    mute = worker(life=2, born=30, beats=0, last_heartbeat_at=None)
+    one = RESTARTED
+    for number in (1, 2):
+        one, _ = outcome(back(life=mute), one)
+        assert (one.state, one.pongs) == (IncidentState.VERIFYING, number)
+    missed, _ = outcome(back(life=mute, pings={}), one)
+    assert missed.pongs == 0
+
+    done, made = outcome(back(life=mute), one)
+    assert (done.state, made.state) == (IncidentState.RESOLVED, RemedyState.VERIFIED)
+    assert "3 pings answered by" in done.steps[-1].text
+
+
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
@@ -168,6 +184,13 @@ def test_the_clock_stands_while_the_platform_waits_or_nothing_is_heard(look):
     told, made = outcome(look, but(RESTARTED, deadline_at=NOW - 5))
 
     assert (told.state, told.deadline_at, made) == (IncidentState.VERIFYING, NOW + 180, None)
+
+
+def test_the_platforms_back_off_is_not_for_ever():
+    """It waits sixteen minutes at most: an index that stays CRASHED for longer has been given up."""
+    look = seen(instances=[instance(state=InstanceState.CRASHED, uptime=1021)])
+
+    assert outcome(look, but(RESTARTED, deadline_at=NOW - 5))[0].state is IncidentState.ESCALATED
 
 
 def test_an_incident_without_a_deadline_waits():

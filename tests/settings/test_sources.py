@@ -107,6 +107,14 @@ def test_a_variable_names_a_table_by_its_name(settings):
     assert found.cluster[0].broker.get_secret_value() == "rediss://elsewhere:6380/1"
 
 
+@pytest.mark.parametrize("query", ["", "/0", "/1?ssl_cert_reqs=none", "?ssl_cert_reqs=required&ssl_ca_certs=/ca.pem"])
+def test_a_broker_is_written_as_the_workers_have_it(settings, query):
+    """The number of the database and what Celery knows of TLS may stand in the URL."""
+    broker = settings(BARE.replace("redis://broker", f"rediss://broker{query}")).cluster[0].broker
+
+    assert broker.get_secret_value() == f"rediss://broker{query}"
+
+
 def test_a_section_that_the_file_leaves_out_can_be_set(settings):
     """A variable makes the table that it needs."""
     assert settings(BARE, {"CELERIAC_HEAL__COOLDOWN": "60", "CELERIAC_STORE": "/data"}).heal.cooldown == 60
@@ -140,6 +148,13 @@ MISTAKES = {
     "broker": (FILE.replace("redis://", "amqp://"), "The setting cluster.orders.broker: is not a URL that can be used"),
     "broker without host": (BARE.replace("redis://broker", "redis://"), "it looks like redis://host:6379/0."),
     "broker port": (BARE.replace("broker\"\n", "broker:hunter2\"\n"), "The setting cluster.orders.broker: "),
+    "broker path": (BARE.replace("redis://broker", "redis://broker/name"), "broker: must end with the number of a database"),
+    "broker option": (
+        BARE.replace("redis://broker", "redis://broker/0?socket_timeout=5"), "broker: has the option socket_timeout, which",
+    ),
+    "broker certificate": (
+        BARE.replace("redis://broker", "rediss://broker/0?ssl_cert_reqs=maybe"), "broker: has an ssl_cert_reqs that is not none, optional or required",
+    ),
     "api": (FILE.replace("https://api", "ftp://api"), "The setting platform.our-cf.api: is not a URL that can be used here"),
     "no login": (FILE.replace("username", "client_id"), "The setting platform.our-cf: give either username and password,"),
     "half a login": (FILE.replace('username = "robot"\n', ""), "The setting platform.our-cf: give either username and"),

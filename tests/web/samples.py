@@ -7,23 +7,8 @@ from dataclasses import dataclass, field
 from celeriac.app.commands import Commands
 from celeriac.app.queries import Queries
 from celeriac.core.case import Finding
-from celeriac.core.model import (
-    App,
-    HeldReason,
-    Incarnation,
-    Incident,
-    IncidentState,
-    Instance,
-    InstanceState,
-    Place,
-    Pool,
-    Process,
-    Remedy,
-    RemedyKind,
-    RemedyState,
-    Step,
-    Verdict,
-)
+from celeriac.core.incident import HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState, Step
+from celeriac.core.model import App, Incarnation, Instance, InstanceState, Place, Pool, Process, Verdict
 from celeriac.core.places import Site
 from celeriac.core.readings import Evidence
 from celeriac.core.snapshot import Stream

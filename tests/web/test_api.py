@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from celeriac.core.errors import RefusedError, UnreachableError
-from celeriac.core.model import RemedyState
+from celeriac.core.incident import RemedyState
 from celeriac.web.auth import ANYBODY
 from web import samples
 

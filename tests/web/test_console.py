@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from fastapi.testclient import TestClient
 
-from celeriac.core.model import HeldReason, Verdict
+from celeriac.core.incident import HeldReason
+from celeriac.core.model import Verdict
 from celeriac.web.app import create_app
 from celeriac.web.pages import wording
 from web import samples

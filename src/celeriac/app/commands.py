@@ -7,7 +7,7 @@ from celeriac.app.queries import Queries
 from celeriac.app.shaping import approvable, remedy_view
 from celeriac.app.views import RemedyView
 from celeriac.core.errors import ConflictError, MissingError
-from celeriac.core.model import Remedy, RemedyKind, RemedyState
+from celeriac.core.incident import Remedy, RemedyKind, RemedyState
 from celeriac.ports import Journal, Requests
 
 

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from celeriac.app.gather import Gatherer
 from celeriac.core import story
 from celeriac.core.case import Finding
-from celeriac.core.decide import Past, Plan, decide, sentence
+from celeriac.core.decide import decide, sentence
+from celeriac.core.desk import Past, Plan
 from celeriac.core.diagnose import blindness, diagnose
 from celeriac.core.errors import ConflictError, MissingError, PortError, UnreachableError
 from celeriac.core.limits import Limits, Policy

@@ -16,7 +16,8 @@ from celeriac.app.views import (
     moment,
 )
 from celeriac.core.case import Finding
-from celeriac.core.model import App, HeldReason, Incarnation, Incident, Instance, Place, Pool, Remedy, RemedyKind
+from celeriac.core.incident import HeldReason, Incident, Remedy, RemedyKind
+from celeriac.core.model import App, Incarnation, Instance, Place, Pool
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
 from celeriac.ports import Board

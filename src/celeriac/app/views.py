@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from celeriac.core.model import HeldReason, IncidentState, Mode, RemedyKind, RemedyState, Status, Verdict
+from celeriac.core.incident import HeldReason, IncidentState, RemedyKind, RemedyState
+from celeriac.core.model import Mode, Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)

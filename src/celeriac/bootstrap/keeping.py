@@ -17,7 +17,7 @@ from celeriac.app.heal import REMEMBERED_S, Keeper, Rules
 from celeriac.bootstrap.platforms import platform
 from celeriac.bootstrap.process import steady_clock
 from celeriac.bootstrap.storing import cluster_named, open_store, wait_for_schema
-from celeriac.core.decide import Past
+from celeriac.core.desk import Past
 from celeriac.core.limits import Policy
 from celeriac.core.offline import Moment
 from celeriac.settings import ClusterSettings, Settings

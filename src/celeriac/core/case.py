@@ -2,11 +2,12 @@
 
 from msgspec import Struct
 
+from celeriac.core.incident import RemedyKind
 from celeriac.core.limits import Limits
-from celeriac.core.model import Consumer, Place, RemedyKind, Status, Verdict
+from celeriac.core.model import Consumer, Place, Status, Verdict
 from celeriac.core.places import Site
 from celeriac.core.readings import Evidence, Known, Unknown
-from celeriac.core.snapshot import Seen, Stream, silence
+from celeriac.core.snapshot import Seen, Stream
 
 
 class Finding(Struct, frozen=True):
@@ -103,9 +104,6 @@ class Case(Struct, frozen=True):
             and stream.flowing_since is not None
             and stream.observed_at - stream.flowing_since >= for_s
         )
-
-    def fresh(self, last_seen_at: float) -> bool:
-        return self.stream is not None and silence(last_seen_at, self.stream) < self.suspect_after
 
     def beats(self) -> bool:
         """Tell whether it sends heartbeats at all."""

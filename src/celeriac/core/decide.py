@@ -5,27 +5,16 @@ The plan is a function of what was seen and of the journal: deciding twice on th
 
 from collections.abc import Iterable
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from celeriac.core import story
 from celeriac.core.case import Finding
+from celeriac.core.desk import Desk, Past, Plan
 from celeriac.core.diagnose import blindness
-from celeriac.core.guard import MADE, RUNNING, Hold, Ledger, guard
+from celeriac.core.guard import MADE, RUNNING, Hold, guard
+from celeriac.core.incident import KEEPER, HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import (
-    KEEPER,
-    Crash,
-    HeldReason,
-    Incident,
-    IncidentState,
-    InstanceState,
-    Place,
-    Remedy,
-    RemedyKind,
-    RemedyState,
-    Verdict,
-)
+from celeriac.core.model import Crash, InstanceState, Place, Verdict
 from celeriac.core.orders import refusal
 from celeriac.core.places import MISSING
 from celeriac.core.readings import Known, Unknown
@@ -36,69 +25,9 @@ from celeriac.core.verify import verify
 _WAITING = frozenset({IncidentState.OPEN, IncidentState.HELD, IncidentState.ESCALATED})
 
 
-class Past(Struct, frozen=True):
-    """What the journal holds of a cluster: incidents open or lately over, remedies under way or lately made."""
-
-    incidents: tuple[Incident, ...] = ()
-    remedies: tuple[Remedy, ...] = ()
-
-
-class Plan(Struct, frozen=True):
-    """What changes in the journal, and the restarts to make."""
-
-    incidents: tuple[Incident, ...] = ()
-    remedies: tuple[Remedy, ...] = ()
-    acts: tuple[Act, ...] = ()
-
-
-class _Desk:
-    """The plan in the making: the open incident of each place, and what has changed."""
-
-    def __init__(self, findings: tuple[Finding, ...], past: Past) -> None:
-        self.findings = {one.place: one for one in findings}
-        self.incidents = {
-            one.place: one for one in sorted(past.incidents, key=lambda one: one.opened_at) if not one.over
-        }
-        self.remedies = {one.id: one for one in past.remedies}
-        self.ledger = Ledger(past.remedies)
-        self.over: list[Incident] = []
-        self.acts: list[Act] = []
-        self._before = (dict(self.incidents), dict(self.remedies))
-
-    @property
-    def full(self) -> bool:
-        """Tell whether this look has its act: the next one deserves a look of its own, as this one grows old."""
-        return bool(self.acts)
-
-    def act(self, act: Act | None) -> None:
-        if act is not None:
-            self.acts.append(act)
-            self.ledger.add(act.remedy)
-            self.incidents[act.incident.place] = act.incident
-            self.remedies[act.remedy.id] = act.remedy
-
-    def put(self, incident: Incident, remedy: Remedy | None = None) -> None:
-        if incident.over:
-            self.over.append(incident)
-            del self.incidents[incident.place]
-        else:
-            self.incidents[incident.place] = incident
-        if remedy is not None:
-            self.remedies[remedy.id] = remedy
-            self.ledger.add(remedy)
-
-    def plan(self) -> Plan:
-        incidents, remedies = self._before
-        return Plan(
-            (*self.over, *(one for place, one in self.incidents.items() if incidents.get(place) != one)),
-            tuple(one for key, one in self.remedies.items() if remedies.get(key) != one),
-            tuple(self.acts),
-        )
-
-
 def decide(findings: tuple[Finding, ...], seen: Seen, past: Past, policy: Policy, limits: Limits) -> Plan:
     """Return what to journal and what to do, for one cluster at one moment."""
-    desk = _Desk(findings, past)
+    desk = Desk(findings, past)
     for crash in _news(seen, past, limits):
         _hear_of_crash(desk, crash, seen, limits)
     for incident in list(desk.incidents.values()):
@@ -124,14 +53,14 @@ def _news(seen: Seen, past: Past, limits: Limits) -> Iterable[Crash]:
             yield crash
 
 
-def _hear_of_crash(desk: _Desk, crash: Crash, seen: Seen, limits: Limits) -> None:
+def _hear_of_crash(desk: Desk, crash: Crash, seen: Seen, limits: Limits) -> None:
     place = Place(seen.cluster, crash.platform, crash.app, crash.process, crash.index)
     finding = desk.findings.get(place)
     if finding is not None and finding.verdict is not Verdict.STOPPED:
         desk.put(story.crashed(crash, finding, desk.incidents.get(place), seen.at, limits))
 
 
-def _go_on(desk: _Desk, incident: Incident, seen: Seen, policy: Policy, limits: Limits) -> None:
+def _go_on(desk: Desk, incident: Incident, seen: Seen, policy: Policy, limits: Limits) -> None:
     """Move one open incident by what is seen of its place now."""
     finding = desk.findings.get(incident.place)
     remedy = desk.remedies.get(incident.remedy_id or "")
@@ -168,7 +97,7 @@ def _let_go(remedy: Remedy | None, now: float, why: str) -> Remedy | None:
     return replace(remedy, state=RemedyState.UNVERIFIED, ended_at=now, note=why)
 
 
-def _pick_up(desk: _Desk, incident: Incident, remedy: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
+def _pick_up(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
     """An intent without a clear answer: done if the guid is gone; else it is repeated, ended, or waits on."""
     finding = desk.findings.get(incident.place)
     instance = finding.site.instance if finding and finding.site else None
@@ -184,7 +113,7 @@ def _pick_up(desk: _Desk, incident: Incident, remedy: Remedy, seen: Seen, policy
         _repeat(desk, act, finding, seen, policy, limits)
 
 
-def _repeat(desk: _Desk, act: Act, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:
+def _repeat(desk: Desk, act: Act, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:
     """The same guid is still there: the same restart again under the same id, as long as all that led to it stands."""
     remedy = act.remedy
     hold = None
@@ -206,7 +135,7 @@ def _repeat(desk: _Desk, act: Act, finding: Finding, seen: Seen, policy: Policy,
     desk.put(over.incident, over.remedy)
 
 
-def _maybe_recovered(desk: _Desk, incident: Incident, finding: Finding | None, seen: Seen, limits: Limits) -> None:
+def _maybe_recovered(desk: Desk, incident: Incident, finding: Finding | None, seen: Seen, limits: Limits) -> None:
     """A held or escalated incident ends when its worker has been well for a while without us."""
     if finding is None or not finding.well:
         if incident.healthy_since is not None:
@@ -221,7 +150,7 @@ def _maybe_recovered(desk: _Desk, incident: Incident, finding: Finding | None, s
         desk.put(story.resolved(incident, seen.at, f"recovered alone: well for {limits.recovered_s:.0f} s"))
 
 
-def _obey(desk: _Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
+def _obey(desk: Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
     """A person's order passes mode, quorum, budget and cool-down, and nothing else."""
     if desk.full:
         return  # it is heard with the next look
@@ -240,7 +169,7 @@ def _obey(desk: _Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits
     desk.act(story.intended(incident, finding, seen.at, 0, order, limits))
 
 
-def _judge(desk: _Desk, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:
+def _judge(desk: Desk, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:
     """Open an incident for what is wrong, and act on it or hold it."""
     incident = desk.incidents.get(finding.place)
     if finding.remedy is RemedyKind.NONE:
@@ -257,7 +186,7 @@ def _judge(desk: _Desk, finding: Finding, seen: Seen, policy: Policy, limits: Li
     _act_or_hold(desk, incident, finding, seen, policy, limits)
 
 
-def _act_or_hold(desk: _Desk, incident: Incident, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:
+def _act_or_hold(desk: Desk, incident: Incident, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:
     incident = replace(
         incident,
         verdict=finding.verdict,
@@ -280,7 +209,7 @@ def _act_or_hold(desk: _Desk, incident: Incident, finding: Finding, seen: Seen, 
         desk.act(story.intended(incident, finding, seen.at, attempt, None, limits))
 
 
-def _crashed_without_event(desk: _Desk, finding: Finding, seen: Seen, limits: Limits) -> None:
+def _crashed_without_event(desk: Desk, finding: Finding, seen: Seen, limits: Limits) -> None:
     """The index is CRASHED and the platform's events are silent about it: its state is proof enough."""
     instance = finding.site.instance if finding.site else None
     if instance is None or instance.state is not InstanceState.CRASHED:

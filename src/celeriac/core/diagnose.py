@@ -8,8 +8,9 @@ under them were measured on real workers (docs/explanation/the-cycle.md).
 from collections.abc import Callable
 
 from celeriac.core.case import Case, Finding
+from celeriac.core.incident import RemedyKind
 from celeriac.core.limits import Limits
-from celeriac.core.model import InstanceState, RemedyKind, Verdict
+from celeriac.core.model import InstanceState, Verdict
 from celeriac.core.places import Site, sites
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Seen, Stream, silence

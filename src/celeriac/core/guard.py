@@ -3,8 +3,9 @@
 from msgspec import Struct
 
 from celeriac.core.case import Finding
+from celeriac.core.incident import HeldReason, Remedy, RemedyKind, RemedyState
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import HeldReason, Mode, Place, Remedy, RemedyKind, RemedyState, Verdict
+from celeriac.core.model import Mode, Place, Verdict
 
 MADE = frozenset({RemedyState.INTENDED, RemedyState.ACTED, RemedyState.VERIFIED, RemedyState.UNVERIFIED})
 RUNNING = frozenset({RemedyState.INTENDED, RemedyState.ACTED})

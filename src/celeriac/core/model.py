@@ -1,11 +1,10 @@
-"""The words of the domain as types: places, incarnations, instances, incidents, remedies, and their closed lists of names."""
+"""The words of the domain as types: places, incarnations, instances, apps, crashes, and the names of what they can be."""
 
 from enum import StrEnum
 
 from msgspec import Struct
 
 from celeriac.core.ids import opaque
-from celeriac.core.readings import Evidence
 
 
 class Verdict(StrEnum):
@@ -28,60 +27,12 @@ class Status(StrEnum):
     OFFLINE = "OFFLINE"
 
 
-class RemedyKind(StrEnum):
-    """What can be done for a worker, weakest first."""
-
-    NONE = "none"
-    ALERT = "alert"
-    RESTART_INSTANCE = "restart_instance"
-
-
-class RemedyState(StrEnum):
-    """How far a remedy is; only `intended` may or may not have reached the platform."""
-
-    REQUESTED = "requested"
-    INTENDED = "intended"
-    ACTED = "acted"
-    VERIFIED = "verified"
-    UNVERIFIED = "unverified"
-    LAPSED = "lapsed"
-    REFUSED = "refused"
-
-
-class IncidentState(StrEnum):
-    """Where an incident stands; `held` always has a reason."""
-
-    OPEN = "open"
-    HELD = "held"
-    REMEDYING = "remedying"
-    VERIFYING = "verifying"
-    RESOLVED = "resolved"
-    ESCALATED = "escalated"
-    CLOSED = "closed"
-
-
-class HeldReason(StrEnum):
-    """Why a remedy waits."""
-
-    MODE = "mode"
-    BUDGET = "budget"
-    COOLDOWN = "cooldown"
-    QUORUM = "quorum"
-    BROKER_OUTAGE = "broker_outage"
-    STALE = "stale"
-    PAUSED = "paused"
-    UNMAPPED = "unmapped"
-
-
 class Mode(StrEnum):
     """How much the keeper may do by itself."""
 
     OBSERVE = "observe"
     APPROVE = "approve"
     AUTO = "auto"
-
-
-OVER = frozenset({IncidentState.RESOLVED, IncidentState.CLOSED})
 
 
 class Place(Struct, frozen=True):
@@ -245,67 +196,3 @@ class Crash(Struct, frozen=True):
     def clean_exit(self) -> bool:
         """Tell whether the process ended with status 0, which Diego reports as a crash too."""
         return "Codependent step exited" in self.text or "status 0" in self.text
-
-
-class Step(Struct, frozen=True):
-    """One line of an incident's story."""
-
-    at: float
-    kind: str
-    text: str
-
-
-class Remedy(Struct, frozen=True):
-    """One intended or requested act on one place, bound to the instance and incarnation that it was decided for."""
-
-    id: str
-    cluster: str
-    place: Place
-    kind: RemedyKind
-    state: RemedyState
-    asked_at: float
-    actor: str
-    incident: str | None = None
-    guid: str | None = None
-    node: str | None = None
-    pid: int | None = None
-    acted_at: float | None = None
-    attempts: int = 0
-    ended_at: float | None = None
-    note: str | None = None
-
-    @property
-    def by_person(self) -> bool:
-        return self.actor != KEEPER
-
-
-KEEPER = "keeper"
-
-
-class Incident(Struct, frozen=True):
-    """One worker's story from the first proof to the last."""
-
-    id: str
-    cluster: str
-    place: Place
-    verdict: Verdict
-    state: IncidentState
-    opened_at: float
-    updated_at: float
-    evidence: tuple[Evidence, ...] = ()
-    steps: tuple[Step, ...] = ()
-    held_reason: HeldReason | None = None
-    resolved_at: float | None = None
-    remedy: RemedyKind = RemedyKind.NONE
-    remedy_id: str | None = None
-    crashes: tuple[str, ...] = ()
-    guid: str | None = None
-    node: str | None = None
-    pid: int | None = None
-    deadline_at: float | None = None
-    healthy_since: float | None = None
-    pongs: int = 0
-
-    @property
-    def over(self) -> bool:
-        return self.state in OVER

@@ -2,8 +2,9 @@
 
 from celeriac.core.case import Finding
 from celeriac.core.diagnose import blindness
+from celeriac.core.incident import Incident, IncidentState, Remedy, RemedyKind
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import Incident, IncidentState, Remedy, RemedyKind, Verdict
+from celeriac.core.model import Verdict
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Seen
 

@@ -48,8 +48,9 @@ def _mapped(seen: Seen, by_host: dict[str, list[Incarnation]]) -> list[Site]:
     if not isinstance(seen.platform, Known):
         return _remembered(seen, by_host, None)
     # An app that has gone from sight may be gone, or we may have lost our role: its workers are not forgotten.
-    found = _remembered(seen, by_host, {app.name for app in seen.platform.value if app.state == MISSING})
-    for app in seen.platform.value:
+    missing = {app.name for app in seen.platform.value if app.state == MISSING}
+    found = _remembered(seen, by_host, missing)
+    for app in (one for one in seen.platform.value if one.name not in missing):
         for instance in app.instances:
             place = instance.place(seen.cluster)
             found += _in_container(place, app, instance, by_host.get(instance.guid or "", []))

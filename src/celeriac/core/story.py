@@ -8,21 +8,9 @@ from msgspec.structs import replace
 
 from celeriac.core.case import Finding
 from celeriac.core.ids import opaque
+from celeriac.core.incident import KEEPER, HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState, Step
 from celeriac.core.limits import Limits
-from celeriac.core.model import (
-    KEEPER,
-    Crash,
-    HeldReason,
-    Incident,
-    IncidentState,
-    Instance,
-    Process,
-    Remedy,
-    RemedyKind,
-    RemedyState,
-    Step,
-    Verdict,
-)
+from celeriac.core.model import Crash, Instance, Process, Verdict
 from celeriac.core.readings import Evidence
 
 

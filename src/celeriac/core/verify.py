@@ -5,15 +5,9 @@ from msgspec.structs import replace
 
 from celeriac.core import story
 from celeriac.core.case import Finding
+from celeriac.core.incident import Incident, IncidentState, Remedy, RemedyState
 from celeriac.core.limits import Limits
-from celeriac.core.model import (
-    Incident,
-    IncidentState,
-    InstanceState,
-    Remedy,
-    RemedyState,
-    Verdict,
-)
+from celeriac.core.model import InstanceState, Verdict
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Seen
 

@@ -10,7 +10,8 @@ from celeriac.adapters.sql import schema
 from celeriac.adapters.sql.database import Database, insert, upsert
 from celeriac.adapters.sql.schema import micros
 from celeriac.core.errors import ConflictError
-from celeriac.core.model import OVER, Incident, Pool, Remedy, RemedyState
+from celeriac.core.incident import OVER, Incident, Remedy, RemedyState
+from celeriac.core.model import Pool
 from celeriac.core.snapshot import Lived
 from celeriac.ports import Board, Book, Changes, Journal, Requests
 

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from celeriac.app.queries import STALE_S, Queries
 from celeriac.app.views import RemedyView
-from celeriac.core.model import IncidentState
+from celeriac.core.incident import IncidentState
 from celeriac.web.deps import Actor, Orders, Reads
 from celeriac.web.pages.templating import render, text_of
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celeriac.app.views import IncidentView, WorkerView
-from celeriac.core.model import HeldReason
+from celeriac.core.incident import HeldReason
 
 # (tone, icon): tones are colours of `tokens.css`, icons are symbols of `icons.html`. Green means: alive now.
 LOOKS: dict[str, tuple[str, str]] = {
