@@ -274,6 +274,21 @@ def test_a_platform_that_fails_is_unknown_with_its_reason(cluster, clock):
     assert cluster.gatherer.lived == ()
 
 
+def test_events_that_cannot_be_read_leave_the_apps_known(cluster, clock):
+    """A role may see the apps and not their events: only the crashes are unknown then."""
+
+    def refuse(since):
+        message = "403: not authorized"
+        raise RefusedError(message)
+
+    cluster.platform.crashes = refuse
+    look = cluster.looked(alive(clock))
+
+    assert isinstance(look.platform, Known)
+    assert look.crashes.why == "403: not authorized"
+    assert len(cluster.gatherer.lived) == 4
+
+
 def test_a_control_that_fails_makes_each_ping_unknown(cluster, clock):
     """No answer because nobody could be asked is no proof."""
     cluster.control.away = "remote control: Connection refused"

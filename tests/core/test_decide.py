@@ -177,6 +177,16 @@ def test_what_was_held_by_the_quorum_waits_for_a_person():
     )
 
 
+def test_a_moment_of_blindness_does_not_undo_the_quorum():
+    """The broker stumbles once more while many wait: what it says of them then does not free them."""
+    many = (FROZEN, worker(1, silent=35))
+    past = after(Past(), plan_for(seen(*many)))
+    past = after(past, plan_for(seen(*many, heard=stream(echo=9)), past))
+    assert {one.held_reason for one in past.incidents} == {HeldReason.BROKER_OUTAGE}
+
+    assert plan_for(seen(FROZEN, worker(1)), past).acts == ()
+
+
 def test_another_reason_is_told():
     """Whoever waits for an approval learns that all is paused now."""
     held = plan_for(seen(FROZEN), policy=Policy(mode=Mode.APPROVE))

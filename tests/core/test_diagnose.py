@@ -225,6 +225,9 @@ GOODBYES = {
     "it ended its own subscriptions long ago": (
         seen(worker(silent=1801), consumer=LEAVING), HUNG, False, ASK, "still draining after 1801 s",
     ),
+    "it ended its own subscriptions long ago, unmapped": (
+        unmapped(worker(silent=1801), consumer=LEAVING), HUNG, False, ALERT, "no platform instance is known",
+    ),
     "it was back after the goodbye": (
         seen(worker(goodbye=(1, NOW - 20), offline_at=NOW - 20)), HEALTHY, False, NOTHING, "",
     ),

@@ -62,9 +62,14 @@ def _consumer(group: list[dict[str, Any]]) -> Consumer:
     return Consumer(
         connections=len(group),
         fetching=blocked or lately,
-        idle_s=min(float(one["idle"]) for one in group),
-        listening=any("P" in one.get("flags", "") for one in group),
+        # What Redis sends to a subscriber counts as life of that connection, so only the others tell of the worker.
+        idle_s=min(float(one["idle"]) for one in ([one for one in group if not _subscribes(one)] or group)),
+        listening=any(map(_subscribes, group)),
     )
+
+
+def _subscribes(client: dict[str, Any]) -> bool:
+    return "P" in client.get("flags", "")
 
 
 @contextlib.contextmanager

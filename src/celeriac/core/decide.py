@@ -197,7 +197,7 @@ def _act_or_hold(desk: Desk, incident: Incident, finding: Finding, seen: Seen, p
         pid=finding.pid,
     )
     hold = guard(finding, tuple(desk.findings.values()), desk.ledger, policy, limits, seen.at)
-    if hold is None and incident.held_reason is HeldReason.QUORUM:
+    if hold is None and story.was_held(incident, HeldReason.QUORUM):
         # That fewer are silent by now does not tell what had silenced them all.
         hold = Hold(HeldReason.QUORUM, "it fell silent together with others: restarts only by approval")
     if hold is not None:

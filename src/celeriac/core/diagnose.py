@@ -16,6 +16,7 @@ from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Seen, Stream, silence
 
 PREFORK = "prefork"
+_UNMAPPED = "no platform instance is known for this node"
 
 Rule = Callable[[Case], Finding | None]
 
@@ -99,6 +100,8 @@ def _draining(case: Case) -> Finding | None:
 
 def _drained_too_long(case: Case, for_s: float) -> Finding:
     late = f"still draining after {for_s:.0f} s"
+    if case.site.instance is None:
+        return case.finding(Verdict.HUNG, late, _UNMAPPED, remedy=RemedyKind.ALERT)
     if case.site.neighbours:
         return case.finding(Verdict.HUNG, late, _shares(case), remedy=RemedyKind.ALERT)
     return case.finding(
@@ -178,7 +181,7 @@ def _dead_unmapped(case: Case) -> Finding | None:
     if case.site.instance is not None:
         return None
     verdict = Verdict.CRASHED if case.gone_from_broker() else Verdict.HUNG
-    return case.finding(verdict, "no platform instance is known for this node", remedy=RemedyKind.ALERT)
+    return case.finding(verdict, _UNMAPPED, remedy=RemedyKind.ALERT)
 
 
 def _hung(case: Case) -> Finding:

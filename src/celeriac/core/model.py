@@ -122,7 +122,7 @@ class Pool(Struct, frozen=True):
 class Consumer(Struct, frozen=True):
     """A worker's connections as the broker sees them.
 
-    `fetching` is a blocking BRPOP now or a moment ago, `idle_s` the time since any command of any of them, and `listening`
+    `fetching` is a blocking BRPOP now or a moment ago, `idle_s` the time since any command of theirs, and `listening`
     tells that it still subscribes to remote control and events: a warm shutdown ends that first, a freeze does not.
     """
 

@@ -91,6 +91,11 @@ def held(incident: Incident, reason: HeldReason, text: str, now: float) -> Incid
     return told(incident, now, "held", text, state=IncidentState.HELD, held_reason=reason)
 
 
+def was_held(incident: Incident, reason: HeldReason) -> bool:
+    """Tell whether it was ever held for this reason: a later one, as a moment of blindness, does not undo it."""
+    return any(step.kind == "held" and step.text.startswith(f"{reason}: ") for step in incident.steps)
+
+
 def intended(
     incident: Incident, finding: Finding, now: float, attempt: int, order: Remedy | None, limits: Limits
 ) -> Act | None:
