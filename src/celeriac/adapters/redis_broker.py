@@ -28,8 +28,10 @@ class RedisBroker:
     """`Broker` on Redis; `timeout` (seconds) bounds each command."""
 
     def __init__(self, url: str, *, timeout: float = 3.0) -> None:
+        # Celery's own spelling of this option (CERT_REQUIRED) is none of redis-py's.
+        plain = re.sub(r"(?<=ssl_cert_reqs=)CERT_(\w+)", lambda found: found[1].lower(), url)
         self._client = redis.Redis.from_url(
-            url, socket_timeout=timeout, socket_connect_timeout=timeout, client_name="celeriac-keeper"
+            plain, socket_timeout=timeout, socket_connect_timeout=timeout, client_name="celeriac-keeper"
         )
 
     def consumers(self) -> dict[str, Consumer]:

@@ -131,8 +131,8 @@ class HealSettings(Section):
         default=5, ge=0, description="Restarts per cluster and hour that the keeper makes by itself."
     )
     quorum_share: float = Field(default=0.3, gt=0, le=1, description="Share of workers that may fall silent together.")
-    lease: Seconds = Field(
-        default=10.0, description="Seconds after which another keeper takes over from one that is gone."
+    lease: float = Field(
+        gt=0, le=600, default=10.0, description="Seconds after which another keeper takes over from one that is gone."
     )
 
     def limits(self) -> Limits:
@@ -216,7 +216,11 @@ def _checked_redis(url: str) -> str:
     if unknown := set(options) - REDIS_OPTIONS:
         msg = f"has the option {min(unknown)}, which is not known here; there are: {', '.join(sorted(REDIS_OPTIONS))}"
         raise ValueError(msg)
-    if options.get("ssl_cert_reqs", ["required"])[0] not in {"none", "optional", "required"}:
+    if options.get("ssl_cert_reqs", ["required"])[0].removeprefix("CERT_").lower() not in {
+        "none",
+        "optional",
+        "required",
+    }:
         msg = "has an ssl_cert_reqs that is not none, optional or required"
         raise ValueError(msg)
     return url

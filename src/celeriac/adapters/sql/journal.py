@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 KEEPER_LEASE = "keeper"
 OPEN_REMEDIES = (RemedyState.REQUESTED, RemedyState.INTENDED, RemedyState.ACTED)
+LONGEST_LEASE_S = 900.0
 KEPT_S = 7 * 86400.0
 """How long earlier guids and pools are remembered."""
 
@@ -39,7 +40,7 @@ class SqlJournal:
                 set_={"holder": take.excluded.holder, "expires_at": take.excluded.expires_at},
                 # One that ends later than any could is of a clock that was ahead: it protects nobody.
                 where=sa.or_(
-                    row.holder == holder, row.expires_at <= micros(now), row.expires_at > micros(now + 2 * ttl)
+                    row.holder == holder, row.expires_at <= micros(now), row.expires_at > micros(now + LONGEST_LEASE_S)
                 ),
             )
             return connection.execute(take).rowcount == 1
