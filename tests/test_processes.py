@@ -1,6 +1,7 @@
 """Children die with their parent, say how they ended, and are kept running by a supervisor."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -243,6 +244,30 @@ def test_one_childs_failures_leave_the_others_alone():
 
     assert len(steady) == 1
     assert {name for name, _, _ in ended} == {"bad"}
+
+
+def test_a_child_that_cannot_be_started_is_tried_again_after_a_growing_pause(monkeypatch):
+    """No process is left in the system for a while: that ends neither the supervisor nor another child."""
+    monkeypatch.setattr(processes, "backoff", lambda failures: 0.01 * failures)
+    steady, late, ended, tries = [], [], [], iter(range(3))
+
+    def start_steady() -> Child:
+        steady.append(spawn(FOREVER))
+        return steady[-1]
+
+    def start_late() -> Child:
+        for _ in tries:
+            raise BlockingIOError(errno.EAGAIN, "no process is left")
+        late.append(spawn(FOREVER))
+        return late[-1]
+
+    starts = {"late": start_late, "steady": start_steady}
+    with supervised(Supervisor(starts, on_exit=lambda *told: ended.append(told))):
+        wait_until(lambda: late and steady, 20, "both run", dump=lambda: ended)
+        assert [late[0].poll(), steady[0].poll()] == [None, None]
+
+    assert ended == [("late", errno.EAGAIN, 0.01), ("late", errno.EAGAIN, 0.02), ("late", errno.EAGAIN, 0.03)]
+    assert [child.poll() for child in (*late, *steady)] == [-signal.SIGTERM] * 2
 
 
 def test_all_are_stopped_at_the_end():

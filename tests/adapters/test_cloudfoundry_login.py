@@ -269,6 +269,38 @@ def test_a_uaa_that_asks_to_wait_is_left_in_peace(foundation, connect, clock):
     assert session.get(APPS) == EMPTY
 
 
+def test_a_refused_login_is_not_sent_again_for_a_minute(foundation, connect, clock):
+    """UAA locks an account after a few failures: until a minute has passed the same sentence is said from memory."""
+    foundation.script(APPS, EMPTY)
+    foundation.script(TOKEN, Answer(401, {"error": "unauthorized", "error_description": "Bad credentials"}), TOKENS)
+    session, said = connect(foundation.url, ADA, monotonic=clock), set()
+
+    for wait in (0, 0.1, 30, 29.8):
+        clock.now += wait
+        with pytest.raises(RefusedError) as caught:
+            session.get(APPS)
+        said.add(str(caught.value))
+    assert said == {"Cloud Foundry refuses the login of user ada: Bad credentials; check platform.cf.password"}
+    assert len(foundation.asked(TOKEN)) == 1
+
+    clock.now += 0.2
+    assert session.get(APPS) == EMPTY
+    assert len(foundation.asked(TOKEN)) == 2
+
+
+def test_a_login_that_is_refused_again_waits_again(foundation, connect, clock):
+    """Each refusal starts its own minute."""
+    foundation.script(TOKEN, REFUSED)
+    session = connect(foundation.url, ADA, monotonic=clock)
+
+    for tries in (1, 2, 3):
+        for _ in range(3):
+            with pytest.raises(RefusedError):
+                session.log_in()
+        assert len(foundation.asked(TOKEN)) == tries
+        clock.now += 60.1
+
+
 def test_secrets_are_in_no_repr():
     """Credentials show who logs in and nothing else."""
     shown = [form(one) for one in (ADA, ROBOT) for form in (repr, str, "{!r}".format)]

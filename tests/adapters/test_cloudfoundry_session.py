@@ -315,6 +315,17 @@ def test_all_pages_of_the_emulator_are_read(launch, connect):
     assert [one["name"] for one in connect(emulator.url).pages(APPS, per_page=1, order_by="name")] == names
 
 
+def test_a_list_that_goes_in_circles_ends(foundation, connect, monkeypatch):
+    """A page whose `next` is itself is not followed for ever."""
+    monkeypatch.setattr("celeriac.adapters.cloudfoundry.session.PAGES", 5)
+    foundation.script(APPS, {"resources": [{"name": "a"}], "pagination": {"next": {"href": f"{foundation.url}{APPS}"}}})
+    seen = []
+
+    with pytest.raises(UnreachableError, match="a list of the foundation goes on after 5 pages"):
+        seen.extend(connect(foundation.url).pages(APPS))
+    assert len(foundation.asked(APPS)) <= 6
+
+
 @pytest.mark.parametrize(
     "host", ["http://elsewhere.example", "http://127.0.0.1@elsewhere.example", "//elsewhere.example"]
 )

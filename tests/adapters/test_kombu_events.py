@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -14,6 +16,7 @@ from celeriac.adapters.kombu_events import KombuEvents
 from celeriac.core.errors import UnreachableError
 from celeriac.core.events import decode
 from celeriac.core.fold import ECHO
+from celeriac.processes import running, spawn
 
 LIMIT = 0.5
 
@@ -198,6 +201,81 @@ def test_a_wrong_password_says_so(redis_server):
         assert took < 1
         assert wanted in said
         assert "secret" not in said
+
+
+CHANNEL = "/0.celeryev/x"
+HEADERS = {"content-type": "application/json", "content-encoding": "utf-8", "headers": {}}
+WHERE = {"delivery_tag": "t", "delivery_info": {"exchange": "celeryev", "routing_key": "x"}, "body_encoding": "base64"}
+NO_EVENT = {
+    "a list": "[]",
+    "null": "null",
+    "a number": "5",
+    "another table": '{"a":1}',
+    "no JSON": "{cut sh",
+    "no text": b"\xff\xfe",
+    "a null body": json.dumps({"body": None, "properties": WHERE} | HEADERS),
+    "no properties": json.dumps({"body": "", "properties": None} | HEADERS),
+    "no base64": json.dumps({"body": "x", "properties": WHERE} | HEADERS),
+    "a number for a body": json.dumps({"body": 5, "properties": WHERE} | HEADERS),
+}
+
+
+def observers(look):
+    """Return the connections that listen, by Redis's own number of each."""
+    return {one["id"] for one in look.client_list() if one["name"] == "celeriac-observer"}
+
+
+@pytest.mark.parametrize("published", NO_EVENT.values(), ids=NO_EVENT)
+def test_a_message_that_is_no_event_costs_itself_only(redis_server, listen, published):
+    """Whatever anybody publishes there is malformed or dropped; the connection stays, and the next event is read."""
+    stream, other, found = listen(redis_server.url), listen(redis_server.url), []
+    with redis.Redis(port=redis_server.port) as look:
+        before = observers(look)
+        for number in range(3):
+            assert look.publish(CHANNEL, published) == 2
+            other.send(echo(number))
+
+            def came(number=number):
+                found.extend(stream.receive(0.1))
+                return any(one.clock == number for body in found for one in decode(body)[0])
+
+            harness.wait_until(came, 5, f"event {number} came", dump=lambda: found)
+        assert observers(look) >= before
+
+    decoded = [decode(body) for body in found]
+    assert [one.clock for events, _ in decoded for one in events] == [0, 1, 2]
+    assert {malformed for events, malformed in decoded if not events} <= {1}
+    assert len(found) <= 6
+
+
+LISTENER = """
+import signal, sys
+from celeriac.adapters.kombu_events import KombuEvents
+stream = KombuEvents(sys.argv[1])
+stream.receive(0.01)
+print("listens", flush=True)
+signal.pause()
+"""
+
+
+def test_observers_that_are_killed_leave_one_binding_at_most(redis_server, listen):
+    """However many end without a goodbye, Redis remembers one queue of ours; who closes properly leaves none."""
+    with redis.Redis(port=redis_server.port) as look:
+
+        def bindings():
+            return look.smembers("_kombu.binding.celeryev")
+
+        for _ in range(3):
+            argv = [sys.executable, "-c", LISTENER, redis_server.url]
+            with running(spawn(argv, stdout=subprocess.PIPE)) as child, child.stdout as said:
+                assert said.readline() == b"listens\n"
+                child.kill()
+                child.wait(5)
+        assert len(bindings()) == 1
+        stream = listen(redis_server.url)
+        assert len(bindings()) == 1
+        stream.close()
+        assert bindings() == set()
 
 
 # With real workers

@@ -127,6 +127,8 @@ def test_a_wrong_password_is_refused(redis_server):
 def test_a_role_that_may_not_list_clients_is_refused(redis_server):
     """A restricted Redis user gets a sentence that names the command."""
     with redis.Redis(port=redis_server.port) as admin:
+        if int(admin.info("server")["redis_version"].split(".")[0]) < 7:
+            pytest.skip("before Redis 7 no subcommand could be forbidden alone")
         rights = {"commands": ["+@all", "-client|list"], "keys": ["*"], "channels": ["*"]}
         admin.acl_setuser("seer", enabled=True, passwords=["+x"], **rights)
 
@@ -212,3 +214,59 @@ def test_a_worker_whose_slots_are_full_does_not_fetch_and_answers(workers, seen)
     assert CeleryControl(workers.redis.url).ping([node]) == {node}
     left = RedisBroker(workers.redis.url).depths(["reports"])["reports"]
     assert 1 <= left <= 3
+
+
+@pytest.mark.live
+def test_a_frozen_worker_still_listens(workers, seen):
+    """SIGSTOP ends no subscription: it is not mistaken for a worker that shuts down."""
+    node, child = workers.start("still", "-c", "1")
+    until(lambda: (one := seen(node)) and one.listening, 10, "it listens", seen)
+    harness.freeze(child.pid)
+
+    until(lambda: not seen(node).fetching, 8, "it does not fetch", seen)
+    with harness.lasting(3) as over:
+        while not over():
+            assert seen(node).listening
+    os.kill(child.pid, signal.SIGCONT)
+
+
+@pytest.mark.live
+def test_a_worker_that_shuts_down_warmly_does_not_listen(workers, seen):
+    """While its last task runs it has connections, hears no events and answers no ping."""
+    node, child = workers.start("leaving", "-c", "1", queues="winding")
+    control = CeleryControl(workers.redis.url)
+    with producer(workers.redis.url) as app:
+        app.send_task("reports.render", [15], queue="winding")
+        harness.wait_until(lambda: (app.control.inspect([node]).active() or {}).get(node), 10, "the task runs")
+    assert seen(node).listening
+    child.terminate()
+
+    found = until(lambda: (one := seen(node)) and not one.listening and one, 8, "it does not listen", seen)
+    assert found.connections >= 1
+    assert control.ping([node]) == frozenset()
+    assert child.poll() is None
+    left = seen(node)
+    assert (left.connections >= 1, left.listening) == (True, False)
+
+
+@pytest.mark.live
+def test_what_others_publish_is_no_life_of_a_frozen_worker(workers, seen):
+    """Redis counts what it sends to a subscriber as that connection's life; a frozen worker's idle time grows all the same."""
+    node, child = workers.start("chilled", "-c", "1")
+    until(lambda: (one := seen(node)) and one.listening, 10, "it listens", seen)
+    harness.freeze(child.pid)
+
+    with producer(workers.redis.url) as app, redis.Redis(port=workers.redis.port) as look:
+
+        def subscribed():
+            return [one for one in look.client_list() if node in one["name"] and "P" in one["flags"]]
+
+        with app.connection_for_write() as connection, app.events.Dispatcher(connection, "other@g") as others:
+
+            def idle():
+                others.send("worker-heartbeat", freq=2.0)
+                return seen(node).idle_s >= 7
+
+            harness.wait_until(idle, 15, "it is idle", dump=look.client_list, every=0.2)
+            assert min(float(one["idle"]) for one in subscribed()) <= 2
+    os.kill(child.pid, signal.SIGCONT)

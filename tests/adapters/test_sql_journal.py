@@ -1,5 +1,8 @@
 """The keeper's memory in SQL: the lease, what a cycle commits, and what people ask."""
 
+import contextlib
+import sqlite3
+
 import pytest
 from msgspec.structs import replace
 
@@ -51,6 +54,33 @@ def test_of_processes_that_race_for_the_lease_one_wins(store, directory):
         pass
 
     assert sorted(outcomes) == ["False", "False", "True"]
+
+
+def test_a_lease_that_ends_later_than_any_could_protects_nobody(keeper):
+    """Its holder's clock was an hour ahead: another takes over at once, and holds it as usual."""
+    keeper.hold_lease("ahead", NOW + 3600, 10)
+
+    assert keeper.hold_lease("two", NOW, 10)
+    assert not keeper.hold_lease("three", NOW + 9, 10)
+    assert keeper.hold_lease("three", NOW + 10, 10)
+
+
+def test_a_clock_that_is_a_little_ahead_protects_its_holder(keeper):
+    """A lease that could be one of these times is left to run."""
+    keeper.hold_lease("one", NOW + 10, 10)
+
+    assert not keeper.hold_lease("two", NOW, 10)
+    assert not keeper.hold_lease("two", NOW + 19.9, 10)
+    assert keeper.hold_lease("two", NOW + 20, 10)
+
+
+def test_a_keeper_with_a_short_lease_respects_a_long_one(keeper):
+    """Two keepers may differ in `heal.lease`: what counts is the end of the lease that runs."""
+    keeper.hold_lease("one", NOW, 600)
+
+    assert not keeper.hold_lease("two", NOW + 1, 2)
+    assert not keeper.hold_lease("two", NOW + 599, 2)
+    assert keeper.hold_lease("two", NOW + 600, 2)
 
 
 # The book, and what a cycle commits
@@ -241,3 +271,34 @@ def test_a_request_never_overwrites_another(keeper):
     with pytest.raises(UnreachableError):
         keeper.submit(remedy("r", state=RemedyState.REQUESTED, asked_at=NOW + 5))
     assert keeper.remedy("r").asked_at == NOW
+
+
+# What another version wrote
+
+READS = {
+    "incidents": [
+        lambda keeper: keeper.book("a", 0),
+        lambda keeper: keeper.incident("i"),
+        lambda keeper: keeper.incidents("a", open_only=False, limit=9),
+    ],
+    "remedies": [lambda keeper: keeper.book("a", 0), lambda keeper: keeper.remedy("r")],
+    "pools": [lambda keeper: keeper.book("a", 0)],
+    "lived": [lambda keeper: keeper.book("a", 0)],
+    "boards": [lambda keeper: keeper.board("a")],
+}
+
+
+@pytest.mark.parametrize("body", ["[5]", '{"id": 5, "kind": 5, "guid": 5, "cluster": 5}', "{cut sh"])
+@pytest.mark.parametrize("table", READS)
+def test_a_body_that_this_version_cannot_read_is_a_port_error(keeper, directory, table, body):
+    """What a later version stored ends in a sentence that names the file, and not in a traceback."""
+    lived = (Lived("g", PLACE, NOW),)
+    keeper.commit(Changes((incident("i"),), (remedy("r"),), {"n#1": Pool("prefork")}, lived, board()))
+    for read in READS[table]:
+        read(keeper)
+    with contextlib.closing(sqlite3.connect(directory / "control.db")) as file, file:
+        assert file.execute(f"UPDATE {table} SET body = ?", (body,)).rowcount == 1  # noqa: S608 (a table of ours)
+
+    for read in READS[table]:
+        with pytest.raises(UnreachableError, match=r"control\.db holds what this version cannot read: "):
+            read(keeper)

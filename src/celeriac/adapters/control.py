@@ -29,6 +29,10 @@ class _Queue(Struct):
     name: str
 
 
+class _Enough(Exception):  # noqa: N818 (no error: everybody has answered)
+    """Ends the wait for answers."""
+
+
 class CeleryControl:
     """`Control` through the broker; `wait` (seconds) is how long answers are awaited."""
 
@@ -68,14 +72,22 @@ class CeleryControl:
         """Return the answers that have the expected shape; a node that answers otherwise has not answered."""
         if not nodes:
             return []
-        with self._translated():
-            # No `limit`: two processes of one node name would use up the answers of another.
-            replies = self._app.control.broadcast(command, destination=list(nodes), reply=True, timeout=self._wait)
-        found = []
-        for reply in replies or []:
+        found: list[tuple[str, T]] = []
+        missing = set(nodes)
+
+        def take(reply: Any) -> None:
             for node, answer in reply.items() if isinstance(reply, dict) else ():
                 with contextlib.suppress(msgspec.ValidationError):
                     found.append((node, msgspec.convert(answer, kind)))
+                    missing.discard(node)
+            if not missing:
+                raise _Enough
+
+        with self._translated(), contextlib.suppress(_Enough):
+            # Kombu's own limit counts answers, so that two processes of one node name would use up another's; 0 is none.
+            self._app.control.broadcast(
+                command, destination=list(nodes), reply=True, timeout=self._wait, limit=0, callback=take
+            )
         return found
 
     @contextlib.contextmanager

@@ -2,10 +2,12 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from celery.events.event import get_exchange
 from kombu import Connection, Consumer, Message, Producer, Queue
 from kombu.exceptions import KombuError
+from kombu.transport import virtual
 
 from celeriac.core.errors import PortError, UnreachableError
 from celeriac.ports import EventStream
@@ -19,6 +21,19 @@ MALFORMED = 20
 ROUTING_KEY = "celeriac.echo"
 QUEUE = "celeriac.events"
 """On Redis each subscriber has its own copy whatever the queue is called; one name leaves one entry behind at most."""
+
+
+class _Tolerant(virtual.Message):  # type: ignore[misc]
+    """A message whose envelope may be anything: an empty body stands for one that cannot be opened.
+
+    Kombu takes envelopes apart unguarded, and what arrived behind a failing one would wait for the next arrival.
+    """
+
+    def __init__(self, payload: Any, channel: Any = None, **more: Any) -> None:
+        try:
+            super().__init__(payload, channel=channel, **more)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            super().__init__({"body": "", "properties": {"delivery_tag": "", "delivery_info": {}}}, channel=channel)
 
 
 class KombuEvents:
@@ -53,7 +68,7 @@ class KombuEvents:
         try:
             connection.drain_events(timeout=wait)
         except (KeyError, TypeError, AttributeError, ValueError):
-            # Kombu takes envelopes apart unguarded. The message is gone; an empty body stands for it and is counted.
+            # The message is gone; an empty body stands for it and is counted.
             if self._bodies[-MALFORMED:] == [b""] * MALFORMED:
                 raise UnreachableError("nothing but malformed messages") from None
             self._bodies.append(b"")
@@ -80,6 +95,7 @@ class KombuEvents:
             self._connection = Connection(self._url, transport_options=self._options, connect_timeout=3)
             self._connection.ensure_connection(max_retries=0)  # else Kombu waits 2 s and tries again
             channel = self._connection.channel()
+            channel.Message = _Tolerant
             queue = Queue(
                 QUEUE,
                 exchange=get_exchange(self._connection),
@@ -94,7 +110,8 @@ class KombuEvents:
 
     def _take(self, message: Message) -> None:
         body = message.body
-        self._bodies.append(body.encode() if isinstance(body, str) else bytes(body))
+        body = body.encode() if isinstance(body, str) else body
+        self._bodies.append(bytes(body) if isinstance(body, bytes | bytearray | memoryview) else b"")
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:

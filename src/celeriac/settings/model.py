@@ -209,6 +209,9 @@ def _checked_url(url: str, schemes: set[str], example: str) -> str:
 def _checked_redis(url: str) -> str:
     """Refuse what the Redis libraries would take apart, and fail on, much later."""
     parts = urlsplit(_checked_url(url, {"redis", "rediss"}, "redis://host:6379/0"))
+    if "@" in parts.path + parts.query + parts.fragment:  # else the rest of a password is taken for an option, and told
+        msg = "has an @ after its host; in a password write / as %2F, ? as %3F and # as %23"
+        raise ValueError(msg)
     if not re.fullmatch(r"/?\d*", parts.path):
         msg = "must end with the number of a database, like redis://host:6379/0"
         raise ValueError(msg)

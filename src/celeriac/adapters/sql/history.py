@@ -43,7 +43,7 @@ class SqlHistory:
         """Return how well the observer hears, as of its last flush."""
         with self._database.reading() as connection:
             body = connection.scalar(sa.select(schema.stream.c.body))
-        return msgspec.json.decode(body, type=Stream) if body else None
+            return msgspec.json.decode(body, type=Stream) if body else None
 
     def incarnations(self) -> list[Incarnation]:
         """Return every incarnation heard within two days of the newest."""

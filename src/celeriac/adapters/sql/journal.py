@@ -63,12 +63,12 @@ class SqlJournal:
                 sa.select(schema.pools.c.incarnation, schema.pools.c.body).where(schema.pools.c.cluster == cluster)
             ).all()
             lived = connection.scalars(sa.select(schema.lived.c.body).where(schema.lived.c.cluster == cluster)).all()
-        return Book(
-            incidents=_all(incidents, Incident),
-            remedies=_all(remedies, Remedy),
-            pools={key: msgspec.json.decode(body, type=Pool) for key, body in pools},
-            lived=_all(lived, Lived),
-        )
+            return Book(
+                incidents=_all(incidents, Incident),
+                remedies=_all(remedies, Remedy),
+                pools={key: msgspec.json.decode(body, type=Pool) for key, body in pools},
+                lived=_all(lived, Lived),
+            )
 
     def commit(self, changes: Changes, holder: str | None = None) -> None:
         """Store it all or nothing; raises ConflictError if `holder` no longer holds the lease."""
@@ -116,7 +116,7 @@ class SqlJournal:
         """Return the keeper's last word."""
         with self._database.reading() as connection:
             body = connection.scalar(sa.select(schema.boards.c.body).where(schema.boards.c.cluster == cluster))
-        return msgspec.json.decode(body, type=Board) if body else None
+            return msgspec.json.decode(body, type=Board) if body else None
 
     def submit(self, remedy: Remedy) -> None:
         """Store a remedy in state `requested`."""
@@ -134,7 +134,7 @@ class SqlJournal:
     def _one(self, table: sa.Table, id: str, kind: type[T]) -> T | None:
         with self._database.reading() as connection:
             body = connection.scalar(sa.select(table.c.body).where(table.c.id == id))
-        return msgspec.json.decode(body, type=kind) if body else None
+            return msgspec.json.decode(body, type=kind) if body else None
 
 
 def _incident_row(incident: Incident) -> dict[str, object]:

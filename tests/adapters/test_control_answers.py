@@ -1,0 +1,192 @@
+"""Remote control among answers of odd shapes: they are skipped or read as unknown, and hide nobody else's."""
+
+import contextlib
+import threading
+import time
+
+import pytest
+from kombu import Connection
+from kombu.pidbox import Mailbox
+
+from celeriac.adapters.control import CeleryControl
+from celeriac.core.errors import UnreachableError
+from celeriac.core.model import Pool
+
+GOOD, ODD = "worker@good", "worker@odd"
+PONG = {"ok": "pong"}
+STATS = {"pid": 7, "pool": {"implementation": "celery.concurrency.prefork:TaskPool", "max-concurrency": 2}}
+QUEUES = [{"name": "orders", "exchange": {}}]
+
+
+class FakeWorker:
+    """A node that answers remote control with whatever it is told to; an exception is raised by its handler."""
+
+    def __init__(self, url, node, answers, *, after=()):
+        self.answered = {name: threading.Event() for name in answers}
+        self._answers, self._after = answers, after
+        self._stopping = threading.Event()
+        self._connection = Connection(url)
+        handlers = {name: lambda _, name=name: self._answer(name) for name in answers}
+        mailbox = Mailbox("celery", type="fanout", accept=["json"], connection=self._connection)
+        self._node = mailbox.Node(node, handlers=handlers, channel=self._connection.channel())
+        self._consumer = self._node.listen(callback=self._handle)
+        with contextlib.suppress(TimeoutError):  # subscribes
+            self._connection.drain_events(timeout=0.01)
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self):
+        self._stopping.set()
+        self._thread.join(10)
+        self._connection.release()
+
+    def _serve(self):
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                self._connection.drain_events(timeout=0.02)
+
+    def _handle(self, body, message):
+        self._node.handle_message(body, message)
+        if body["method"] in self.answered:
+            self.answered[body["method"]].set()
+
+    def _answer(self, name):
+        for other in self._after:
+            other.answered[name].wait(5)
+        answer = self._answers[name]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def worker(redis_server):
+    """Start fake workers that end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def started(node, *, after=(), **answers):
+            one = FakeWorker(redis_server.url, node, answers, after=after)
+            stack.callback(one.close)
+            return one
+
+        yield started
+
+
+@pytest.fixture
+def control(redis_server):
+    return CeleryControl(redis_server.url, wait=0.6)
+
+
+def beside(worker, command, odd, good):
+    """Start a worker that answers oddly, and one that answers well when the odd one has answered."""
+    first = worker(ODD, **{command: odd})
+    worker(GOOD, after=[first], **{command: good})
+    return first
+
+
+ERROR = {"error": "KeyError('x')"}
+
+
+@pytest.mark.parametrize(
+    "odd", ["pong", None, 5, [], ["pong"], {}, {"ok": 1}, {"ok": "well"}, ERROR, RuntimeError("no")], ids=repr
+)
+def test_a_ping_that_is_answered_oddly_is_not_answered(worker, control, odd):
+    """Only `{"ok": "pong"}` is life; another node's answer counts."""
+    first = beside(worker, "ping", odd, PONG)
+
+    assert control.ping([ODD, GOOD]) == {GOOD}
+    assert first.answered["ping"].is_set()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [None, "queues", {}, ERROR, [{}], [*QUEUES, {"exchange": {}}], [{"name": 5}], ["orders"], KeyError()],
+    ids=repr,
+)
+def test_queues_without_names_are_skipped(worker, control, odd):
+    """A node whose list cannot be read has not answered; it does not look like one that consumes nothing."""
+    first = beside(worker, "active_queues", odd, QUEUES)
+
+    assert control.consuming([ODD, GOOD]) == {GOOD: ("orders",)}
+    assert first.answered["active_queues"].is_set()
+
+
+@pytest.mark.parametrize(
+    "odd", [None, "N/A", {}, ERROR, {"pid": 8}, {"pid": "8", "pool": {}}, {"pid": 8, "pool": None}]
+)
+def test_stats_without_pid_or_pool_are_skipped(worker, control, odd):
+    """Without knowing which process says it nothing is learned."""
+    first = beside(worker, "stats", odd, STATS)
+
+    assert control.pools([ODD, GOOD]) == {f"{GOOD}#7": Pool("prefork", 2)}
+    assert first.answered["stats"].is_set()
+
+
+@pytest.mark.parametrize(
+    "pool",
+    ["N/A", {}, {"implementation": None}, {"implementation": "odd"}, {"implementation": [], "max-concurrency": "many"}],
+    ids=repr,
+)
+def test_a_pool_that_does_not_say_what_it_is_is_unknown(worker, control, pool):
+    """Its process is known all the same, and so are its queues."""
+    worker(ODD, stats={"pid": 8, "pool": pool}, active_queues=QUEUES)
+    worker(GOOD, stats=STATS, active_queues=None)
+
+    found = control.pools([ODD, GOOD])
+
+    assert found == {f"{ODD}#8": Pool("unknown", None, ("orders",)), f"{GOOD}#7": Pool("prefork", 2)}
+
+
+@pytest.mark.parametrize("reply", [5, [], [{GOOD: PONG}], None, {}], ids=repr)
+def test_a_reply_that_names_no_node_is_skipped(worker, control, reply):
+    """What is no table of nodes is nobody's answer."""
+    first = worker(ODD, ping=PONG)
+    publish = first._node.reply
+    first._node.reply = lambda _, **where: publish(reply, **where)
+    worker(GOOD, after=[first], ping=PONG)
+
+    assert control.ping([ODD, GOOD]) == {GOOD}
+    assert first.answered["ping"].is_set()
+
+
+def test_two_replies_of_one_name_hide_no_other_node(worker, control):
+    """Two processes that share a name answer first: the third answer is still waited for, and each process is known."""
+    good = {"ping": PONG, "active_queues": QUEUES}
+    twins = [worker("worker@twin", stats=STATS | {"pid": pid}, **good) for pid in (1, 2)]
+    worker(GOOD, after=twins, stats=STATS, **good)
+    nodes = ["worker@twin", GOOD]
+
+    assert control.ping(nodes) == set(nodes)
+    assert control.consuming(nodes) == dict.fromkeys(nodes, ("orders",))
+    assert set(control.pools(nodes)) == {"worker@twin#1", "worker@twin#2", f"{GOOD}#7"}
+
+
+def test_the_odd_one_of_two_with_one_name_does_not_hide_the_other(worker, control):
+    """Of two processes that share a name the readable answer counts, whichever comes first."""
+    odd = worker(ODD, ping="pong")
+    worker(ODD, after=[odd], ping=PONG)
+    good = worker(GOOD, ping=PONG)
+    worker(GOOD, after=[good], ping=ERROR)
+
+    assert control.ping([ODD, GOOD]) == {ODD, GOOD}
+
+
+def test_a_reply_in_a_form_that_is_not_accepted_is_a_port_error(worker, control):
+    """What is not JSON is never opened; the sentence says what came, and the next question works."""
+    one = worker(ODD, ping=PONG)
+    publish = one._node.reply
+    one._node.reply = lambda _, **where: publish("text", **where)
+
+    with pytest.raises(UnreachableError, match=r"^remote control: .*content of type text/plain"):
+        control.ping([ODD])
+    one._node.reply = publish
+    assert control.ping([ODD]) == {ODD}
+
+
+def test_all_answers_end_the_wait(worker, redis_server):
+    """When everybody who was asked has answered nothing more is waited for."""
+    worker(GOOD, ping=PONG)
+    begun = time.monotonic()
+
+    assert CeleryControl(redis_server.url, wait=20).ping([GOOD]) == {GOOD}
+    assert time.monotonic() - begun < 5
