@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import harness
+from celeriac.demo.breaks import Break, carry_out
+from celeriac.demo.stage import Stage, set_up
 from celeriac.processes import Child, running, spawn
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
@@ -63,3 +65,28 @@ def test_no_process_outlives_the_demo(tmp_path: Path, signum: signal.Signals) ->
 
         assert code == (0 if signum == signal.SIGINT else -signal.SIGKILL), log.read_text()
         harness.wait_until(lambda: not left(), 10, "all is gone", dump=left)
+
+
+def test_what_the_demo_breaks_mildly_is_left_alone(tmp_path: Path) -> None:
+    """A killed pool child, a burst of failing tasks and a long task really happen, and nobody is restarted for them."""
+    with set_up(tmp_path, harness.free_port(), lambda _: None) as stage:
+
+        def tasks(name: str, state: str) -> int:
+            return len(stage.client.tasks(name=name, state=state).items)
+
+        harness.wait_until(lambda: len(_well(stage)) == 4, 60, "four workers are well", every=0.2)
+        before = _well(stage)
+        for kind in ("child", "burst", "long"):
+            carry_out(Break(kind, 0.0), [])
+
+        harness.wait_until(lambda: tasks("orders.die", "FAILURE"), 30, "the child has died", every=0.2)
+        harness.wait_until(lambda: tasks("orders.fail", "FAILURE") == 30, 30, "the burst has failed", every=0.2)
+        harness.wait_until(lambda: tasks("reports.render", "STARTED"), 30, "the long task runs", every=0.2)
+        harness.wait_until(lambda: len(_well(stage)) == 4, 30, "four workers are well", every=0.2)
+        assert _well(stage) == before
+        assert stage.client.incidents() == []
+
+
+def _well(stage: Stage) -> set[int | None]:
+    workers = stage.client.workers()
+    return {one.pid for one in workers if one.verdict == "healthy" and not one.suspect}

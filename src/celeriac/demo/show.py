@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import click
+from celery.exceptions import OperationalError
 
 from celeriac.client import ClientError
 from celeriac.core.errors import CeleriacError, SettingsError
@@ -72,7 +73,7 @@ def _perform(stage: Stage, *, breaks: bool) -> None:
             workers = stage.client.workers()
             past.append(choose(workers, past, time.monotonic(), rng))
             _say(carry_out(past[-1], workers))
-        except (ClientError, OSError, RuntimeError) as error:
+        except (ClientError, OperationalError, OSError, RuntimeError) as error:
             _say(f"broke nothing this time: {error}")
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from celeriac.client import Celeriac, ClientError
 from celeriac.core.errors import CeleriacError
+from celeriac.demo import shop
 from celeriac.processes import Child, running, spawn
 
 REDIS_NAMES = ("redis-server", "valkey-server")
@@ -40,14 +41,17 @@ def set_up(data: Path, port: int, say: Callable[[str], None]) -> Iterator[Stage]
     with ExitStack() as stack:
         redis = _redis(stack, data, logs)
         say(f"Redis runs ({redis})")
-        os.environ["BROKER_URL"], os.environ["RESULT_URL"] = f"{redis}/0", f"{redis}/1"
+        urls = {"BROKER_URL": f"{redis}/0", "RESULT_URL": f"{redis}/1"}
+        shop.app.conf.update(
+            broker_url=urls["BROKER_URL"], result_backend=urls["RESULT_URL"]
+        )  # for what we send ourselves
         api = _emulator(stack, data, logs, redis)
         say(f"Cloud Foundry is emulated at {api}; its instances are real Celery workers")
         url = f"http://127.0.0.1:{port}"
         config = data / "celeriac.toml"
         config.write_text(_settings(data, redis, api, port))
         server = _start(stack, logs, "celeriac", [sys.executable, "-m", "celeriac", "serve", "--config", str(config)])
-        _start(stack, logs, "producer", [sys.executable, "-m", "celeriac.demo.producer"])
+        _start(stack, logs, "producer", [sys.executable, "-m", "celeriac.demo.producer"], env={**os.environ, **urls})
         client = stack.enter_context(Celeriac(url))
         _await("Celeriac", server, logs, lambda: _answers(client))
         yield Stage(url, data, client)
@@ -135,9 +139,9 @@ mode = "auto"
 """
 
 
-def _start(stack: ExitStack, logs: Path, name: str, argv: list[str]) -> Child:
+def _start(stack: ExitStack, logs: Path, name: str, argv: list[str], env: dict[str, str] | None = None) -> Child:
     with (logs / f"{name}.log").open("ab") as log:
-        child = spawn(argv, name=name, stdout=log, stderr=log)
+        child = spawn(argv, name=name, env=env, stdout=log, stderr=log)
     return stack.enter_context(running(child))
 
 
