@@ -43,6 +43,7 @@ class Observer:
         self._awake_at = self._echo_due_at = self._flush_due_at = self._retry_at = clock()
         self._connected_at: float | None = None
         self._restored = False
+        self._store_error: str | None = None
 
     def run(self, stopping: threading.Event) -> None:
         """Observe until told to stop; the last batch is stored before it returns."""
@@ -144,9 +145,11 @@ class Observer:
                 self._batch = self._state.changes()
             self._history.record(Batch(self._seen, *self._batch))
         except PortError as error:
-            log.error("the store takes nothing", cluster=self._cluster, why=str(error))
+            if str(error) != self._store_error:  # once, not with every try: the log may share the full disk
+                self._store_error = str(error)
+                log.error("the store takes nothing", cluster=self._cluster, why=self._store_error)
             return
-        self._batch = None
+        self._batch, self._store_error = None, None
 
     def _restore(self) -> None:
         """Take up the incarnations of an earlier observer, once: a worker that died meanwhile must still be missed."""
