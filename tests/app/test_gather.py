@@ -3,12 +3,13 @@
 import threading
 
 import pytest
+from msgspec.structs import replace
 
 from app.virtual import CALM, PREFORK, Cluster
 from celeriac.app import asking, gather
 from celeriac.core.errors import RefusedError, UnreachableError
 from celeriac.core.incident import IncidentState
-from celeriac.core.model import Consumer
+from celeriac.core.model import Consumer, Pool
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Lived
 from celeriac.ports import Batch, Book
@@ -83,6 +84,16 @@ def test_a_newcomer_is_asked_once(cluster, clock):
     assert learned == {f"{NODE}#7": PREFORK}
     cluster.look(alive(clock), book=Book(pools=learned))
     assert cluster.control.nodes("pools") == [frozenset({NODE})]
+
+
+def test_a_newcomer_that_consumed_nothing_yet_is_asked_again(cluster, clock):
+    """At birth a worker may answer before it consumes: its queues are learned later, and its name is not forgotten."""
+    early = Pool("prefork", 4, (), named=True)
+    cluster.control.alive, cluster.control.kinds = {NODE}, {f"{NODE}#7": PREFORK}
+
+    look = cluster.looked(alive(clock), book=Book(pools={f"{NODE}#7": early}))
+
+    assert look.pools[f"{NODE}#7"] == replace(PREFORK, named=True)
 
 
 def test_a_newcomer_that_does_not_answer_is_asked_again_after_ten_seconds(cluster, clock):

@@ -205,7 +205,9 @@ class Gatherer:
         for one in seen.incarnations:
             speaks = seen.stream.value.observed_at - one.last_seen_at < self._limits.suspect_beats * one.freq
             due = now - self._pools_asked.get(one.key, 0.0) >= POOLS_EVERY_S
-            if one.key not in seen.pools and speaks and due and not one.offline and len(found) < POOLS_AT_ONCE:
+            pool = seen.pools.get(one.key)
+            unknown = pool is None or not pool.queues  # at birth a worker may answer before it consumes
+            if unknown and speaks and due and not one.offline and len(found) < POOLS_AT_ONCE:
                 self._pools_asked[one.key] = now
                 found.add(one.node)
         return found
@@ -215,6 +217,8 @@ class Gatherer:
     ) -> dict[str, Pool]:
         """Return the pools that are new, and those whose connections are now seen to carry their name."""
         learned = dict(pools.value) if isinstance(pools, Known) else {}
+        for key in learned.keys() & seen.pools.keys():
+            learned[key] = replace(learned[key], named=seen.pools[key].named)
         if isinstance(consumers, Known):
             for one in seen.incarnations:
                 pool = learned.get(one.key, seen.pools.get(one.key))
