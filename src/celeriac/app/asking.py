@@ -60,6 +60,7 @@ class Asked(Generic[T]):
             self._future.cancel()
             return Unknown(f"no answer within {SOURCE_LIMIT_S:.0f} s", self._clock())
         except Exception as error:
+            # Whatever nonsense a source gives: it must neither end the keeper nor look like a dead worker.
             log.exception("a source gave what we cannot read")
             return Unknown(f"a defect in reading it: {type(error).__name__}: {error}", self._clock())
 
