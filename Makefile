@@ -6,6 +6,7 @@ ARGS ?=
 # A change of what is installed changes the name of the stamp, so an old environment is brought up to date by itself.
 digest = $(shell cat $(1) 2>/dev/null | sha256sum | cut -c1-12)
 RUNTIME := .venv/stamps/runtime-$(call digest,requirements/runtime.txt requirements/node.txt pyproject.toml package-lock.json build_hook.py)
+FLOWER := .venv-flower/stamps/flower-$(call digest,requirements/flower.txt)
 DEV := .venv/stamps/dev-$(call digest,requirements/dev.txt $(notdir $(RUNTIME)))
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
@@ -40,9 +41,8 @@ docs: $(DEV) ## Build the documentation into site/
 reference: $(DEV) ## Write the generated pages of docs/reference/ anew
 	@$(BIN)/python scripts/reference
 
-bench: $(DEV) ## Measure: what an idle Celeriac costs
-	@if [ -f benchmarks/idle_cost.py ]; then $(BIN)/python benchmarks/idle_cost.py $(ARGS); \
-	else echo 'There is no benchmark yet: benchmarks/idle_cost.py is missing.'; fi
+bench: $(DEV) $(if $(filter --short --no-flower,$(ARGS)),,$(FLOWER)) ## Measure, in turn with Flower (20 minutes); ARGS=--short asserts only
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 build: $(DEV) ## Build the wheel into dist/
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist . && ls dist/*.whl
@@ -51,7 +51,7 @@ lock: $(DEV) ## Compile the locks anew; `make lock ARGS=--upgrade` takes newer v
 	@scripts/lock $(ARGS)
 
 clean: ## Remove .venv and everything built
-	@rm -rf .venv build dist site node_modules src/celeriac/web/static/vendor
+	@rm -rf .venv .venv-flower build dist site node_modules src/celeriac/web/static/vendor
 	@rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -69,3 +69,9 @@ $(DEV): $(RUNTIME)
 	@echo 'Installing the tools of development into .venv (a minute or two, once) ...'
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@rm -f $(@D)/dev-* && touch $@
+
+$(FLOWER): $(RUNTIME)
+	@echo 'Installing Flower into .venv-flower, to compare with (once) ...'
+	@$(BIN)/python -m venv --clear .venv-flower
+	@.venv-flower/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes -r requirements/flower.txt
+	@mkdir -p $(@D) && touch $@

@@ -65,6 +65,19 @@ def start_redis(tmp_path: Path) -> Iterator[Callable[[], harness.Redis]]:
         yield lambda: servers.enter_context(harness.redis_running(tmp_path / "redis"))
 
 
+@pytest.fixture(scope="session")
+def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.RabbitMQ]:
+    """Run one RabbitMQ for all tests of this process; a test that stops it starts it again."""
+    with harness.rabbitmq_running(tmp_path_factory.mktemp("rabbitmq") / "node") as server:
+        yield server
+
+
+@pytest.fixture
+def rabbitmq_vhost(rabbitmq_server: harness.RabbitMQ) -> str:
+    """Return the URL of a virtual host that is this test's alone."""
+    return rabbitmq_server.url(rabbitmq_server.fresh_vhost())
+
+
 @pytest.fixture
 def chromium() -> str:
     """Return the path of a Chromium; Playwright drives it."""

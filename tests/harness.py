@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 REDIS = ("redis-server", "valkey-server")
+RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+"""Debian's own; the one in /usr/sbin wraps it, and insists on the user and the folders of the system's service."""
+
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -117,6 +121,144 @@ def _answers(port: int) -> bool:
             return connection.recv(16).startswith(b"+PONG")
     except OSError:
         return False
+
+
+RABBITMQ_CONF = """\
+listeners.tcp.default = 127.0.0.1:{port}
+listeners.ssl.default = 127.0.0.1:{tls_port}
+ssl_options.cacertfile = {folder}/cert.pem
+ssl_options.certfile = {folder}/cert.pem
+ssl_options.keyfile = {folder}/key.pem
+ssl_options.verify = verify_none
+log.console.level = info
+"""
+
+
+class RabbitMQ:
+    """One RabbitMQ on loopback, with everything of its own: node name, ports, folders, cookie and port mapper (epmd).
+
+    It listens with and without TLS. `stop` and `start` are an outage: durable queues are there again after it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.program = need(RABBITMQ, "rabbitmq-server")
+        self.port, self.tls_port = free_port(), free_port()
+        self.certificate = folder / "cert.pem"
+        self.log = folder / "rabbitmq.log"
+        self._cookie = "of-this-test-alone"
+        self._settings = {
+            "HOME": str(folder),
+            "LC_ALL": "C.UTF-8",
+            "ERL_EPMD_PORT": str(free_port()),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_NODENAME": f"test{self.port}@localhost",
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "no-file"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+                f"-setcookie {self._cookie} -start_epmd false -kernel inet_dist_use_interface {{127,0,0,1}}"
+            ),
+            "RUNNING_UNDER_SYSTEMD": "true",  # no shell stays between us and the server
+        }
+        folder.mkdir(parents=True)
+        (folder / "enabled_plugins").write_text("[].\n")
+        (folder / "rabbitmq.conf").write_text(
+            RABBITMQ_CONF.format(port=self.port, tls_port=self.tls_port, folder=folder)
+        )
+        certify(self.certificate, folder / "key.pem")
+        self._vhosts = 0
+        self.child = self._spawn("epmd", "epmd", "-port", self._settings["ERL_EPMD_PORT"], "-address", "127.0.0.1")
+        self._epmd = self.child
+
+    def start(self) -> None:
+        """Start the server, and return when it answers."""
+        self.child = self._spawn(f"rabbitmq:{self.port}", self.program)
+        wait_until(
+            lambda: self.child.poll() is not None or self._answers(),
+            40,
+            f"RabbitMQ answers on port {self.port}",
+            dump=self.log.read_text,
+        )
+        assert self.child.poll() is None, f"RabbitMQ ended at once:\n{self.log.read_text()}"
+
+    def stop(self) -> None:
+        """Stop the server as an operator does."""
+        self.child.stop(20)
+
+    def end(self) -> None:
+        """Kill the server and its port mapper: nothing of them is needed any more."""
+        for child in (self.child, self._epmd):
+            child.kill()
+            child.wait(10)
+
+    def url(self, vhost: str = "/") -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/{vhost}"
+
+    def tls_url(self, vhost: str = "/", host: str = "localhost") -> str:
+        return f"amqps://guest:guest@{host}:{self.tls_port}/{vhost}?ssl_ca_certs={self.certificate}"
+
+    def fresh_vhost(self) -> str:
+        """Make a virtual host that nobody has used, and return its name."""
+        self._vhosts += 1
+        name = f"test-{self._vhosts}"
+        self.evaluate(
+            f'ok = rabbit_vhost:add(<<"{name}">>, <<"test">>), All = <<".*">>, '
+            f'rabbit_auth_backend_internal:set_permissions(<<"guest">>, <<"{name}">>, All, All, All, <<"test">>).'
+        )
+        return name
+
+    def drop_connections(self) -> None:
+        """Close all clients' connections, as an operator does."""
+        self.evaluate('[rabbit_networking:close_connection(Pid, "by test") || Pid <- rabbit_networking:connections()].')
+
+    def evaluate(self, erlang: str) -> str:
+        """Run an Erlang expression in the server, which takes milliseconds (`rabbitmqctl` takes a second)."""
+        node = self._settings["RABBITMQ_NODENAME"]
+        argv = [need("erl_call"), "-sname", node, "-c", self._cookie, "-timeout", "20", "-e"]
+        done = subprocess.run(
+            argv, input=f"{erlang}\n", text=True, env=self._env, capture_output=True, timeout=30, check=False
+        )
+        assert done.stdout.startswith("{ok,"), f"{erlang}\n{done.stdout}{done.stderr}"
+        return done.stdout.removeprefix("{ok,").removesuffix("}").strip()
+
+    @property
+    def _env(self) -> dict[str, str]:
+        outside = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
+        return outside | self._settings
+
+    def _spawn(self, name: str, *argv: str) -> Child:
+        with self.log.open("ab") as out:
+            return spawn(argv, name=name, env=self._env, stdout=out, stderr=out)
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"AMQP\0\0\x09\x01")
+                return connection.recv(3) == b"\x01\0\0"
+        except OSError:
+            return False
+
+
+@contextlib.contextmanager
+def rabbitmq_running(folder: Path) -> Iterator[RabbitMQ]:
+    """Run an empty RabbitMQ; it dies with the test process."""
+    server = RabbitMQ(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.end()
+
+
+def certify(certificate: Path, key: Path) -> None:
+    """Write a certificate for localhost that is its own authority, and its key."""
+    kind = ["-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2"]
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([need("openssl"), "req", *kind, *name, *files], check=True, capture_output=True, timeout=30)
 
 
 def alive(pid: int) -> bool:

@@ -12,18 +12,45 @@ from msgspec import Struct
 from celeriac.core.case import Finding
 from celeriac.core.incident import Incident, Remedy
 from celeriac.core.model import App, Consumer, Crash, Incarnation, Instance, Pool
+from celeriac.core.queues import QueueSample, QueueState
+from celeriac.core.rollup import Count
 from celeriac.core.snapshot import Lived, Stream
 from celeriac.core.tasks import Task
+
+
+class Condition(Struct, frozen=True):
+    """How a reader fares: what waits in its own buffer, and what it knows to be lost.
+
+    `cuts` counts connections that ended while we were behind, or that the broker ended for our slowness.
+    """
+
+    reader: str
+    backlog_bytes: int = 0
+    cuts: int = 0
+    refused: int = 0
+    """Messages of a content type that is not accepted."""
 
 
 class EventStream(Protocol):
     """The cluster's events, as a subscription of our own."""
 
     def receive(self, within: float) -> list[bytes]:
-        """Return the bodies (JSON) that came within so many seconds, as soon as one came; connects first if need be."""
+        """Return the bodies (JSON) that came within so many seconds, as soon as one came; connects first if need be.
+
+        An empty body stands for a message that cannot be read.
+        """
+
+    def mark(self) -> int:
+        """Return what stands for all that `receive` has returned so far."""
+
+    def settle(self, mark: int) -> None:
+        """All up to that mark is stored: a broker that keeps messages until then may forget them."""
 
     def send(self, event: dict[str, object]) -> None:
         """Publish one event of our own to everybody who listens."""
+
+    def condition(self) -> Condition:
+        """Return how the reader fares; asks nobody."""
 
     def close(self) -> None:
         """Drop the connection; the next `receive` makes a new one."""
@@ -32,11 +59,14 @@ class EventStream(Protocol):
 class Broker(Protocol):
     """What the broker itself knows of its clients and queues."""
 
-    def consumers(self) -> dict[str, Consumer]:
-        """Return each worker's connections by node name, as far as connections carry names."""
+    def consumers(self, nodes: Collection[str]) -> dict[str, Consumer]:
+        """Return the connections of those of these nodes (and maybe of others) that the broker can tell apart."""
 
     def depths(self, queues: Collection[str]) -> dict[str, int]:
         """Return the number of waiting messages of each queue."""
+
+    def queues(self, named: Collection[str]) -> tuple[QueueState, ...]:
+        """Return what is known of these queues, and of those that the broker lists by itself."""
 
 
 class Control(Protocol):
@@ -50,6 +80,9 @@ class Control(Protocol):
 
     def consuming(self, nodes: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Return the queues that each answering node consumes now."""
+
+    def enable_events(self, nodes: Collection[str]) -> dict[str, str]:
+        """Have these nodes send task events from now on; return what each answering one says to that."""
 
 
 class Platform(Protocol):
@@ -76,30 +109,40 @@ class Batch(Struct, frozen=True):
     stream: Stream
     tasks: Sequence[Task] = ()
     incarnations: Sequence[Incarnation] = ()
+    queues: Sequence[QueueSample] = ()
 
 
-class TaskFilter(Struct, frozen=True):
-    """Which tasks to list, newest first; `before` is the cursor of an earlier page."""
+class Opening(Struct, frozen=True):
+    """What an observer takes up from its history: what tells it from any other, and the workers' lives so far."""
 
-    limit: int = 50
-    state: str | None = None
-    name: str | None = None
-    worker: str | None = None
-    before: tuple[int, str] | None = None
+    identity: str
+    incarnations: tuple[Incarnation, ...] = ()
 
 
-class TaskRow(Struct, frozen=True):
-    """A stored task and its place in the list."""
+class Recorder(Protocol):
+    """Where an observer's flushes go, one at a time."""
 
-    cursor: tuple[int, str]
-    task: Task
+    def open(self) -> Opening:
+        """Make ready to record; raises UnreachableError while the store is away or its schema is not up to date."""
+
+    def record(self, batch: Batch) -> None:
+        """Hand over one batch, and return before it is stored; only while not busy."""
+
+    def busy(self, within: float = 0.0) -> bool:
+        """Tell whether the last batch is still on its way after so many seconds.
+
+        Raises UnreachableError, once, if it was not stored: it is to be handed over again.
+        """
+
+    def written(self) -> int:
+        """Return how many rows of tasks were written so far."""
+
+    def close(self) -> None:
+        """Wait a bounded time for the batch that is on its way, and end."""
 
 
 class History(Protocol):
-    """One cluster's events as rows: written by its observer, read by everybody."""
-
-    def record(self, batch: Batch) -> None:
-        """Store one flush in one transaction; rows merge, newer fields win."""
+    """One cluster's history as its observer keeps it, read by everybody."""
 
     def stream(self) -> Stream | None:
         """Return how well the observer hears, as of its last flush."""
@@ -107,14 +150,106 @@ class History(Protocol):
     def incarnations(self) -> list[Incarnation]:
         """Return every incarnation heard within the last days."""
 
-    def tasks(self, which: TaskFilter) -> list[TaskRow]:
-        """Return tasks, newest first."""
+    def queues(self) -> list[QueueSample]:
+        """Return the newest sample of each queue that was sampled within the last minutes."""
+
+    def queue(self, name: str, since: float, until: float) -> list[QueueSample]:
+        """Return one queue's samples, oldest first; at most some thousands, evenly thinned."""
+
+    def version(self) -> int:
+        """Return a number that changes when another process has written."""
+
+
+class Cursor(Struct, frozen=True, order=True):
+    """A task's place in the list of all: its first time in microseconds, then its key."""
+
+    first_at: int
+    key: str
+
+
+class TaskFilter(Struct, frozen=True):
+    """Which tasks to list, newest first. All conditions must hold; of several values of one, any.
+
+    Texts are substrings, whatever the case of ASCII letters; `anywhere` is searched for in all four. With `newer` the
+    page is the one before the cursor, else the one after it. A look ends after `within_s` seconds.
+    """
+
+    limit: int = 50
+    states: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    workers: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    since: float | None = None
+    until: float | None = None
+    runtime_least: float | None = None
+    runtime_most: float | None = None
+    root_id: str | None = None
+    args: str | None = None
+    kwargs: str | None = None
+    result: str | None = None
+    exception: str | None = None
+    anywhere: str | None = None
+    cursor: Cursor | None = None
+    newer: bool = False
+    within_s: float = 2.0
+
+
+class TaskRow(Struct, frozen=True):
+    """A stored task and its place in the list."""
+
+    cursor: Cursor
+    task: Task
+
+
+class Found(Struct, frozen=True):
+    """Tasks, newest first. Where time ran out, `searched_to` says up to which task all were looked at."""
+
+    rows: list[TaskRow]
+    searched_to: Cursor | None = None
+
+
+class Facets(Struct, frozen=True):
+    """How many of the matching tasks have which value; `complete` is False where time ran out."""
+
+    states: dict[str, int]
+    names: dict[str, int]
+    workers: dict[str, int]
+    queues: dict[str, int]
+    complete: bool = True
+
+
+class Histogram(Struct, frozen=True):
+    """How many of the matching tasks came in each step, by state; keys are the beginnings of steps, in seconds."""
+
+    step_s: int
+    counts: dict[int, dict[str, int]]
+    complete: bool = True
+
+
+class Tasks(Protocol):
+    """One cluster's stored tasks."""
+
+    def find(self, which: TaskFilter) -> Found:
+        """Return a page of tasks, newest first."""
 
     def task(self, uuid: str) -> Task | None:
         """Return one task."""
 
-    def version(self) -> int:
-        """Return a number that changes when another process has written."""
+    def facets(self, which: TaskFilter) -> Facets:
+        """Count the matching tasks by their values; limit and cursor do not count."""
+
+    def histogram(self, which: TaskFilter, step_s: int) -> Histogram:
+        """Count the matching tasks by time; limit and cursor do not count."""
+
+
+class Charts(Protocol):
+    """One cluster's roll-ups: they outlive the tasks, and a day of them is read in milliseconds."""
+
+    def counts(self, since: float, until: float, step_s: int, name: str | None = None) -> dict[int, Count]:
+        """Return the sums (`core.rollup`) of each step, by its beginning in seconds; `step_s` is whole minutes."""
+
+    def by_name(self, since: float, until: float) -> dict[str, Count]:
+        """Return the sums of the whole range by task name; by whole hours where it is longer than some hours."""
 
 
 class Book(Struct, frozen=True):
@@ -171,6 +306,35 @@ class Journal(Protocol):
 
     def board(self, cluster: str) -> Board | None:
         """Return the keeper's last word."""
+
+
+class AuditEntry(Struct, frozen=True):
+    """One thing that was done: when, by whom, to what, and how it went."""
+
+    at: float
+    actor: str
+    action: str
+    target: str
+    outcome: str
+    cluster: str | None = None
+
+
+class Audit(Protocol):
+    """What was done to a cluster by Celeriac or through it, whoever wanted it."""
+
+    def note(self, entry: AuditEntry) -> None:
+        """Store one entry; it is durable when the call returns."""
+
+    def entries(
+        self,
+        cluster: str | None,
+        *,
+        action: str | None = None,
+        target: str | None = None,
+        since: float | None = None,
+        limit: int,
+    ) -> list[AuditEntry]:
+        """Return the entries that fit, newest first."""
 
 
 class Requests(Protocol):

@@ -15,7 +15,7 @@ from celeriac.core.errors import UnreachableError
 from celeriac.core.model import Pool
 
 WAIT, LIMIT = 0.4, 0.5
-CALLS = [CeleryControl.ping, CeleryControl.pools, CeleryControl.consuming]
+CALLS = [CeleryControl.ping, CeleryControl.pools, CeleryControl.consuming, CeleryControl.enable_events]
 
 
 @pytest.fixture

@@ -137,6 +137,15 @@ def test_a_pool_that_does_not_say_what_it_is_is_unknown(worker, control, pool):
     assert found == {f"{ODD}#8": Pool("unknown", None, ("orders",)), f"{GOOD}#7": Pool("prefork", 2)}
 
 
+@pytest.mark.parametrize("odd", ["enabled", None, 5, [], {}, {"ok": ""}, {"ok": 1}, {"well": "done"}], ids=repr)
+def test_a_worker_that_does_not_say_what_became_of_its_events_has_not_answered(worker, control, odd):
+    """What cannot be read is no answer; a refusal is one."""
+    worker(ODD, enable_events=odd)
+    worker(GOOD, enable_events={"error": "event dispatcher unavailable"})
+
+    assert control.enable_events([ODD, GOOD]) == {GOOD: "event dispatcher unavailable"}
+
+
 @pytest.mark.parametrize("reply", [5, [], [{GOOD: PONG}], None, {}], ids=repr)
 def test_a_reply_that_names_no_node_is_skipped(worker, control, reply):
     """What is no table of nodes is nobody's answer."""

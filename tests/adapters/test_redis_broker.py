@@ -10,9 +10,10 @@ import redis
 from celery import Celery
 
 import harness
-from celeriac.adapters import redis_broker
 from celeriac.adapters.control import CeleryControl
-from celeriac.adapters.redis_broker import PRIORITIES, RedisBroker
+from celeriac.adapters.redis_broker import RedisBroker, connections
+from celeriac.adapters.redis_broker.broker import MOST_UNACKED
+from celeriac.adapters.redis_broker.keys import STEPS, lists
 from celeriac.core.errors import RefusedError, UnreachableError
 
 
@@ -34,7 +35,7 @@ def producer(url):
 
 def test_an_idle_redis_has_no_workers(broker):
     """Our own connections and nameless ones are nobody's."""
-    assert broker.consumers() == {}
+    assert broker.consumers(()) == {}
 
 
 def test_connections_are_grouped_by_the_node_in_their_name(broker, redis_server):
@@ -44,7 +45,7 @@ def test_connections_are_grouped_by_the_node_in_their_name(broker, redis_server)
     for client in clients:
         client.ping()
 
-    assert {node: one.connections for node, one in broker.consumers().items()} == {"worker@g1": 2, "worker@g2": 1}
+    assert {node: one.connections for node, one in broker.consumers(()).items()} == {"worker@g1": 2, "worker@g2": 1}
     for client in clients:
         client.close()
 
@@ -54,11 +55,11 @@ def test_who_waits_in_a_brpop_fetches_however_long(broker, redis_server, monkeyp
     client = redis.Redis(port=redis_server.port, client_name="worker@g")
 
     def fetching():
-        return (one := broker.consumers().get("worker@g")) and one.fetching
+        return (one := broker.consumers(()).get("worker@g")) and one.fetching
 
     with client, redis.Redis(port=redis_server.port) as other, ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(client.brpop, "queue", 30)
-        monkeypatch.setattr(redis_broker, "FRESH_S", 0.0)
+        monkeypatch.setattr(connections, "FRESH_S", 0.0)
         harness.wait_until(fetching, 5, "it is blocked")
         other.lpush("queue", "x")
         waiting.result()
@@ -79,11 +80,11 @@ def test_depths_count_every_priority(broker, redis_server):
     assert broker.depths(["orders", "reports", "nobody's"]) == {"orders": 5, "reports": 1, "nobody's": 0}
     assert broker.depths([]) == {}
     lengths = redis.Redis(port=redis_server.port)
-    assert [lengths.llen(f"orders{priority}") for priority in PRIORITIES] == [1, 1, 1, 2]
+    assert [lengths.llen(key) for key in lists("orders")] == [1, 1, 1, 2]
     lengths.close()
 
 
-@pytest.mark.parametrize("call", [RedisBroker.consumers, lambda broker: broker.depths(["orders"])])
+@pytest.mark.parametrize("call", QUESTIONS)
 def test_a_redis_that_is_gone_is_unreachable_and_may_come_back(broker, redis_server, call, tmp_path):
     """The error comes at once, and the next call after a restart on the same port works."""
     call(broker)
@@ -95,7 +96,7 @@ def test_a_redis_that_is_gone_is_unreachable_and_may_come_back(broker, redis_ser
         call(broker)
 
 
-@pytest.mark.parametrize("call", [RedisBroker.consumers, lambda broker: broker.depths(["orders"])])
+@pytest.mark.parametrize("call", QUESTIONS)
 @pytest.mark.parametrize("connected", [True, False])
 def test_a_redis_that_stands_still_is_unreachable_within_the_time_limit(broker, redis_server, call, connected):
     """Neither an open nor a new connection blocks for longer; afterwards all is well."""
@@ -118,10 +119,10 @@ def test_a_wrong_password_is_refused(redis_server):
     none = RedisBroker(redis_server.url, timeout=0.5)
     right = RedisBroker(f"redis://:right-secret@127.0.0.1:{redis_server.port}/0", timeout=0.5)
 
-    _, said = timed(wrong.consumers, RefusedError)
+    _, said = timed(lambda: wrong.consumers(()), RefusedError)
     assert said == "Redis refuses: invalid username-password pair or user is disabled."
-    timed(none.consumers, RefusedError)
-    assert right.consumers() == {}
+    timed(lambda: none.consumers(()), RefusedError)
+    assert right.consumers(()) == {}
 
 
 def test_a_role_that_may_not_list_clients_is_refused(redis_server):
@@ -133,14 +134,14 @@ def test_a_role_that_may_not_list_clients_is_refused(redis_server):
         admin.acl_setuser("seer", enabled=True, passwords=["+x"], **rights)
 
     broker = RedisBroker(f"redis://seer:x@127.0.0.1:{redis_server.port}/0", timeout=0.5)
-    _, said = timed(broker.consumers, RefusedError)
+    _, said = timed(lambda: broker.consumers(()), RefusedError)
     assert "client|list" in said
     assert broker.depths(["orders"]) == {"orders": 0}
 
 
 def test_reading_leaves_nothing_in_redis(broker, redis_server):
     """Neither question makes a key."""
-    broker.consumers()
+    broker.consumers(())
     broker.depths(["orders"])
 
     with redis.Redis(port=redis_server.port) as look:
@@ -154,11 +155,11 @@ def test_reading_leaves_nothing_in_redis(broker, redis_server):
 def seen(workers):
     """Tell what the broker sees of a node."""
     broker = RedisBroker(workers.redis.url, timeout=1)
-    return lambda node: broker.consumers().get(node)
+    return lambda node: broker.consumers(()).get(node)
 
 
 def until(condition, within, why, seen):
-    return harness.wait_until(condition, within, why, dump=seen.__closure__[0].cell_contents.consumers, every=0.1)
+    return harness.wait_until(condition, within, why, dump=lambda: seen.__closure__[0].cell_contents.consumers(()), every=0.1)
 
 
 @pytest.mark.live

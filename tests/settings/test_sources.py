@@ -145,7 +145,7 @@ MISTAKES = {
     "port": (FILE.replace("8080", "70000"), "The setting console.port: Input should be less than or equal to 65535."),
     "address": (FILE.replace("port = 8080", 'host = "0.0.0.0"'), "The setting console.host: '0.0.0.0' can be reached"),
     "hostname": (FILE.replace("port = 8080", 'host = "example.com"'), "The setting console.host: 'example.com' can be"),
-    "broker": (FILE.replace("redis://", "amqp://"), "The setting cluster.orders.broker: is not a URL that can be used"),
+    "broker": (FILE.replace("redis://", "http://"), "The setting cluster.orders.broker: names a transport that is not known"),
     "broker without host": (BARE.replace("redis://broker", "redis://"), "it looks like redis://host:6379/0."),
     "broker port": (BARE.replace("broker\"\n", "broker:hunter2\"\n"), "The setting cluster.orders.broker: "),
     "broker path": (BARE.replace("redis://broker", "redis://broker/name"), "broker: must end with the number of a database"),

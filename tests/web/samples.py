@@ -1,19 +1,23 @@
-"""A store in memory, and a cluster as a person on call may meet it at night: one worker hung, one coming back."""
+"""A store in memory, and two clusters as a person on call may meet them at night: one worker hung, one coming back."""
 
 import threading
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from celeriac.app.commands import Commands
 from celeriac.app.queries import Queries
+from celeriac.app.sources import Source, Sources
 from celeriac.core.case import Finding
 from celeriac.core.incident import HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState, Step
 from celeriac.core.model import App, Incarnation, Instance, InstanceState, Place, Pool, Process, Verdict
 from celeriac.core.places import Site
+from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Evidence
+from celeriac.core.rollup import ALL, HOUR, MINUTE, Count, add, rolls, tally, total
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import FINAL, Task
-from celeriac.ports import Batch, Board, Book, Changes, TaskFilter, TaskRow
+from celeriac.ports import Board, Book, Changes, Cursor, Facets, Found, Histogram, TaskFilter, TaskRow
 
 NOW = 1_790_000_000.0
 GUID = "5f0c{:04d}-91aa-4c1e-6f2b-3c4d"
@@ -21,18 +25,14 @@ GUID = "5f0c{:04d}-91aa-4c1e-6f2b-3c4d"
 
 @dataclass
 class MemoryHistory:
-    """One cluster's history."""
+    """One cluster's history, its tasks and its roll-ups; `slow` searches end at that cursor."""
 
     lives: list[Incarnation] = field(default_factory=list)
     rows: dict[str, Task] = field(default_factory=dict)
     heard: Stream | None = None
+    samples: list[QueueSample] = field(default_factory=list)
     changes: int = 0
-
-    def record(self, batch: Batch) -> None:
-        self.heard = batch.stream
-        self.rows |= {task.uuid: task for task in batch.tasks}
-        self.lives += batch.incarnations
-        self.changes += 1
+    slow: Cursor | None = None
 
     def stream(self) -> Stream | None:
         return self.heard
@@ -40,22 +40,95 @@ class MemoryHistory:
     def incarnations(self) -> list[Incarnation]:
         return list(self.lives)
 
-    def tasks(self, which: TaskFilter) -> list[TaskRow]:
-        rows = [TaskRow((int(task.state_at * 1_000_000), task.uuid), task) for task in self.rows.values()]
-        wanted = [row for row in rows if _fits(row, which)]
-        return sorted(wanted, key=lambda row: row.cursor, reverse=True)[: which.limit]
+    def queues(self) -> list[QueueSample]:
+        newest = {one.name: one for one in sorted(self.samples, key=lambda one: one.at)}
+        return [newest[name] for name in sorted(newest)]
 
-    def task(self, uuid: str) -> Task | None:
-        return self.rows.get(uuid)
+    def queue(self, name: str, since: float, until: float) -> list[QueueSample]:
+        return [one for one in self.samples if one.name == name and since <= one.at <= until]
 
     def version(self) -> int:
         return self.changes
 
+    def find(self, which: TaskFilter) -> Found:
+        rows = [row for row in self._matching(which) if _beyond(row.cursor, which)]
+        if self.slow:
+            rows = [row for row in rows if row.cursor.first_at > self.slow.first_at]
+        rows = rows[-which.limit :] if which.newer else rows[: which.limit]
+        return Found(rows, self.slow)
 
-def _fits(row: TaskRow, which: TaskFilter) -> bool:
-    task = row.task
-    pairs = ((which.state, task.state), (which.name, task.name), (which.worker, task.worker))
-    return all(wanted in (None, found) for wanted, found in pairs) and (not which.before or row.cursor < which.before)
+    def task(self, uuid: str) -> Task | None:
+        return self.rows.get(uuid)
+
+    def facets(self, which: TaskFilter) -> Facets:
+        found = [row.task for row in self._matching(which)]
+        fields = ("state", "name", "worker", "queue")
+        return Facets(*(dict(Counter(getattr(one, each) or "" for one in found)) for each in fields), self.slow is None)
+
+    def histogram(self, which: TaskFilter, step_s: int) -> Histogram:
+        counts: dict[int, Counter[str]] = {}
+        for row in self._matching(which):
+            counts.setdefault(int(row.task.first_at // step_s) * step_s, Counter())[row.task.state] += 1
+        return Histogram(step_s, {at: dict(each) for at, each in counts.items()}, self.slow is None)
+
+    def counts(self, since: float, until: float, step_s: int, name: str | None = None) -> dict[int, Count]:
+        found: dict[int, list[Count]] = {}
+        for (step, at, of), count in self._rolls().items():
+            if step == MINUTE and of == (name or ALL) and since - since % step_s <= at < until:
+                found.setdefault(at - at % step_s, []).append(count)
+        return {at: total(each) for at, each in found.items()}
+
+    def by_name(self, since: float, until: float) -> dict[str, Count]:
+        found: dict[str, list[Count]] = {}
+        for (step, at, name), count in self._rolls().items():
+            if step == HOUR and name != ALL and since - since % HOUR <= at < until:
+                found.setdefault(name, []).append(count)
+        return {name: total(each) for name, each in found.items()}
+
+    def _matching(self, which: TaskFilter) -> list[TaskRow]:
+        rows = [TaskRow(cursor(task), task) for task in self.rows.values() if _fits(task, which)]
+        return sorted(rows, key=lambda row: row.cursor, reverse=True)
+
+    def _rolls(self) -> dict[tuple[int, int, str], Count]:
+        into = tally()
+        for each in self.rows.values():
+            add(into, each)
+        return rolls(into)
+
+
+def cursor(task: Task) -> Cursor:
+    return Cursor(int(task.first_at * 1_000_000), task.uuid.encode().hex())
+
+
+def _beyond(place: Cursor, which: TaskFilter) -> bool:
+    at = which.cursor
+    if at is None:
+        return True
+    if which.newer:
+        return place > at
+    return place < at or (not at.key and place.first_at == at.first_at)
+
+
+def _fits(task: Task, which: TaskFilter) -> bool:
+    any_of = (
+        (which.states, task.state),
+        (which.names, task.name),
+        (which.workers, task.worker),
+        (which.queues, task.queue),
+    )
+    texts = (task.args, task.kwargs, task.result, task.exception)
+    wanted = (which.args, which.kwargs, which.result, which.exception)
+    inside = all(want is None or want.lower() in (text or "").lower() for want, text in zip(wanted, texts, strict=True))
+    anywhere = which.anywhere is None or any(which.anywhere.lower() in (text or "").lower() for text in texts)
+    return (
+        all(not values or value in values for values, value in any_of)
+        and (which.since or 0) <= task.first_at < (which.until or float("inf"))
+        and (which.runtime_least is None or (task.runtime or -1) >= which.runtime_least)
+        and (which.runtime_most is None or (task.runtime or float("inf")) <= which.runtime_most)
+        and which.root_id in {None, task.root_id, task.uuid}
+        and inside
+        and anywhere
+    )
 
 
 @dataclass
@@ -118,10 +191,12 @@ class World:
     journal: MemoryJournal
     requests: MemoryRequests
     time: float = NOW
+    disk_free: int | None = None
 
     def __post_init__(self) -> None:
-        brokers = dict(zip(self.histories, ("redis", "amqp"), strict=False))
-        self.queries = Queries(brokers, dict(self.histories), self.journal, self.requests, lambda: self.time)
+        brokers = dict(zip(self.histories, ("redis", "rabbitmq"), strict=False))
+        sources = Sources(Source(name, brokers[name], one, one, one) for name, one in self.histories.items())
+        self.queries = Queries(sources, self.journal, self.requests, lambda: self.time, lambda: self.disk_free)
         self.commands = Commands(self.queries, self.journal, self.requests, lambda: self.time)
 
     @property
@@ -269,11 +344,13 @@ def task(number: int) -> Task:
         worker=f"worker@{GUID.format(number % 6)}",
         queue="orders",
         retries=number % 3 if failed else 0,
+        first_at=began - 0.412,
         sent_at=began - 0.412,
         received_at=began - 0.1,
         started_at=began if state != "RECEIVED" else None,
         finished_at=began + 0.8 if state in FINAL else None,
         runtime=0.8 + number % 7 if state == "SUCCESS" else None,
+        root_id=f"0b7e{number - number % 5:04d}-6f0d-4b3b-9f3e-3f8e7a91c{number - number % 5:03d}",
         result="'ok'" if state == "SUCCESS" else None,
         exception="ConnectionError('payment gateway did not answer in 10 s')" if failed else None,
         traceback=TRACEBACK if failed else None,
@@ -293,7 +370,8 @@ def night_world() -> World:
     lives = [each.site.incarnation for each in findings if each.site and each.site.incarnation]
     pools = {one.key: Pool("prefork", 8, ("orders", "mail")) for one in lives}
     web = App("cloudfoundry", "app-guid-1", "orders-worker", "STARTED", (Process("worker", 6),), _instances(findings))
-    orders = MemoryHistory(lives, {}, _stream(1_284_221))
+    lives[0].mute = True
+    orders = MemoryHistory(lives, {}, _stream(1_284_221), _samples())
     orders.rows = {one.uuid: one for one in map(task, range(60))}
     boards = {
         "orders": Board(
@@ -308,7 +386,9 @@ def night_world() -> World:
         "billing": _billing_board(),
     }
     billing_life = _bare_life()
-    billing = MemoryHistory([billing_life], {}, _stream(10_422))
+    lossy = _stream(10_422, lost_events=1_203, lost_tasks=2, cuts=1)
+    paid = QueueSample("paid", NOW - 4, {0: 3}, 2, 1, 1.5, 1.4, 0.8, "message timestamp")
+    billing = MemoryHistory([billing_life], {}, lossy, [paid])
     stories = {one.id: one for one in (hung_incident(), returning_incident(), past_incident())}
     return World({"orders": orders, "billing": billing}, MemoryJournal(boards, stories), MemoryRequests())
 
@@ -317,8 +397,26 @@ def _instances(findings: Collection[Finding]) -> tuple[Instance, ...]:
     return tuple(each.site.instance for each in findings if each.site and each.site.instance)
 
 
-def _stream(events: int) -> Stream:
-    return Stream(NOW - 0.5, NOW - 0.9, NOW - 9_000, reader="redis", events=events, reconnects=1)
+def _stream(events: int, **more: object) -> Stream:
+    known = {"reader": "redis", "events": events, "reconnects": 1, "lag_s": 0.012, "last_event_at": NOW - 0.7}
+    return Stream(NOW - 0.5, NOW - 0.9, NOW - 9_000, **{**known, **more})  # type: ignore[arg-type]
+
+
+def _samples() -> list[QueueSample]:
+    """Return an hour of three queues on Redis: one that flows, one that is empty, one that nobody consumes."""
+    cannot = {"consumers": "Redis does not tell", "unacked": "Redis counts them for all queues together"}
+    unsent = {"arriving": "task_send_sent_event is off", "completing": "task_send_sent_event is off"}
+    found = []
+    for minute in range(60, -1, -10):
+        at, deeper = NOW - 60 * minute - 3, 60 - minute
+        found += [
+            QueueSample("orders", at, {0: 30 + deeper, 6: 12}, None, None, 12.4, 11.9, 4.2, "its task-sent event", cannot),
+            QueueSample("mail", at, {0: 0}, None, None, 0.0, 0.0, None, None, cannot),
+            QueueSample(
+                "reports", at, {0: 118}, oldest_s=60.0 * deeper, oldest_how="seen at the head since", unknown=cannot | unsent
+            ),
+        ]
+    return found
 
 
 def _bare_life() -> Incarnation:

@@ -33,7 +33,7 @@ def test_clusters_tell_mode_and_verdicts(asked):
         2,
     )
     assert orders["verdicts"]["hung"] == 1
-    assert billing["broker"] == "amqp"
+    assert billing["broker"] == "rabbitmq"
     assert asked.get("/api/v1/clusters/orders").json() == orders
 
 

@@ -29,6 +29,11 @@ class _Queue(Struct):
     name: str
 
 
+class _Told(Struct):
+    ok: str = ""
+    error: str = ""
+
+
 class _Enough(Exception):  # noqa: N818 (no error: everybody has answered)
     """Ends the wait for answers."""
 
@@ -67,6 +72,11 @@ class CeleryControl:
         """Return the queues that each answering node consumes now."""
         answers = self._ask("active_queues", nodes, list[_Queue])
         return {node: tuple(one.name for one in answer) for node, answer in answers}
+
+    def enable_events(self, nodes: Collection[str]) -> dict[str, str]:
+        """Have these nodes send task events from now on; return what each answering one says to that."""
+        answers = self._ask("enable_events", nodes, _Told)
+        return {node: said for node, answer in answers if (said := answer.ok or answer.error)}
 
     def _ask(self, command: str, nodes: Collection[str], kind: type[T]) -> list[tuple[str, T]]:
         """Return the answers that have the expected shape; a node that answers otherwise has not answered."""

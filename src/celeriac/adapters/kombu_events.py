@@ -1,4 +1,7 @@
-"""Celery's events through Kombu: an exclusive queue of our own on the `celeryev` exchange, read as raw bodies."""
+"""Celery's events through Kombu, for every transport that has no reader of its own here.
+
+A queue of our own on the `celeryev` exchange, read as raw bodies.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,8 +12,9 @@ from kombu import Connection, Consumer, Message, Producer, Queue
 from kombu.exceptions import KombuError
 from kombu.transport import virtual
 
+from celeriac.adapters.content import Content
 from celeriac.core.errors import PortError, UnreachableError
-from celeriac.ports import EventStream
+from celeriac.ports import Condition, EventStream
 
 CHUNK = 1000
 """Messages taken at most before they are handed over."""
@@ -20,7 +24,9 @@ MALFORMED = 20
 
 ROUTING_KEY = "celeriac.echo"
 QUEUE = "celeriac.events"
-"""On Redis each subscriber has its own copy whatever the queue is called; one name leaves one entry behind at most."""
+"""One name leaves one queue behind at most; where a queue is shared (not on Redis), one observer of a cluster is heard."""
+
+REDIS = ("redis://", "rediss://")
 
 
 class _Tolerant(virtual.Message):  # type: ignore[misc]
@@ -37,20 +43,20 @@ class _Tolerant(virtual.Message):  # type: ignore[misc]
 
 
 class KombuEvents:
-    """`EventStream` over one connection; `timeout` (seconds) bounds each exchange with the broker."""
+    """`EventStream` over one connection; `timeout` (seconds) bounds each exchange, as far as the transport has a limit.
 
-    def __init__(self, url: str, *, timeout: float = 3.0) -> None:
-        self._url = url
-        self._options = {
-            "socket_timeout": timeout,
-            "socket_connect_timeout": timeout,
-            "socket_keepalive": True,
-            "client_name": "celeriac-observer",
-        }
+    `condition().cuts` counts the connections that ended without our asking: what was sent until the next one is lost
+    where the transport keeps no queue for us.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 3.0, allow_pickle: bool = False) -> None:
+        self._url, self._timeout = url, timeout
+        self._content = Content(allow_pickle=allow_pickle)
         self._connection: Connection | None = None
         self._consumer: Consumer | None = None
         self._producer: Producer | None = None
         self._bodies: list[bytes] = []
+        self._received = self._cuts = 0
 
     def receive(self, within: float) -> list[bytes]:
         """Return the bodies that came within so many seconds, as soon as one came; connects first if need be."""
@@ -62,7 +68,19 @@ class KombuEvents:
                     self._drain(connection, wait)
                     wait = 0.001 if self._bodies else wait
         bodies, self._bodies = self._bodies, []
+        self._received += 1
         return bodies
+
+    def mark(self) -> int:
+        """Return the number of calls of `receive` that returned."""
+        return self._received
+
+    def settle(self, mark: int) -> None:
+        """Do nothing: messages are taken without acknowledgement."""
+
+    def condition(self) -> Condition:
+        """Return how the reader fares; asks nobody."""
+        return Condition(reader="kombu", cuts=self._cuts, refused=self._content.refused)
 
     def _drain(self, connection: Connection, wait: float) -> None:
         try:
@@ -92,10 +110,11 @@ class KombuEvents:
 
     def _connected(self) -> Connection:
         if self._connection is None:
-            self._connection = Connection(self._url, transport_options=self._options, connect_timeout=3)
+            self._connection = Connection(self._url, transport_options=self._options(), connect_timeout=self._timeout)
             self._connection.ensure_connection(max_retries=0)  # else Kombu waits 2 s and tries again
             channel = self._connection.channel()
-            channel.Message = _Tolerant
+            if channel.Message is virtual.Message:
+                channel.Message = _Tolerant
             queue = Queue(
                 QUEUE,
                 exchange=get_exchange(self._connection),
@@ -103,32 +122,51 @@ class KombuEvents:
                 auto_delete=True,
                 durable=False,
             )
-            self._consumer = Consumer(channel, [queue], on_message=self._take, no_ack=True)
-            self._consumer.consume()
-            self._producer = Producer(channel)
+            consumer = Consumer(channel, [queue], on_message=self._take, no_ack=True)
+            consumer.consume()
+            self._consumer, self._producer = consumer, Producer(channel)
         return self._connection
 
+    def _options(self) -> dict[str, object]:
+        if not self._url.startswith(REDIS):
+            return {}  # other transports refuse options that they do not know
+        return {
+            "socket_timeout": self._timeout,
+            "socket_connect_timeout": self._timeout,
+            "socket_keepalive": True,
+            "client_name": "celeriac-observer",
+        }
+
     def _take(self, message: Message) -> None:
-        body = message.body
+        body, kind, encoding = message.body, message.content_type, message.content_encoding
         body = body.encode() if isinstance(body, str) else body
-        self._bodies.append(bytes(body) if isinstance(body, bytes | bytearray | memoryview) else b"")
+        if message.errors or not isinstance(body, bytes | bytearray | memoryview) or not isinstance(kind, str):
+            self._bodies.append(b"")
+        else:  # Kombu has unpacked it already
+            self._bodies.append(
+                self._content.as_json(bytes(body), kind, encoding if isinstance(encoding, str) else None)
+            )
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except TimeoutError:
-            self.close()
+            self._lose()
             raise UnreachableError("the broker does not answer in time") from None
         except PortError:
-            self.close()
+            self._lose()
             raise
         except Exception as error:
             kinds = self._connection.connection_errors + self._connection.channel_errors if self._connection else ()
-            self.close()
+            self._lose()
             if isinstance(error, (*kinds, OSError, KombuError)):
                 raise UnreachableError(str(error) or type(error).__name__) from error
             raise
+
+    def _lose(self) -> None:
+        self._cuts += self._consumer is not None
+        self.close()
 
 
 def _fits(stream: KombuEvents) -> EventStream:

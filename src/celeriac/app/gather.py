@@ -27,6 +27,7 @@ PLATFORM_KEPT_S = 30.0
 """How long the platform's last answer serves while its next one is under way; an act reads the index again anyway."""
 
 STALE_S = 5.0
+UNSEEN = "a broker of this kind tells nothing of its clients"
 NAMES_EVERY_S = 30.0
 POOLS_EVERY_S = 10.0
 POOLS_AT_ONCE = 50
@@ -42,7 +43,7 @@ class Sources(Struct, frozen=True):
     """The ports of one cluster; what is not configured is None."""
 
     history: History
-    broker: Broker
+    broker: Broker | None
     control: Control
     platform: Platform | None = None
     poll_s: float = 10.0
@@ -160,15 +161,16 @@ class Gatherer:
         whom = self._whom(seen, book)
         now, control, broker = seen.at, self._sources.control, self._sources.broker
         queues = {name for pool in book.pools.values() for name in pool.queues} if whom.proving else set()
-        ask_broker = whom.anybody or now >= self._names_due_at
+        ask_broker = broker is not None and (whom.anybody or now >= self._names_due_at)
 
-        consumers = self._ask(broker.consumers) if ask_broker else None
+        nodes = {one.node for one in seen.incarnations}
+        consumers = self._ask(lambda: broker.consumers(nodes)) if broker and ask_broker else None
         pings = self._ask(lambda: control.ping(whom.pinged)) if whom.pinged else None
         consuming = self._ask(lambda: control.consuming(whom.proving)) if whom.proving else None
         pools = self._ask(lambda: control.pools(whom.newcomers)) if whom.newcomers else None
-        depths = self._ask(lambda: broker.depths(queues)) if queues else None
+        depths = self._ask(lambda: broker.depths(queues)) if broker and queues else None
 
-        known = consumers.answer() if consumers else Unknown("not asked")
+        known = consumers.answer() if consumers else Unknown("not asked" if broker else UNSEEN)
         if isinstance(known, Known):
             self._names_due_at = now + NAMES_EVERY_S
         self.learned = self._learn(seen, pools.answer() if pools else None, known)

@@ -12,6 +12,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer
 from celeriac.core import story
 from celeriac.core.case import Finding
@@ -44,7 +45,10 @@ class Rules(Struct, frozen=True):
 
 
 class Keeper:
-    """Heals one cluster; `reached` is told each named point of an act (`journalled`, `acted`, `verifying`)."""
+    """Heals one cluster; `reached` is told each named point of an act (`journalled`, `acted`, `verifying`).
+
+    With a `switch` it has workers send their task events, which no verdict needs; while it is paused it asks nobody.
+    """
 
     def __init__(
         self,
@@ -53,9 +57,10 @@ class Keeper:
         rules: Rules,
         *,
         holder: str,
+        switch: EventsSwitch | None = None,
         reached: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._gatherer, self._journal, self._rules = gatherer, journal, rules
+        self._gatherer, self._journal, self._rules, self._switch = gatherer, journal, rules, switch
         self._platform, self._cluster, self._clock = gatherer.platform, gatherer.cluster, gatherer.clock
         self._holder, self._reached = holder, reached
         self._said = ""
@@ -68,6 +73,8 @@ class Keeper:
                 stopping.wait(self._rules.cycle_s)
         finally:
             self._gatherer.close()
+            if self._switch:
+                self._switch.close()
 
     def _cycle_or_say_why(self) -> None:
         try:
@@ -101,6 +108,8 @@ class Keeper:
         self._tell(plan, book)
         for act in plan.acts:
             self._act(act, seen.at)
+        if self._switch and policy.paused is None:
+            self._switch.consider(seen)
 
     def _hold_lease(self) -> bool:
         return self._journal.hold_lease(self._holder, self._clock(), self._rules.lease_s)

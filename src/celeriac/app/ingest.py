@@ -1,64 +1,96 @@
-"""The observer: the event stream of one cluster, folded and stored in batches; it knows when it cannot hear.
+"""The observer: the event stream of one cluster, folded and handed to its recorder; it knows when it cannot hear.
 
 Every 2 s it sends an event to itself. Only while that echo comes back does a worker's silence mean anything: a broken
 connection, a late echo and a pause of our own each end the flow, and silence counts anew from its next beginning.
+
+What the broker keeps for us is settled when it is stored. While the recorder is busy changes gather in the state, one row
+a task, up to its bound; what finds no room is counted.
 """
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
-from celeriac.core import events
 from celeriac.core.errors import PortError
+from celeriac.core.events import Event, decode
 from celeriac.core.fold import ECHO, ClusterState
 from celeriac.core.model import Incarnation
+from celeriac.core.queues import QueueSample
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
-from celeriac.ports import Batch, EventStream, History
+from celeriac.ports import Batch, EventStream, Opening, Recorder
 from celeriac.processes import backoff
 
 ECHO_EVERY_S = 2.0
-FLUSH_EVERY_S = 0.5
-RECEIVE_S = 0.2
+FLUSH_EVERY_S = 0.25
+WORD_EVERY_S = 0.5
+"""How often the observer says that it is there when nothing has changed."""
+
+FLUSH_ROWS = 20_000
+RECEIVE_S = 0.1
 PAUSE_S = 5.0
 DEAF_S = 10.0
 """A connection whose echo is missing for so long is dropped and made anew: it may be half open."""
 
+EVENTS_A_TASK = 3
+"""A task that is begun and lost to us was received, begun and ended: three events."""
+
 log = structlog.get_logger()
+
+
+class Held(Struct):
+    """What was handed to the recorder and is not known to be stored."""
+
+    mark: int
+    tasks: Sequence[Task]
+    incarnations: Sequence[Incarnation]
+    queues: Sequence[QueueSample]
 
 
 class Observer:
     """One cluster's observer; call `step` in a loop, or `run` until told to stop."""
 
-    def __init__(self, cluster: str, stream: EventStream, history: History, clock: Callable[[], float]) -> None:
-        self._cluster, self._stream, self._history, self._clock = cluster, stream, history, clock
+    def __init__(
+        self,
+        cluster: str,
+        stream: EventStream,
+        recorder: Recorder,
+        opening: Opening,
+        clock: Callable[[], float],
+        sampled: Callable[[], Sequence[QueueSample]] = tuple,
+    ) -> None:
+        self._cluster, self._stream, self._recorder, self._clock = cluster, stream, recorder, clock
+        self._sampled = sampled
         self._state = ClusterState()
-        self._seen = Stream(observed_at=clock(), reader=type(stream).__name__)
-        self._batch: tuple[list[Task], list[Incarnation]] | None = None
+        self._state.restore(opening.incarnations, clock())
+        self._seen = Stream(observed_at=clock(), reader=stream.condition().reader)
+        self._held: Held | None = None
         self._echoes = 0
         self._failures = 0
-        self._awake_at = self._echo_due_at = self._flush_due_at = self._retry_at = clock()
+        self._on_its_way = False
+        self._store_failures = 0
+        self._awake_at = self._echo_due_at = self._flush_due_at = self._word_due_at = clock()
+        self._retry_at = self._retry_store_at = clock()
         self._connected_at: float | None = None
-        self._restored = False
-        self._store_error: str | None = None
 
-    def run(self, stopping: threading.Event) -> None:
-        """Observe until told to stop; the last batch is stored before it returns."""
+    def run(self, stopping: threading.Event, seen: Callable[[Stream], None] = lambda _: None) -> None:
+        """Observe until told to stop, then store what is left; `seen` is told after each step how well we hear."""
         while not stopping.is_set():
             if not self.step():
                 stopping.wait(RECEIVE_S)
-        self._flush(self._clock())
-        self._stream.close()
+            seen(self._seen)
+        self._stop()
+        seen(self._seen)
 
     def step(self) -> bool:
         """Store what is due, then echo, receive and fold; False means that the broker is away and a pause is in place."""
         now = self._awake()
-        if now >= self._flush_due_at:
-            self._flush_due_at = now + FLUSH_EVERY_S
-            self._flush(now)
+        self._flush(now)
         return now >= self._retry_at and self._listen(self._clock())
 
     def _awake(self) -> float:
@@ -70,6 +102,8 @@ class Observer:
             self._note(flowing_since=None, longest_pause_s=max(pause, self._seen.longest_pause_s))
         return now
 
+    # Hearing
+
     def _listen(self, now: float) -> bool:
         try:
             if now >= self._echo_due_at:
@@ -80,7 +114,8 @@ class Observer:
             self._lose(str(error))
             return False
         self._awake()
-        self._take(bodies)
+        if bodies:
+            self._take(bodies)
         self._connected(self._clock())
         return True
 
@@ -96,32 +131,36 @@ class Observer:
         self._stream.send(event)
 
     def _take(self, bodies: list[bytes]) -> None:
-        now = self._clock()
-        for body in bodies:
-            found, malformed = events.decode(body)
-            self._note(events=self._seen.events + len(found), malformed=self._seen.malformed + malformed)
-            for event in found:
-                if event.type == ECHO:
-                    self._hear_echo(event, now)
-                else:
-                    self._state.fold(event, now)
+        now, seen = self._clock(), self._seen
+        events, malformed = decode(bodies)
+        echoes = self._state.fold(events, now)
+        heard = len(events) - len(echoes)
+        self._note(
+            events=seen.events + len(events),
+            malformed=seen.malformed + malformed,
+            last_event_at=now if heard else seen.last_event_at,
+        )
+        for echo in echoes:
+            self._hear_echo(echo, now)
 
-    def _hear_echo(self, event: events.Event, now: float) -> None:
+    def _hear_echo(self, event: Event, now: float) -> None:
         if event.pid == os.getpid() and event.hostname == f"celeriac@{self._cluster}":
+            lag = max(0.0, now - event.timestamp)
             # One sent before a pause proves nothing about the time since.
-            fresh = now - event.timestamp <= PAUSE_S
-            self._note(echo_at=now, flowing_since=self._seen.flowing_since or (now if fresh else None))
+            since = self._seen.flowing_since or (now if lag <= PAUSE_S else None)
+            self._note(echo_at=now, lag_s=lag, flowing_since=since)
 
     def _connected(self, now: float) -> None:
         if self._connected_at is None:
             self._connected_at = now
             log.info("listening to the broker", cluster=self._cluster)
-        self._note(error=None)
+        if self._seen.error is not None:
+            self._note(error=None)
         self._failures = 0
         late = now - max(self._seen.echo_at or 0.0, self._connected_at)
-        if late > PAUSE_S:
+        if late > PAUSE_S and self._seen.flowing_since is not None:
             self._note(flowing_since=None)
-        if late > DEAF_S:
+        if late > DEAF_S and not self._stream.condition().backlog_bytes:
             self._lose(f"our own event has not come back for {late:.0f} s")
 
     def _lose(self, why: str) -> None:
@@ -136,26 +175,76 @@ class Observer:
         self._connected_at = None
         self._note(error=why, flowing_since=None, reconnects=reconnects)
 
-    def _flush(self, now: float) -> None:
-        """Store what changed; what cannot be stored now waits in the state, up to its bound, and is then counted."""
-        self._note(observed_at=now, unknown_types=self._state.unknown_types, dropped=self._state.dropped)
-        try:
-            self._restore()
-            if self._batch is None:
-                self._batch = self._state.changes()
-            self._history.record(Batch(self._seen, *self._batch))
-        except PortError as error:
-            if str(error) != self._store_error:  # once, not with every try: the log may share the full disk
-                self._store_error = str(error)
-                log.error("the store takes nothing", cluster=self._cluster, why=self._store_error)
-            return
-        self._batch, self._store_error = None, None
+    # Storing
 
-    def _restore(self) -> None:
-        """Take up the incarnations of an earlier observer, once: a worker that died meanwhile must still be missed."""
-        if not self._restored:
-            self._state.restore(self._history.incarnations(), self._clock())
-            self._restored = True
+    def _flush(self, now: float) -> None:
+        """Hand over what is due, and settle what is stored; an error leaves the batch to be handed over again."""
+        try:
+            if now < self._retry_store_at or self._recorder.busy():
+                return
+            self._settle()
+            changed = self._state.changed
+            if changed >= FLUSH_ROWS or now >= (self._flush_due_at if changed else self._word_due_at):
+                self._hand_over(now)
+        except PortError as error:
+            self._keep(str(error), now)
+
+    def _settle(self) -> None:
+        """The batch that was on its way is stored."""
+        if self._on_its_way and self._held is not None:
+            self._stream.settle(self._held.mark)
+            self._held, self._on_its_way, self._store_failures = None, False, 0
+            if self._seen.store_error is not None:
+                log.info("the store takes everything again", cluster=self._cluster, dropped=self._state.dropped)
+                self._note(store_error=None)
+
+    def _hand_over(self, now: float) -> None:
+        if self._held is None:
+            self._held = Held(self._stream.mark(), *self._state.changes(), self._sampled())
+        self._look_around(now)
+        self._recorder.record(Batch(self._seen, self._held.tasks, self._held.incarnations, self._held.queues))
+        self._on_its_way = True
+        self._flush_due_at, self._word_due_at = now + FLUSH_EVERY_S, now + WORD_EVERY_S
+
+    def _keep(self, why: str, now: float) -> None:
+        """The batch was not stored: it is handed over again after a pause."""
+        if why != self._seen.store_error:  # once, not with every try: the log may share the full disk
+            log.error("the store takes nothing", cluster=self._cluster, why=why)
+        self._on_its_way = False
+        self._store_failures += 1
+        self._retry_store_at = now + backoff(self._store_failures, cap=5.0)
+        self._note(store_error=why)
+
+    def _look_around(self, now: float) -> None:
+        state, condition = self._state, self._stream.condition()
+        self._note(
+            observed_at=now,
+            reader=condition.reader,
+            unknown_types=state.unknown_types,
+            task_events=state.task_events,
+            sent_events=state.sent_events,
+            dropped=state.dropped,
+            lost_tasks=state.missed,
+            lost_events=state.missed * EVENTS_A_TASK,
+            cuts=condition.cuts,
+            refused=condition.refused,
+            backlog_bytes=condition.backlog_bytes,
+            rows=self._recorder.written(),
+        )
+
+    def _stop(self) -> None:
+        """Hand over what is left within a few seconds, and wait until it is stored."""
+        deadline = self._clock() + PAUSE_S
+        with contextlib.suppress(PortError):
+            while (now := self._clock()) < deadline:
+                if self._recorder.busy(within=0.1):
+                    continue
+                self._settle()
+                if self._held is None and not self._state.changed:
+                    break
+                self._hand_over(now)
+        self._stream.close()
+        self._recorder.close()
 
     def _note(self, **changes: object) -> None:
         self._seen = replace(self._seen, **changes)

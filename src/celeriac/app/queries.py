@@ -1,46 +1,50 @@
 """Everything that can be read, once, for pages, API and stream alike; nothing here changes anything."""
 
-import base64
-import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
-from celeriac.app.shaping import app_view, incident_view, opaque_pair, remedy_view, task_view, worker_view
+from celeriac.app.chart_queries import ChartQueries
+from celeriac.app.observation_queries import ObservationQueries
+from celeriac.app.queue_queries import QueueQueries
+from celeriac.app.shaping import app_view, incident_view, remedy_view, worker_view
+from celeriac.app.sources import STALE_S, Source, Sources
+from celeriac.app.task_queries import TaskQueries
 from celeriac.app.views import (
     AppView,
     ClusterView,
     Headline,
     IncidentView,
-    Page,
     Readiness,
     RemedyView,
-    TaskView,
     WorkerView,
     moment,
 )
 from celeriac.core.errors import ConflictError, MissingError
 from celeriac.core.model import Mode
-from celeriac.ports import History, Journal, Requests, TaskFilter
-
-STALE_S = 30.0
-"""A keeper that has said nothing for so long is not at work."""
+from celeriac.ports import Journal, Requests
 
 
 class Queries:
-    """Reads of the store, shaped for people; `brokers` maps each cluster's name to its broker's kind."""
+    """Reads of the store, shaped for people; what there is to read of tasks, queues and the hearing has its own part.
+
+    `disk_free` gives the room on the store's disk in bytes, or None where that is not known.
+    """
 
     def __init__(
         self,
-        brokers: dict[str, str],
-        histories: Mapping[str, History],
+        sources: Sources,
         journal: Journal,
         requests: Requests,
         clock: Callable[[], float],
+        disk_free: Callable[[], int | None],
     ) -> None:
-        self._brokers = brokers
-        self._histories = histories
+        self._sources = sources
         self._journal = journal
         self._requests = requests
         self._clock = clock
+        self.tasks = TaskQueries(sources, clock)
+        self.charts = ChartQueries(sources, clock)
+        self.queues = QueueQueries(sources, journal, clock)
+        self.observation = ObservationQueries(sources, journal, clock, disk_free)
 
     def now(self) -> float:
         """Return the clock that every age is counted by."""
@@ -50,11 +54,11 @@ class Queries:
 
     def clusters(self) -> list[ClusterView]:
         """Return every configured cluster, also those of which nothing is known yet."""
-        return [self._cluster(name) for name in self._brokers]
+        return [self._cluster(one) for one in self._sources.chosen()]
 
     def cluster(self, id: str) -> ClusterView:
         """Return one cluster."""
-        return self._cluster(self._known(id) or "")
+        return self._cluster(*self._sources.chosen(id))
 
     def readiness(self) -> Readiness:
         """Return what keeps Celeriac from its work now."""
@@ -78,24 +82,27 @@ class Queries:
         healthy = sum(one.verdicts.get("healthy", 0) + one.verdicts.get("busy", 0) for one in clusters)
         if not workers:
             return Headline("attention", "No worker has been seen yet")
-        tone = "good" if healthy == workers else "attention"
-        return Headline(tone, f"{healthy} of {workers} workers well")
+        well = f"{healthy} of {workers} workers well"
+        for source in self._sources.chosen():
+            if troubles := self.observation.troubles(source.history.stream()):
+                return Headline("attention", f"{well} as far as they are heard; {source.name}: {troubles[0]}")
+        return Headline("good" if healthy == workers else "attention", well)
 
     def version(self) -> tuple[int, ...]:
         """Return numbers that change whenever anything stored changes."""
-        return (self._requests.version(), *(history.version() for history in self._histories.values()))
+        return (self._requests.version(), *(one.history.version() for one in self._sources.chosen()))
 
     # Workers
 
     def workers(self, cluster: str | None = None) -> list[WorkerView]:
         """Return the workers of one or all clusters, by name."""
         found: list[WorkerView] = []
-        for name in self._names(cluster):
-            board = self._journal.board(name)
+        for source in self._sources.chosen(cluster):
+            board = self._journal.board(source.name)
             if board:
-                history, incidents = self._histories[name], self._open_by_place(name)
-                lives = {one.key: one for one in history.incarnations()}
-                stream = history.stream()
+                incidents = self._open_by_place(source.name)
+                lives = {one.key: one for one in source.history.incarnations()}
+                stream = source.history.stream()
                 found += [worker_view(each, board, lives, stream, incidents) for each in board.findings]
         return sorted(found, key=lambda one: (one.cluster, one.name))
 
@@ -109,39 +116,13 @@ class Queries:
             raise ConflictError(f"{id!r} names more than one worker: {candidates}.")
         return found[0]
 
-    # Tasks
-
-    def tasks(
-        self,
-        cluster: str | None = None,
-        *,
-        state: str | None = None,
-        name: str | None = None,
-        worker: str | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> Page:
-        """Return a page of tasks, newest first, merged over clusters."""
-        which = TaskFilter(limit=limit + 1, state=state, name=name, worker=worker, before=_cursor(cursor))
-        rows = [(row, each) for each in self._names(cluster) for row in self._histories[each].tasks(which)]
-        rows.sort(key=lambda pair: pair[0].cursor, reverse=True)
-        page = rows[:limit]
-        following = opaque_pair(*map(str, page[-1][0].cursor)) if len(rows) > limit else None
-        return Page([task_view(row.task, each) for row, each in page], following)
-
-    def task(self, id: str) -> TaskView:
-        """Return one task by its opaque id, or by Celery's own id if only one cluster knows it."""
-        for cluster, uuid in [(name, id) for name in self._names(None)] + _decode_pairs(id):
-            if cluster in self._histories and (task := self._histories[cluster].task(uuid)):
-                return task_view(task, cluster)
-        raise MissingError(f"No task {id!r} is known.")
-
     # Incidents and remedies
 
     def incidents(self, cluster: str | None = None, *, open_only: bool = False, limit: int = 100) -> list[IncidentView]:
         """Return incidents, newest first."""
-        found = self._journal.incidents(self._known(cluster), open_only=open_only, limit=limit)
-        return [incident_view(one) for one in found if one.cluster in self._brokers]
+        self._sources.chosen(cluster)  # the journal knows no clusters, only names
+        found = self._journal.incidents(cluster, open_only=open_only, limit=limit)
+        return [incident_view(one) for one in found if one.cluster in self._sources]
 
     def incident(self, id: str) -> IncidentView:
         """Return one incident."""
@@ -162,64 +143,40 @@ class Queries:
     def apps(self, cluster: str | None = None) -> list[AppView]:
         """Return the watched apps with the platform's state and our verdict side by side."""
         found: list[AppView] = []
-        for name in self._names(cluster):
-            board = self._journal.board(name)
+        for source in self._sources.chosen(cluster):
+            board = self._journal.board(source.name)
             if board:
                 verdicts = {one.place: one for one in board.findings}
-                found += [app_view(app, name, verdicts) for app in board.apps]
+                found += [app_view(app, source.name, verdicts) for app in board.apps]
         return sorted(found, key=lambda one: (one.cluster, one.name))
-
-    def _names(self, cluster: str | None) -> Sequence[str]:
-        return list(self._brokers) if cluster is None else [self._known(cluster) or ""]
-
-    def _known(self, cluster: str | None) -> str | None:
-        if cluster is not None and cluster not in self._brokers:
-            raise MissingError(f"No cluster {cluster!r} is configured; there are: {', '.join(self._brokers)}.")
-        return cluster
 
     def _open_by_place(self, cluster: str) -> dict[str, str]:
         return {one.place.id: one.id for one in self._journal.incidents(cluster, open_only=True, limit=1000)}
 
-    def _cluster(self, name: str) -> ClusterView:
-        board, stream = self._journal.board(name), self._histories[name].stream()
+    def _cluster(self, source: Source) -> ClusterView:
+        board, stream = self._journal.board(source.name), source.history.stream()
         fresh = board is not None and self._clock() - board.at < STALE_S
-        problems = list(board.problems) if board and fresh else ["the keeper has not judged it yet or has stopped"]
+        stalled = self.observation.stalled(stream)
+        problems = [stalled] if stalled else []
+        problems += board.problems if board and fresh else ["the keeper has not judged it yet or has stopped"]
         verdicts: dict[str, int] = {}
         for finding in board.findings if board else ():
             verdicts[finding.verdict] = verdicts.get(finding.verdict, 0) + 1
         return ClusterView(
-            id=name,
-            name=name,
-            broker=self._brokers[name],
+            id=source.name,
+            name=source.name,
+            broker=source.broker,
             mode=Mode(board.mode) if board else Mode.OBSERVE,
             paused=board.paused if board else None,
-            blind=board.blind if board and fresh else problems[0],
+            blind=board.blind if board and fresh and not stalled else problems[0],
             problems=problems,
             observed_at=moment(stream.observed_at) if stream else None,
             judged_at=moment(board.at) if board else None,
             sentence=board.sentence if board else "",
             workers=sum(verdicts.values()),
             verdicts=verdicts,
-            open_incidents=len(self._open_by_place(name)),
+            open_incidents=len(self._open_by_place(source.name)),
             events=stream.events if stream else 0,
             malformed=stream.malformed if stream else 0,
             reconnects=stream.reconnects if stream else 0,
         )
-
-
-def _decode_pairs(id: str) -> list[tuple[str, str]]:
-    try:
-        text = base64.urlsafe_b64decode(id + "=" * (-len(id) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return []
-    cluster, found, uuid = text.partition("\0")
-    return [(cluster, uuid)] if found else []
-
-
-def _cursor(text: str | None) -> tuple[int, str] | None:
-    if text is None:
-        return None
-    pairs = _decode_pairs(text)
-    if not pairs or not pairs[0][0].lstrip("-").isdigit():
-        raise MissingError("The cursor is not one that this API gave; start again without it.")
-    return int(pairs[0][0]), pairs[0][1]

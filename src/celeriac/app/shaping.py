@@ -1,32 +1,39 @@
 """From the store's values to what people see (`views`): one function a noun."""
 
 import base64
-from datetime import UTC, datetime
+import binascii
 
+from celeriac.app.task_views import TaskView
 from celeriac.app.views import (
     AppInstanceView,
     AppView,
     EvidenceView,
     IncidentView,
     InstanceView,
+    QueueSampleView,
+    QueueView,
     RemedyView,
     StepView,
-    TaskView,
     WorkerView,
     moment,
+    sure_moment,
 )
 from celeriac.core.case import Finding
 from celeriac.core.incident import HeldReason, Incident, Remedy, RemedyKind
 from celeriac.core.model import App, Incarnation, Instance, Place, Pool
+from celeriac.core.queues import QueueSample
 from celeriac.core.snapshot import Stream
-from celeriac.core.tasks import Task
+from celeriac.core.tasks import Task, waited
 from celeriac.ports import Board
+
+RENAMED = {"arriving": "arriving_per_s", "completing": "completing_per_s"}
+"""Fields of a queue's sample whose names say their unit where people see them."""
 
 
 def worker_view(
     finding: Finding, board: Board, lives: dict[str, Incarnation], stream: Stream | None, incidents: dict[str, str]
 ) -> WorkerView:
-    """Return a worker as people see it: its newest life, the keeper\'s finding, and its open incident."""
+    """Return a worker as people see it: its newest life, the keeper's finding, and its open incident."""
     site = finding.site
     stored = site.incarnation if site else None
     one = lives.get(stored.key, stored) if stored else None
@@ -64,8 +71,6 @@ def _instance(instance: Instance) -> InstanceView:
 
 def task_view(task: Task, cluster: str) -> TaskView:
     """Return a task as people see it; it waited from the time it was due until it began."""
-    began = max(filter(None, (task.sent_at or task.received_at, _eta(task.eta))), default=None)
-    wait = max(0.0, task.started_at - began) if task.started_at and began else None
     return TaskView(
         id=opaque_pair(cluster, task.uuid),
         cluster=cluster,
@@ -83,22 +88,56 @@ def task_view(task: Task, cluster: str) -> TaskView:
         started_at=moment(task.started_at),
         finished_at=moment(task.finished_at),
         runtime_s=task.runtime,
-        wait_s=wait,
+        wait_s=waited(task),
         retries=task.retries,
         root_id=task.root_id,
         parent_id=task.parent_id,
         eta=task.eta,
+        expires=task.expires,
         traceback=task.traceback,
     )
 
 
-def _eta(text: str | None) -> float | None:
-    """Return an event's `eta` in seconds since the epoch; None when it is absent, unreadable or without a zone."""
-    try:
-        at = datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    return at.timestamp() if at and at.utcoffset() is not None else None
+def queue_view(sample: QueueSample, cluster: str, consuming: int | str) -> QueueView:
+    """Return a queue as people see it; `consuming` is the number of workers that take from it, or why it is not known."""
+    consumers, by = sample.consumers, "broker"
+    unknown = {RENAMED.get(field, field): why for field, why in sample.unknown.items()}
+    if consumers is None and isinstance(consuming, int):
+        consumers, by = consuming, "workers"
+        unknown.pop("consumers", None)
+    elif consumers is None:
+        unknown["consumers"] = str(consuming)
+    return QueueView(
+        id=opaque_pair(cluster, sample.name),
+        cluster=cluster,
+        name=sample.name,
+        depth=sample.depth,
+        ready=sample.ready,
+        unacked=sample.unacked,
+        consumers=consumers,
+        consumers_by=by if consumers is not None else None,
+        arriving_per_s=sample.arriving,
+        completing_per_s=sample.completing,
+        oldest_s=sample.oldest_s,
+        oldest_how=sample.oldest_how,
+        unknown=unknown,
+        unconsumed=sample.depth > 0 and consumers == 0,
+        at=sure_moment(sample.at),
+    )
+
+
+def queue_sample_view(sample: QueueSample) -> QueueSampleView:
+    """Return one look at a queue as people see it."""
+    return QueueSampleView(
+        at=sure_moment(sample.at),
+        depth=sample.depth,
+        ready=sample.ready,
+        unacked=sample.unacked,
+        consumers=sample.consumers,
+        arriving_per_s=sample.arriving,
+        completing_per_s=sample.completing,
+        oldest_s=sample.oldest_s,
+    )
 
 
 def incident_view(incident: Incident) -> IncidentView:
@@ -111,10 +150,12 @@ def incident_view(incident: Incident) -> IncidentView:
         verdict=incident.verdict,
         state=incident.state,
         held_reason=incident.held_reason,
-        opened_at=_sure(incident.opened_at),
+        opened_at=sure_moment(incident.opened_at),
         resolved_at=moment(incident.resolved_at),
-        evidence=[EvidenceView(one.signal, one.reading, _sure(one.at), one.rules_out) for one in incident.evidence],
-        steps=[StepView(_sure(one.at), one.kind, one.text) for one in incident.steps],
+        evidence=[
+            EvidenceView(one.signal, one.reading, sure_moment(one.at), one.rules_out) for one in incident.evidence
+        ],
+        steps=[StepView(sure_moment(one.at), one.kind, one.text) for one in incident.steps],
         remedy=incident.remedy,
         approvable=approvable(incident),
     )
@@ -135,7 +176,7 @@ def remedy_view(remedy: Remedy) -> RemedyView:
         kind=remedy.kind,
         state=remedy.state,
         incident=remedy.incident,
-        asked_at=_sure(remedy.asked_at),
+        asked_at=sure_moment(remedy.asked_at),
         actor=remedy.actor,
         note=remedy.note,
     )
@@ -161,10 +202,15 @@ def app_view(app: App, cluster: str, findings: dict[Place, Finding]) -> AppView:
     return AppView(app.guid, cluster, app.platform, app.name, app.state, rows)
 
 
-def _sure(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
-
-
 def opaque_pair(*parts: str) -> str:
     """Return a reversible URL-safe id for these parts."""
     return base64.urlsafe_b64encode("\0".join(parts).encode()).decode().rstrip("=")
+
+
+def parts_of(id: str) -> tuple[str, ...]:
+    """Return the parts of such an id; nothing if it is none."""
+    try:
+        text = base64.urlsafe_b64decode(id + "=" * (-len(id) % 4)).decode()
+    except (binascii.Error, ValueError):
+        return ()
+    return tuple(text.split("\0"))

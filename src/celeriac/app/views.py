@@ -1,6 +1,6 @@
 """What people and programs see: the shapes that pages, API and client share (times are aware, ids opaque and URL-safe)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from celeriac.core.incident import HeldReason, IncidentState, RemedyKind, RemedyState
@@ -42,34 +42,6 @@ class WorkerView:
     instance: InstanceView | None
     software: str | None
     incident: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TaskView:
-    """A task with Celery's states; `args`, `kwargs` and `result` are the reprs that the events carry."""
-
-    id: str
-    cluster: str
-    uuid: str
-    name: str | None
-    state: str
-    args: str | None
-    kwargs: str | None
-    result: str | None
-    exception: str | None
-    worker: str | None
-    queue: str | None
-    sent_at: datetime | None
-    received_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    runtime_s: float | None
-    wait_s: float | None
-    retries: int | None
-    root_id: str | None
-    parent_id: str | None
-    eta: str | None
-    traceback: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,13 +163,90 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A page of tasks and the cursor of the next one, newest first."""
+class GapView:
+    """Something that cannot be seen of a cluster, why, and the setting that would show it, if there is one."""
 
-    items: list[TaskView] = field(default_factory=list)
-    next: str | None = None
+    what: str
+    why: str
+    setting: str | None
+    workers: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationView:
+    """How well one cluster is heard; numbers count from the observer's start.
+
+    `events_lost_estimate` and `tasks_lost` are known to be lost, `dropped` found no room while the store took nothing.
+    `troubles` says in sentences what makes the rest incomplete or old: who has none hears well.
+    """
+
+    cluster: str
+    reader: str
+    events_seen: int
+    events_lost_estimate: int
+    tasks_lost: int
+    malformed: int
+    refused: int
+    dropped: int
+    unknown_types: int
+    reconnects: int
+    cuts: int
+    lag_s: float | None
+    last_event_at: datetime | None
+    last_event_age_s: float | None
+    observed_at: datetime | None
+    backlog_bytes: int
+    rows_written: int
+    store_error: str | None
+    flowing_since: datetime | None
+    troubles: list[str]
+    coverage: list[GapView]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A queue as of its newest sample; what is not known is null, and `unknown` says why, by field.
+
+    `ready` counts waiting messages by priority. `consumers_by` says who counted the consumers: the `broker`, or, where
+    it cannot tell, `workers`: the online workers that said that they consume this queue.
+    """
+
+    id: str
+    cluster: str
+    name: str
+    depth: int
+    ready: dict[int, int]
+    unacked: int | None
+    consumers: int | None
+    consumers_by: str | None
+    arriving_per_s: float | None
+    completing_per_s: float | None
+    oldest_s: float | None
+    oldest_how: str | None
+    unknown: dict[str, str]
+    unconsumed: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSampleView:
+    """One look at a queue."""
+
+    at: datetime
+    depth: int
+    ready: dict[int, int]
+    unacked: int | None
+    consumers: int | None
+    arriving_per_s: float | None
+    completing_per_s: float | None
+    oldest_s: float | None
+
+
+def sure_moment(at: float) -> datetime:
+    """Return seconds since the epoch as an aware datetime."""
+    return datetime.fromtimestamp(at, UTC)
 
 
 def moment(at: float | None) -> datetime | None:
-    """Return seconds since the epoch as an aware datetime."""
-    return None if at is None else datetime.fromtimestamp(at, UTC)
+    """Return the same of what may not have happened."""
+    return None if at is None else sure_moment(at)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from celeriac.adapters.cloudfoundry import Session
 from celeriac.adapters.control import CeleryControl
-from celeriac.adapters.redis_broker import RedisBroker
 from celeriac.adapters.sql import SqlStore
 from celeriac.app.gather import Gatherer, Sources
 from celeriac.app.heal import REMEMBERED_S, Keeper, Rules
+from celeriac.bootstrap.brokers import broker
+from celeriac.bootstrap.naming import cluster_named
 from celeriac.bootstrap.platforms import platform
 from celeriac.bootstrap.process import steady_clock
-from celeriac.bootstrap.storing import cluster_named, open_store, wait_for_schema
+from celeriac.bootstrap.storing import open_store, wait_for_schema
 from celeriac.core.desk import Past
 from celeriac.core.limits import Policy
 from celeriac.core.offline import Moment
@@ -70,7 +71,7 @@ def gatherer(settings: Settings, store: SqlStore, cluster: ClusterSettings, sess
     place = next((one for one in settings.platform if one.name == cluster.platform), None)
     sources = Sources(
         history=store.history(cluster.name),
-        broker=RedisBroker(url),
+        broker=broker(cluster),
         control=CeleryControl(url),
         platform=platform(place, cluster.apps, sessions) if place else None,
         poll_s=place.poll if place else 10.0,

@@ -1,5 +1,6 @@
 """The console's role: pages and API over the store."""
 
+import shutil
 import tempfile
 import threading
 from pathlib import Path
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 from celeriac.adapters.sql import SqlStore
 from celeriac.app.commands import Commands
 from celeriac.app.queries import Queries
+from celeriac.app.sources import Source, Sources
 from celeriac.bootstrap.process import steady_clock
 from celeriac.bootstrap.storing import open_store, wait_for_schema
 from celeriac.settings import ClusterSettings, Settings
@@ -28,11 +30,30 @@ def console(settings: Settings, store: SqlStore) -> Server:
     """Return the console's server."""
     clock = steady_clock()
     journal = store.journal()
-    histories = {one.name: store.history(one.name) for one in settings.cluster}
-    brokers = {one.name: one.broker_kind for one in settings.cluster}
-    queries = Queries(brokers, histories, journal, journal, clock)
+    sources = Sources(_source(one, store) for one in settings.cluster)
+    queries = Queries(sources, journal, journal, clock, lambda: _disk_free(settings.store))
     app = create_app(queries, Commands(queries, journal, journal, clock))
     return Server(app, settings.console.host, settings.console.port)
+
+
+def _source(cluster: ClusterSettings, store: SqlStore) -> Source:
+    name = cluster.name
+    return Source(
+        name,
+        cluster.broker_kind,
+        store.history(name),
+        store.tasks(name),
+        store.charts(name),
+        result_backend=cluster.result_backend is not None,
+        enable_task_events=cluster.enable_task_events,
+    )
+
+
+def _disk_free(directory: Path) -> int | None:
+    try:
+        return shutil.disk_usage(directory).free
+    except OSError:
+        return None
 
 
 def describe_api() -> dict[str, object]:

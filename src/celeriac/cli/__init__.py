@@ -9,29 +9,38 @@ import celeriac
 
 COMMANDS = {
     "serve": "celeriac.cli.run:serve",
+    "observe": "celeriac.cli.observe:observe",
     "migrate": "celeriac.cli.run:migrate",
     "plan": "celeriac.cli.run:plan",
     "openapi": "celeriac.cli.run:openapi",
     "emulator": "celeriac.cli.run:emulator",
     "demo": "celeriac.cli.run:demo",
     "workers": "celeriac.cli.watch:workers",
-    "tasks": "celeriac.cli.watch:tasks",
+    "queues": "celeriac.cli.queues:queues",
+    "tasks": "celeriac.cli.tasks:tasks",
+    "durations": "celeriac.cli.tasks:durations",
+    "observation": "celeriac.cli.watch:observation",
     "incidents": "celeriac.cli.watch:incidents",
     "apps": "celeriac.cli.watch:apps",
     "approve": "celeriac.cli.act:approve",
     "restart": "celeriac.cli.act:restart",
+    "writer": "celeriac.cli.observe:writer",
 }
 """Where each command lives; the order is the order of `--help`."""
 
 SUMMARIES = {
     "serve": "Run Celeriac: observers, keeper and console.",
+    "observe": "Run one observer alone, without settings.",
     "migrate": "Bring the store's schema up to date.",
     "plan": "Say what the keeper would do, and why.",
     "openapi": "Print the API's OpenAPI document.",
     "emulator": "Run a local Cloud Foundry for trials.",
     "demo": "Show it: real workers die and come back.",
     "workers": "List workers with their verdicts, or show one.",
-    "tasks": "List tasks, newest first.",
+    "queues": "List queues with what waits in them.",
+    "tasks": "Find tasks, newest first, or count them.",
+    "durations": "Show how long tasks ran and waited.",
+    "observation": "Tell how well clusters are heard.",
     "incidents": "List incidents, or tell the story of one.",
     "apps": "List the watched apps and their instances.",
     "approve": "Approve what an incident is held for.",
@@ -78,7 +87,7 @@ class Root(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (the interface's)
         """Write the table of commands."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, SUMMARIES.get(name, "")) for name in self.commands])
+            formatter.write_dl(list(SUMMARIES.items()))
 
 
 @click.group(

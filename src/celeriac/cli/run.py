@@ -195,8 +195,11 @@ def emulator(config: Path, port: int | None) -> None:
 @click.option("--data", type=click.Path(path_type=Path), help="Keep everything in this directory, and keep it.")
 @click.option("--no-breaks", is_flag=True, help="Break nothing.")
 @click.option("--check", is_flag=True, help="Kill one worker, freeze another, wait for the proof, and exit.")
-def demo(port: int | None, data: Path | None, *, no_breaks: bool, check: bool) -> None:
+@click.option(
+    "--broker", type=click.Choice(["redis", "amqp"]), default="redis", show_default=True, help="On Redis or RabbitMQ."
+)
+def demo(port: int | None, data: Path | None, *, no_breaks: bool, check: bool, broker: str) -> None:
     """Run a whole cluster on this machine, break it now and then, and watch Celeriac heal it."""
     from celeriac.demo.show import run
 
-    sys.exit(run(port=port, data=data, breaks=not no_breaks, check=check))
+    sys.exit(run(port=port, data=data, breaks=not no_breaks, check=check, broker=broker))

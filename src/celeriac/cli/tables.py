@@ -39,6 +39,9 @@ COLOURS = {
     "hung": "red",
     "escalated": "red",
     "open": "red",
+    "nobody": "red",
+    "lossy": "red",
+    "well": "green",
     "FAILURE": "red",
     "CRASHED": "red",
 }
@@ -145,6 +148,18 @@ def span(seconds: float | None) -> str:
     if seconds < 172_800:
         return f"{seconds / 3600:.0f}h"
     return f"{seconds / 86_400:.0f}d"
+
+
+def duration(seconds: float | None) -> str:
+    """Return how long something took, also when that is very short."""
+    if seconds is not None and seconds < 1:
+        return f"{max(0.0, seconds) * 1000:.0f}ms"
+    return span(seconds)
+
+
+def rate(per_s: float | None) -> str:
+    """Return a number per second with as many digits as matter."""
+    return "" if per_s is None else f"{per_s:.0f}" if per_s >= 10 or per_s == 0 else f"{per_s:.2g}"
 
 
 def clock(at: datetime) -> str:

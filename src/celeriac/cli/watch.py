@@ -1,12 +1,11 @@
-"""The commands that read: workers, tasks, incidents, apps."""
+"""The commands that read: workers, incidents, apps, and how well clusters are heard."""
 
 import click
 
 from celeriac.cli.console import asks_console, console, prints_json
-from celeriac.cli.tables import age, clock, paint, plain, span, table, to_json
-from celeriac.client import App, Incident, Task, Worker
+from celeriac.cli.tables import age, clock, duration, paint, plain, span, table, to_json
+from celeriac.client import App, Incident, Observation, Worker
 
-MOST_TASKS = 500
 OVER = frozenset({"resolved", "closed"})
 
 
@@ -32,27 +31,19 @@ def workers(name: str | None, *, as_json: bool, url: str, token: str | None, clu
 
 
 @click.command()
-@click.option("--state", help="Only tasks in this state, such as FAILURE.")
-@click.option("--name", help="Only tasks of this name.")
-@click.option("--worker", help="Only tasks of this worker: name, node name or id.")
-@click.option("--limit", type=click.IntRange(1, MOST_TASKS), default=20, help="How many at most [20].")
 @prints_json
 @asks_console
-def tasks(*, as_json: bool, url: str, token: str | None, limit: int, **wanted: str | None) -> None:
-    """List tasks, newest first."""
+def observation(*, as_json: bool, url: str, token: str | None, cluster: str | None) -> None:
+    """Tell how well clusters are heard: what was lost, and what cannot be seen."""
     with console(url, token) as client:
-        if wanted["worker"]:
-            # The API filters by node name; people know workers by name.
-            one = client.worker(wanted["worker"], wanted["cluster"])
-            wanted["worker"], wanted["cluster"] = one.node or one.name, one.cluster
-        state = wanted.pop("state")
-        found = client.tasks(state=state.upper() if state else None, limit=limit, **wanted).items
+        found = client.observation(cluster)
     if as_json:
         click.echo(to_json(found))
-    elif found:
-        click.echo(tasks_table(found))
-    else:
-        click.echo("No task fits." if any([state, *wanted.values()]) else "No task has been seen yet.")
+        return
+    click.echo(observation_table(found))
+    for one in found:
+        for line in unheard(one):
+            click.echo(line)
 
 
 @click.command()
@@ -139,25 +130,6 @@ def worker_details(one: Worker) -> str:
     return "\n".join(f"{name:<10} {plain(text)}" for name, text in lines.items() if text not in (None, ""))
 
 
-def tasks_table(found: list[Task]) -> str:
-    """Return one line a task."""
-    rows = [
-        (
-            one.uuid,
-            one.state,
-            one.name or "unknown",
-            age(one.started_at or one.received_at or one.sent_at),
-            span(one.runtime_s),
-            span(one.wait_s),
-            one.retries or "",
-            one.exception or one.args,
-        )
-        for one in found
-    ]
-    headings = ("TASK", "STATE", "NAME", "AGE", "RAN", "WAITED", "RETRIES", "EXCEPTION OR ARGS")
-    return table(headings, rows, give=("EXCEPTION OR ARGS", "TASK", "NAME"), right=("AGE", "RAN", "WAITED", "RETRIES"))
-
-
 def incidents_table(found: list[Incident]) -> str:
     """Return one line an incident."""
     rows = [
@@ -220,6 +192,42 @@ def apps_table(found: list[App]) -> str:
     ]
     headings = ("APP", "CLUSTER", "INSTANCE", "STATE", "UP", "VERDICT", "GUID", "DETAILS")
     return table(headings, rows, give=("DETAILS", "GUID"), right=("UP",))
+
+
+def observation_table(found: list[Observation]) -> str:
+    """Return one line a cluster."""
+    rows = [
+        (
+            one.cluster,
+            "lossy" if one.troubles else "well" if one.flowing_since else "blind",
+            one.reader,
+            one.events_seen,
+            span(one.last_event_age_s),
+            duration(one.lag_s),
+            one.events_lost_estimate or "",
+            one.tasks_lost or "",
+            one.dropped or "",
+            one.rows_written,
+            age(one.observed_at),
+        )
+        for one in found
+    ]
+    headings = (
+        *("CLUSTER", "HEARD", "READER", "EVENTS", "LAST", "LAG"),
+        *("LOST EVENTS", "LOST TASKS", "DROPPED", "ROWS", "STORED"),
+    )
+    return table(headings, rows, give=("ROWS", "READER"), right=headings[3:])
+
+
+def unheard(one: Observation) -> list[str]:
+    """Return what is wrong with the hearing of a cluster, and what cannot be seen there, in lines."""
+    name = plain(one.cluster)
+    lines = [f"{name}: {paint(plain(trouble), 'lossy')}" for trouble in one.troubles]
+    for gap in one.coverage:
+        lines += ["", f"{name} does not show {plain(gap.what)}", f"  {plain(gap.why)}"]
+        lines += [f"  mended by: {plain(gap.setting)}"] if gap.setting else []
+        lines += [f"  workers: {plain(', '.join(gap.workers))}"] if gap.workers else []
+    return lines
 
 
 def _load(one: Worker) -> str:

@@ -40,38 +40,72 @@ class Worker(Struct, frozen=True):
     incident: str | None = None
 
 
-class Task(Struct, frozen=True):
-    """A task with Celery's state; `args`, `kwargs` and `result` are text as Celery's events carry it."""
+class Queue(Struct, frozen=True):
+    """A queue as of its newest sample; what is not known is None, and `unknown` says why, by field."""
 
     id: str
     cluster: str
-    uuid: str
-    name: str | None
-    state: str
-    args: str | None
-    kwargs: str | None
-    result: str | None
-    exception: str | None
-    worker: str | None
-    queue: str | None
-    sent_at: datetime | None
-    received_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    runtime_s: float | None
-    wait_s: float | None
-    retries: int | None
-    root_id: str | None
-    parent_id: str | None
-    eta: str | None = None
-    traceback: str | None = None
+    name: str
+    depth: int
+    ready: dict[int, int]
+    unacked: int | None
+    consumers: int | None
+    consumers_by: str | None
+    arriving_per_s: float | None
+    completing_per_s: float | None
+    oldest_s: float | None
+    oldest_how: str | None
+    unknown: dict[str, str]
+    unconsumed: bool
+    at: datetime
 
 
-class TaskPage(Struct, frozen=True):
-    """Tasks, newest first, and the cursor of the next page."""
+class QueueSample(Struct, frozen=True):
+    """One look at a queue."""
 
-    items: list[Task]
-    next: str | None = None
+    at: datetime
+    depth: int
+    ready: dict[int, int]
+    unacked: int | None
+    consumers: int | None
+    arriving_per_s: float | None
+    completing_per_s: float | None
+    oldest_s: float | None
+
+
+class Gap(Struct, frozen=True):
+    """Something that cannot be seen, why, and the setting that would show it, if there is one."""
+
+    what: str
+    why: str
+    setting: str | None
+    workers: list[str]
+
+
+class Observation(Struct, frozen=True):
+    """How well one cluster is heard; `troubles` is empty while it is heard well."""
+
+    cluster: str
+    reader: str
+    events_seen: int
+    events_lost_estimate: int
+    tasks_lost: int
+    malformed: int
+    refused: int
+    dropped: int
+    unknown_types: int
+    reconnects: int
+    cuts: int
+    lag_s: float | None
+    last_event_at: datetime | None
+    last_event_age_s: float | None
+    observed_at: datetime | None
+    backlog_bytes: int
+    rows_written: int
+    store_error: str | None
+    flowing_since: datetime | None
+    troubles: list[str]
+    coverage: list[Gap]
 
 
 class Evidence(Struct, frozen=True):

@@ -1,14 +1,33 @@
 """The client itself: one method a route, one error for all that can go wrong."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 
 import httpx2
 import msgspec
 from msgspec import Struct
 
-from celeriac.client.answers import App, Cluster, Incident, Remedy, Task, TaskPage, Worker
+from celeriac.client.answers import (
+    App,
+    Cluster,
+    Incident,
+    Observation,
+    Queue,
+    QueueSample,
+    Remedy,
+    Worker,
+)
+from celeriac.client.task_answers import (
+    Counts,
+    DurationTable,
+    Facets,
+    Histogram,
+    Task,
+    TaskPage,
+)
 
 T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:5555"
@@ -22,6 +41,29 @@ class ClientError(Exception):
         self.detail = detail
         self.title = title
         self.status = status
+
+
+Time: TypeAlias = datetime | float
+"""A time with its zone, or seconds since the epoch."""
+
+
+class TaskFilter(TypedDict, total=False):
+    """Which tasks: all conditions must hold, of several values of one, any. Texts are parts, whatever their case."""
+
+    state: str | Sequence[str] | None
+    name: str | Sequence[str] | None
+    worker: str | Sequence[str] | None
+    queue: str | Sequence[str] | None
+    since: Time | None
+    until: Time | None
+    runtime_least_s: float | None
+    runtime_most_s: float | None
+    root_id: str | None
+    args: str | None
+    kwargs: str | None
+    result: str | None
+    exception: str | None
+    search: str | None
 
 
 class _Items(Struct, Generic[T], frozen=True):
@@ -71,15 +113,54 @@ class Celeriac:
         self,
         cluster: str | None = None,
         *,
-        state: str | None = None,
-        name: str | None = None,
-        worker: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        **which: Unpack[TaskFilter],
     ) -> TaskPage:
-        """Return a page of tasks, newest first; `worker` is a node name."""
-        wanted = {"cluster": cluster, "state": state, "name": name, "worker": worker, "limit": limit, "cursor": cursor}
-        return self._get("/tasks", TaskPage, **wanted)
+        """Return a page of tasks, newest first; `cursor` is the `next` or `previous` of another page."""
+        return self._get("/tasks", TaskPage, cluster=cluster, limit=limit, cursor=cursor, **which)
+
+    def facets(self, cluster: str | None = None, **which: Unpack[TaskFilter]) -> Facets:
+        """Count tasks by state, name, worker and queue."""
+        return self._get("/tasks/facets", Facets, cluster=cluster, **which)
+
+    def histogram(
+        self,
+        cluster: str | None = None,
+        *,
+        step_s: int | None = None,
+        buckets: int | None = None,
+        **which: Unpack[TaskFilter],
+    ) -> Histogram:
+        """Count tasks by the time that they were first heard of, in steps or in at most so many buckets."""
+        return self._get("/tasks/histogram", Histogram, cluster=cluster, step_s=step_s, buckets=buckets, **which)
+
+    def counts(
+        self,
+        cluster: str | None = None,
+        *,
+        since: Time | None = None,
+        until: Time | None = None,
+        step_s: int | None = None,
+        name: str | None = None,
+    ) -> Counts:
+        """Return what happened step by step, also to tasks that are no longer stored; the last day by default."""
+        given = {"since": since, "until": until, "step_s": step_s, "name": name}
+        return self._get("/tasks/counts", Counts, cluster=cluster, **given)
+
+    def durations(
+        self,
+        cluster: str | None = None,
+        *,
+        since: Time | None = None,
+        until: Time | None = None,
+        name: str | None = None,
+        buckets: bool = False,
+        series: bool = False,
+    ) -> DurationTable:
+        """Return run times and waits by task name; the last day by default."""
+        given = {"since": since, "until": until, "name": name, "buckets": buckets or None, "series": series or None}
+        return self._get("/tasks/durations", DurationTable, cluster=cluster, **given)
 
     def task(self, id: str) -> Task:
         """Return one task, by its id here or by Celery's."""
@@ -92,6 +173,21 @@ class Celeriac:
     def incident(self, id: str) -> Incident:
         """Return one incident."""
         return self._get(f"/incidents/{quote(id, safe='')}", Incident)
+
+    def queues(self, cluster: str | None = None) -> list[Queue]:
+        """Return the queues of one or all clusters; those first that hold messages and have no consumer."""
+        return self._get("/queues", _Items[Queue], cluster=cluster).items
+
+    def queue_samples(
+        self, id: str, cluster: str | None = None, *, since: Time | None = None, until: Time | None = None
+    ) -> list[QueueSample]:
+        """Return a queue's samples, oldest first, by its id or its name; the last hour by default."""
+        path = f"/queues/{quote(id, safe='')}/samples"
+        return self._get(path, _Items[QueueSample], cluster=cluster, since=since, until=until).items
+
+    def observation(self, cluster: str | None = None) -> list[Observation]:
+        """Return how well one or all clusters are heard."""
+        return self._get("/observation", _Items[Observation], cluster=cluster).items
 
     def apps(self, cluster: str | None = None) -> list[App]:
         """Return the watched apps."""
@@ -110,7 +206,7 @@ class Celeriac:
         return self._post(f"/incidents/{quote(incident, safe='')}/approve", Remedy)
 
     def _get(self, path: str, answer: type[T], **params: Any) -> T:
-        given = {name: value for name, value in params.items() if value is not None}
+        given = {name: _told(value) for name, value in params.items() if value is not None}
         return self._ask("GET", path, answer, given)
 
     def _post(self, path: str, answer: type[T]) -> T:
@@ -143,3 +239,8 @@ class Celeriac:
             msg = f"What answers at {self._url} is not a Celeriac console: it said {response.status_code}."
             return ClientError(msg, status=response.status_code)
         return ClientError(problem.detail, problem.title, response.status_code)
+
+
+def _told(value: Any) -> Any:
+    """Return a value as an address carries it; several of one name are told one after another."""
+    return value.isoformat() if isinstance(value, datetime) else list(value) if isinstance(value, tuple) else value

@@ -5,29 +5,40 @@ from itertools import islice
 
 import msgspec
 
-from celeriac.core import tasks
+from celeriac.core import hearing, tasks
 from celeriac.core.events import Event
 from celeriac.core.model import Incarnation
-from celeriac.core.tasks import Task
+from celeriac.core.tasks import FINAL, STATES, Task
 
 ECHO = "celeriac-echo"
+
+Key = tuple[str, int]
+Heard = dict[Key, Incarnation]
 
 
 class ClusterState:
     """Incarnations and unfinished (or just finished) tasks of one cluster; bounded by `max_tasks` and `max_workers`.
 
     Finished tasks leave memory when their row has been taken by `changes()`: the store is the history, and it merges a
-    late event by the same rule as `tasks.apply`.
+    late event by the same rule (`tasks.merge`).
     """
 
-    def __init__(self, *, max_tasks: int = 100_000, max_workers: int = 10_000) -> None:
+    def __init__(self, *, max_tasks: int = 200_000, max_workers: int = 10_000) -> None:
         self.max_tasks, self.max_workers = max_tasks, max_workers
-        self.incarnations: dict[tuple[str, int], Incarnation] = {}
+        self.incarnations: Heard = {}
         self.tasks: dict[str, Task] = {}
         self.unknown_types = 0
+        self.task_events = 0
+        self.sent_events = 0
+        self.missed = 0
         self.dropped = 0
         self._changed_tasks: dict[str, Task] = {}
-        self._changed_workers: dict[tuple[str, int], Incarnation] = {}
+        self._changed_workers: Heard = {}
+
+    @property
+    def changed(self) -> int:
+        """Return how many task rows wait to be taken."""
+        return len(self._changed_tasks)
 
     def restore(self, incarnations: Iterable[Incarnation], now: float) -> None:
         """Take up what an earlier observer had stored."""
@@ -35,57 +46,95 @@ class ClusterState:
             one.last_seen_at = min(one.last_seen_at, now)  # an earlier observer's clock may have been ahead
             self.incarnations[one.node, one.pid] = one
 
-    def fold(self, event: Event, received_at: float) -> None:
-        """Fold one event; `received_at` is our own clock, in seconds since the epoch."""
-        kind = event.type
-        if kind.startswith("task-"):
+    def fold(self, events: Iterable[Event], received_at: float) -> list[Event]:
+        """Fold events as they came, and return our own echoes among them; `received_at` is our own clock."""
+        heard: Heard = {}
+        echoes: list[Event] = []
+        for event in events:
+            if event.type not in STATES:
+                if event.type == ECHO:
+                    echoes.append(event)
+                else:
+                    self._fold_other(event, heard, received_at)
+                continue
             self._fold_task(event)
-            # A producer is no worker, and a task's own `send_event` carries the pid of a pool's child.
-            if kind in tasks.STATES and kind != "task-sent":
-                self._hear(event, received_at, task=True)
-        elif kind.startswith("worker-"):
-            self._hear(event, received_at, task=False)
-        else:
-            self.unknown_types += 1
+            if event.type == "task-sent":  # a producer is no worker
+                self.sent_events += 1
+            else:
+                key = (event.hostname, event.pid)
+                one = heard.get(key)
+                if one is None:
+                    one = heard[key] = self._speaker(key, received_at)
+                if event.type == "task-started":
+                    one.started += 1
+        for key, one in heard.items():
+            self._worked(key, one, received_at)
+        return echoes
 
     def changes(self) -> tuple[list[Task], list[Incarnation]]:
-        """Return copies of the rows that changed since the last call, and let finished tasks go."""
-        changed = [msgspec.structs.replace(task) for task in self._changed_tasks.values()]
+        """Return the rows that changed since the last call, and let finished tasks go.
+
+        The tasks are the live ones: store or copy them before the next event is folded.
+        """
+        changed = list(self._changed_tasks.values())
         workers = [msgspec.structs.replace(one) for one in self._changed_workers.values()]
+        let_go = self.tasks.pop
         for task in changed:
-            if task.finished:
-                self.tasks.pop(task.uuid, None)
-        self._changed_tasks.clear()
-        self._changed_workers.clear()
+            if task.state in FINAL:
+                let_go(task.uuid, None)
+        self._changed_tasks = {}
+        self._changed_workers = {}
         return changed, workers
 
     def _fold_task(self, event: Event) -> None:
-        if event.type not in tasks.STATES or event.uuid is None:
-            self.unknown_types += 1
-            return
-        task = self.tasks.get(event.uuid) or self._changed_tasks.get(event.uuid)
-        if event.uuid not in self._changed_tasks and len(self._changed_tasks) >= self.max_tasks:
-            self.dropped += 1  # nobody has taken the changes for long: the store is away
-            return
+        self.task_events += 1
+        uuid = event.uuid or ""
+        task = self._changed_tasks.get(uuid)
         if task is None:
-            self._make_room()
-            task = self.tasks[event.uuid] = Task(uuid=event.uuid)
+            if len(self._changed_tasks) >= self.max_tasks:
+                self.dropped += 1  # nobody has taken the changes for long: the store is away
+                return
+            task = self.tasks.get(uuid)
+            if task is None:
+                if len(self.tasks) >= self.max_tasks:
+                    self._make_room()
+                task = self.tasks[uuid] = Task(uuid)
+            self._changed_tasks[uuid] = task
         tasks.apply(task, event)
-        self._changed_tasks[event.uuid] = task
+
+    def _fold_other(self, event: Event, heard: Heard, received_at: float) -> None:
+        if not event.type.startswith("worker-"):
+            self.unknown_types += 1  # also a task's own `send_event`, which carries the pid of a pool's child
+            return
+        key = (event.hostname, event.pid)
+        if key in heard:
+            self._worked(key, heard.pop(key), received_at)
+        self._hear(key, event, received_at)
 
     def _make_room(self) -> None:
-        if len(self.tasks) >= self.max_tasks:  # the oldest unfinished ones live on in the store
-            for uuid in list(islice(self.tasks, self.max_tasks // 100 + 1)):
-                del self.tasks[uuid]
+        for uuid in list(islice(self.tasks, self.max_tasks // 100 + 1)):  # the oldest unfinished live on in the store
+            del self.tasks[uuid]
 
-    def _hear(self, event: Event, received_at: float, *, task: bool) -> None:
-        key = (event.hostname, event.pid)
-        one = self.incarnations.get(key)
-        if one is None or _born_again(one, event):
-            if one is None and len(self.incarnations) >= self.max_workers:
-                self._forget_longest_silent()
-            one = self.incarnations[key] = Incarnation(event.hostname, event.pid, received_at, received_at)
-        _live(one, event, received_at, task=task)
+    def _speaker(self, key: Key, received_at: float) -> Incarnation:
+        return self.incarnations.get(key) or self._born(key, received_at)
+
+    def _born(self, key: Key, received_at: float) -> Incarnation:
+        if key not in self.incarnations and len(self.incarnations) >= self.max_workers:
+            self._forget_longest_silent()
+        one = self.incarnations[key] = Incarnation(*key, received_at, received_at)
+        return one
+
+    def _hear(self, key: Key, event: Event, received_at: float) -> None:
+        one = self._speaker(key, received_at)
+        if _born_again(one, event):
+            one = self._born(key, received_at)
+        _spoke(one, received_at)
+        self.missed += _live(one, event, received_at)
+        self._changed_workers[key] = one
+
+    def _worked(self, key: Key, one: Incarnation, received_at: float) -> None:
+        _spoke(one, received_at)
+        one.last_task_at = max(one.last_task_at or received_at, received_at)
         self._changed_workers[key] = one
 
     def _forget_longest_silent(self) -> None:
@@ -105,18 +154,18 @@ def _born_again(one: Incarnation, event: Event) -> bool:
     return fell and _made(event) > one.sent
 
 
-def _live(one: Incarnation, event: Event, received_at: float, *, task: bool) -> None:
+def _spoke(one: Incarnation, received_at: float) -> None:
     one.longest_gap_s = max(one.longest_gap_s, received_at - one.last_seen_at)
     one.last_seen_at = max(one.last_seen_at, received_at)
     one.first_seen_at = min(one.first_seen_at, received_at)
-    one.clock = max(one.clock, event.clock)
-    if task:
-        one.last_task_at = max(one.last_task_at or received_at, received_at)
-        return
+
+
+def _live(one: Incarnation, event: Event, received_at: float) -> int:
+    """Take up one `worker-*` event; return how many tasks it shows to be lost to us."""
     if event.type == "worker-offline":
         one.goodbye = max(one.goodbye or (0, 0.0), _made(event))
         one.offline_at = max(one.offline_at or received_at, received_at)
-        return
+        return 0
     newest = _made(event) >= one.sent
     one.sent = max(one.sent, _made(event))
     one.software = one.software or _software(event)
@@ -124,10 +173,12 @@ def _live(one: Incarnation, event: Event, received_at: float, *, task: bool) -> 
         one.freq = event.freq or one.freq
         one.active = event.active if event.active is not None else one.active
         one.processed = event.processed if event.processed is not None else one.processed
-    if event.type == "worker-heartbeat" and event.active is not None:
-        # Asked by a monitor's broadcast, a worker sends one beat that says nothing of its work: that is no habit.
-        one.beats += 1
-        one.last_heartbeat_at = max(one.last_heartbeat_at or received_at, received_at)
+    if event.type != "worker-heartbeat" or event.active is None:
+        return 0  # asked by a monitor's broadcast, a worker sends one beat that says nothing of its work: no habit
+    since_last_s = received_at - (one.last_heartbeat_at or received_at)
+    one.beats += 1
+    one.last_heartbeat_at = max(one.last_heartbeat_at or received_at, received_at)
+    return hearing.count(one, event.processed or 0, since_last_s) if newest else 0
 
 
 def _made(event: Event) -> tuple[int, float]:

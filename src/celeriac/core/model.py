@@ -78,7 +78,9 @@ class Incarnation(Struct):
 
     `sent` and `goodbye` order `worker-*` events as they were made: by Celery's logical clock, then by the worker's own
     wall clock, which may step back. `worker-offline` is sent when a warm shutdown *begins*, and again, late, after each
-    broker outage, so it counts only while nothing newer was made.
+    broker outage, so it counts only while nothing newer was made. `started` counts its `task-started` events, `counted`
+    is (`processed`, `started`) as of its last beat, `missed` the begun tasks whose events never came, and `mute` tells
+    that its task events are off (`core.hearing`).
     """
 
     node: str
@@ -97,6 +99,11 @@ class Incarnation(Struct):
     offline_at: float | None = None
     last_task_at: float | None = None
     longest_gap_s: float = 0.0
+    started: int = 0
+    counted: tuple[int, int] | None = None
+    behind: int = 0
+    missed: int = 0
+    mute: bool = False
 
     @property
     def key(self) -> str:

@@ -10,7 +10,9 @@ class Stream(Struct, frozen=True):
     """How well the observer hears the cluster; times by the observer's clock.
 
     `echo_at` is when our own event last came back through the broker, `flowing_since` when it began to come without a
-    gap. Silence before `flowing_since` proves nothing about anybody.
+    gap. Silence before `flowing_since` proves nothing about anybody. `lag_s` is how old our echo was when it came back,
+    `cuts` counts connections that the broker ended for our slowness or by itself, `dropped` the events that found no room
+    while the store was away, `lost_tasks` the begun tasks that workers' own counters show and whose events never came.
     """
 
     observed_at: float
@@ -24,6 +26,18 @@ class Stream(Struct, frozen=True):
     dropped: int = 0
     reconnects: int = 0
     longest_pause_s: float = 0.0
+    lag_s: float | None = None
+    last_event_at: float | None = None
+    task_events: int = 0
+    sent_events: int = 0
+    lost_tasks: int = 0
+    lost_events: int = 0
+    cuts: int = 0
+    refused: int = 0
+    backlog_bytes: int = 0
+    rows: int = 0
+    store_error: str | None = None
+    """Why the store took nothing for a while, until all that waited is stored."""
 
 
 class Lived(Struct, frozen=True):

@@ -1,110 +1,209 @@
-"""A task's row, and how one event changes it; neither order nor repeats of events change the result.
+"""A task's row, how one event changes it, and how two rows of one task become one.
 
-Each group of fields keeps the time that its value is from and yields only to a newer one, so the rows that the store
-merges (`adapters.sql`) and the rows in memory follow the same rule.
+Neither order nor repetition nor slicing of the events changes the result: each group of fields keeps, in the times of
+the row itself, when its value is from, and yields only to a newer one.
 """
+
+from datetime import datetime
 
 from msgspec import Struct
 
 from celeriac.core.events import Event
 
 PENDING = "PENDING"
+RECEIVED = "RECEIVED"
+STARTED = "STARTED"
+RETRY = "RETRY"
+SUCCESS = "SUCCESS"
 STATES = {
     "task-sent": PENDING,
-    "task-received": "RECEIVED",
-    "task-started": "STARTED",
-    "task-succeeded": "SUCCESS",
+    "task-received": RECEIVED,
+    "task-started": STARTED,
+    "task-succeeded": SUCCESS,
     "task-failed": "FAILURE",
-    "task-retried": "RETRY",
+    "task-retried": RETRY,
     "task-rejected": "REJECTED",
     "task-revoked": "REVOKED",
     "task-cancelled": "CANCELLED",
 }
-FINAL = frozenset({"SUCCESS", "FAILURE", "REJECTED", "REVOKED", "CANCELLED"})
+FINAL = frozenset({SUCCESS, "FAILURE", "REJECTED", "REVOKED", "CANCELLED"})
 # Ends win over beginnings when one clock tick covers both.
-RANK = {state: rank for rank, state in enumerate(STATES.values())} | {"SUCCESS": 99}
+RANK = {state: rank for rank, state in enumerate(STATES.values())} | {SUCCESS: 99}
+NEVER = float("inf")
 
 
-class Task(Struct, gc=False):
-    """What is known of one task; times are by the sender's clock (seconds since the epoch)."""
+class Task(Struct, gc=False, array_like=True):
+    """What is known of one task; times are by the sender's clock (seconds since the epoch), the latest of each kind.
+
+    `first_at` is the earliest time of all. State, worker, result and run time are as of the newest event of a worker,
+    and stand for the latest run of a task that runs twice; exception and traceback are those of the latest failure,
+    also when a later run succeeds.
+    """
 
     uuid: str
     state: str = PENDING
-    state_at: float = 0.0
     name: str | None = None
-    args: str | None = None
-    kwargs: str | None = None
-    root_id: str | None = None
-    parent_id: str | None = None
-    retries: int | None = None
-    eta: str | None = None
-    expires: str | None = None
-    described_at: float = 0.0
-    queue: str | None = None
     worker: str | None = None
-    worker_at: float = 0.0
+    queue: str | None = None
+    first_at: float = NEVER
     sent_at: float | None = None
     received_at: float | None = None
     started_at: float | None = None
+    retried_at: float | None = None
     finished_at: float | None = None
-    result: str | None = None
+    failed_at: float | None = None
     runtime: float | None = None
+    retries: int | None = None
+    args: str | None = None
+    kwargs: str | None = None
+    result: str | None = None
     exception: str | None = None
     traceback: str | None = None
-    failed_at: float = 0.0
+    root_id: str | None = None
+    parent_id: str | None = None
+    eta: str | None = None
+    expires: str | None = None
+    state_at: float = 0.0
+    """When the newest event of a worker was made; 0 while only its producer has spoken."""
 
     @property
     def finished(self) -> bool:
         return self.state in FINAL
 
 
+def waited(task: Task) -> float | None:
+    """Return the seconds from when a task was due until it began; None while that is not known."""
+    if task.started_at is None:
+        return None
+    due = task.sent_at or task.received_at
+    if task.eta is not None:
+        due = max(filter(None, (due, _moment(task.eta))), default=None)
+    return max(0.0, task.started_at - due) if due is not None else None
+
+
+def _moment(text: str) -> float | None:
+    """Return an event's `eta` in seconds since the epoch; None when it is unreadable or without a zone."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at.timestamp() if at.utcoffset() is not None else None
+
+
 def apply(task: Task, event: Event) -> None:
-    """Fold one task event into its row; an event type that is not in `STATES` changes nothing."""
-    state = STATES.get(event.type)
-    if state is None:
-        return
+    """Fold one task event, whose type is in `STATES`, into its row."""
     at = event.timestamp
-    _move(task, state, event)
-    if state in {PENDING, "RECEIVED"}:
-        _describe(task, event)
-    if state == PENDING:
-        if task.sent_at is None or at >= task.sent_at:
-            task.sent_at, task.queue = at, event.queue
+    if at < task.first_at:  # noqa: PLR1730 (min() costs three times as much, for each event)
+        task.first_at = at
+    state = STATES[event.type]
+    if state is PENDING:  # a producer's clock is not the worker's: it never moves the state
+        _sent(task, event, at)
         return
-    if (at, event.hostname) > (task.worker_at, task.worker or ""):
-        task.worker, task.worker_at = event.hostname, at
-    _time(task, state, at)
-    if event.exception is not None and at >= task.failed_at:
-        task.exception, task.traceback, task.failed_at = event.exception, event.traceback, at
-
-
-def _time(task: Task, state: str, at: float) -> None:
-    if state == "RECEIVED":
-        task.received_at = _latest(task.received_at, at)
-    elif state == "STARTED":
+    if at > task.state_at or (at == task.state_at and _outranks(task, state, event)):
+        task.state = state
+        task.state_at = at
+        task.result = event.result
+        task.runtime = event.runtime
+        task.worker = event.hostname
+    if state is STARTED:
         task.started_at = _latest(task.started_at, at)
-    elif state in FINAL:
+    elif state is RECEIVED:
+        if at >= max(task.received_at or 0.0, task.sent_at or 0.0):
+            _describe(task, event)
+        task.received_at = _latest(task.received_at, at)
+        _adopt(task, event.parent_id)
+    else:
+        _ended(task, event, state, at)
+
+
+def _sent(task: Task, event: Event, at: float) -> None:
+    if at >= (task.sent_at or 0.0):
+        if at > (task.received_at or 0.0):
+            _describe(task, event)
+        task.sent_at = at
+        task.queue = event.queue
+    _adopt(task, event.parent_id)
+
+
+def _ended(task: Task, event: Event, state: str, at: float) -> None:
+    if state is RETRY:
+        task.retried_at = _latest(task.retried_at, at)
+    else:
         task.finished_at = _latest(task.finished_at, at)
+    exception = event.exception or _revoked_as(event)
+    if exception is not None and (task.failed_at is None or at >= task.failed_at):
+        task.exception, task.traceback, task.failed_at = exception, event.traceback, at
 
 
-def _move(task: Task, state: str, event: Event) -> None:
-    """Take the newer state, and with it its result: a task that runs twice shows the end of its later run."""
-    # A producer's clock is not the worker's: that a task was sent never outweighs what a worker said.
-    key = (0.0 if state == PENDING else event.timestamp, RANK[state])
-    held = (0.0 if task.state == PENDING else task.state_at, RANK[task.state])
-    if key > held:
-        task.state, task.state_at = state, key[0]
-        task.result, task.runtime = event.result, event.runtime
+def _revoked_as(event: Event) -> str | None:
+    """Say why a task was revoked in the words that Celery stores in its result backend; the event has flags only."""
+    if event.expired:
+        return "TaskRevokedError('expired')"
+    return "TaskRevokedError('terminated')" if event.terminated else None
+
+
+def _outranks(task: Task, state: str, event: Event) -> bool:
+    return (RANK[state], event.hostname) > (RANK[task.state], task.worker or "")
 
 
 def _describe(task: Task, event: Event) -> None:
-    if event.timestamp < task.described_at:
-        return
-    task.described_at = event.timestamp
     task.name, task.args, task.kwargs = event.name, event.args, event.kwargs
-    task.root_id, task.parent_id = event.root_id, event.parent_id
-    task.retries, task.eta, task.expires = event.retries, event.eta, event.expires
+    task.root_id, task.retries = event.root_id, event.retries
+    task.eta, task.expires = event.eta, event.expires
+
+
+def _adopt(task: Task, parent_id: str | None) -> None:
+    """Keep the parent: a retried task is sent by itself, and its later events name it as its own parent."""
+    if parent_id is not None and parent_id != task.uuid and parent_id > (task.parent_id or ""):
+        task.parent_id = parent_id
+
+
+def merge(held: Task, new: Task) -> Task:
+    """Return the row that both rows' events give together."""
+    said = new if _newest(new) > _newest(held) else held
+    described = new if _described(new) > _described(held) else held
+    sent = new if (new.sent_at or 0.0) > (held.sent_at or 0.0) else held
+    failed = new if (new.failed_at or 0.0) > (held.failed_at or 0.0) else held
+    return Task(
+        uuid=held.uuid,
+        state=said.state,
+        name=described.name,
+        worker=said.worker,
+        queue=sent.queue,
+        first_at=min(held.first_at, new.first_at),
+        sent_at=sent.sent_at,
+        received_at=_later(held.received_at, new.received_at),
+        started_at=_later(held.started_at, new.started_at),
+        retried_at=_later(held.retried_at, new.retried_at),
+        finished_at=_later(held.finished_at, new.finished_at),
+        failed_at=failed.failed_at,
+        runtime=said.runtime,
+        retries=described.retries,
+        args=described.args,
+        kwargs=described.kwargs,
+        result=said.result,
+        exception=failed.exception,
+        traceback=failed.traceback,
+        root_id=described.root_id,
+        parent_id=max(held.parent_id or "", new.parent_id or "") or None,
+        eta=described.eta,
+        expires=described.expires,
+        state_at=said.state_at,
+    )
+
+
+def _newest(task: Task) -> tuple[float, int, str]:
+    return (task.state_at, RANK[task.state], task.worker or "")
+
+
+def _described(task: Task) -> tuple[float, bool]:
+    sent, received = task.sent_at or 0.0, task.received_at or 0.0
+    return (max(sent, received), received >= sent and received > 0.0)
 
 
 def _latest(held: float | None, at: float) -> float:
     return at if held is None or at > held else held
+
+
+def _later(held: float | None, new: float | None) -> float | None:
+    return new if held is None else held if new is None else max(held, new)

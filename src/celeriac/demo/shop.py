@@ -1,7 +1,8 @@
 """The sample project: a small shop's tasks, configured as Celeriac likes its workers best.
 
-Three settings make a worker easy to judge: `client_name` lets Redis tell whose connections these are, the node name
-(`worker@$CF_INSTANCE_GUID` on the command line) tells where it runs, and task events tell what it does.
+Some settings make a worker easy to judge: `client_name` lets Redis tell whose connections these are, `broker_heartbeat` lets
+RabbitMQ find a frozen worker within half a minute, the node name (`worker@$CF_INSTANCE_GUID` on the command line) tells
+where it runs, and task events tell what it does.
 """
 
 import os
@@ -13,9 +14,9 @@ from celery import Celery, Task
 
 NODE = f"worker@{os.environ['CF_INSTANCE_GUID']}" if "CF_INSTANCE_GUID" in os.environ else "producer"
 
-app = Celery("shop", broker=os.environ.get("BROKER_URL"), backend=os.environ.get("RESULT_URL"))
+app = Celery("shop")
 app.conf.update(
-    broker_transport_options={"client_name": NODE},
+    broker_heartbeat=10,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     worker_send_task_events=True,
@@ -25,6 +26,17 @@ app.conf.update(
     task_routes={"reports.*": {"queue": "reports"}},
     result_expires=600,
 )
+
+
+def use(broker: str | None, results: str | None) -> None:
+    """Take this broker and this result backend; RabbitMQ shows a connection's name to people only."""
+    named = (
+        {"client_properties": {"connection_name": NODE}} if (broker or "").startswith("amqp") else {"client_name": NODE}
+    )
+    app.conf.update(broker_url=broker, result_backend=results or None, broker_transport_options=named)
+
+
+use(os.environ.get("BROKER_URL"), os.environ.get("RESULT_URL"))
 
 
 @app.task(name="orders.price")

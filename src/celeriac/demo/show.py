@@ -15,7 +15,8 @@ from celeriac.client import ClientError
 from celeriac.core.errors import CeleriacError, SettingsError
 from celeriac.demo.breaks import Break, carry_out, choose
 from celeriac.demo.check import Check
-from celeriac.demo.stage import Stage, free_port, listens, set_up
+from celeriac.demo.servers import free_port, listens
+from celeriac.demo.stage import Stage, set_up
 
 EVERY_S = 60.0
 
@@ -38,12 +39,12 @@ class Interrupted(Exception):  # noqa: N818 (not an error)
     """SIGTERM or Ctrl-C came."""
 
 
-def run(*, port: int | None, data: Path | None, breaks: bool, check: bool) -> int:
+def run(*, port: int | None, data: Path | None, breaks: bool, check: bool, broker: str = "redis") -> int:
     """Run the demo; return the exit code. Nothing that it started outlives it."""
     _interrupt_on_signals()
     directory = data.absolute() if data else Path(tempfile.mkdtemp(prefix="celeriac-demo-"))
     try:
-        with set_up(directory, _port(port, check=check), _say) as stage:
+        with set_up(directory, _port(port, check=check), _say, broker=broker) as stage:
             if check:
                 Check(stage.client, _say).run()
             else:

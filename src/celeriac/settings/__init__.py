@@ -7,6 +7,6 @@ from celeriac.settings.model import (
     PlatformSettings,
     Settings,
 )
-from celeriac.settings.sources import read
+from celeriac.settings.sources import alone, read
 
-__all__ = ["ClusterSettings", "ConsoleSettings", "HealSettings", "PlatformSettings", "Settings", "read"]
+__all__ = ["ClusterSettings", "ConsoleSettings", "HealSettings", "PlatformSettings", "Settings", "alone", "read"]

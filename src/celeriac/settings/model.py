@@ -4,26 +4,21 @@ Secrets are `SecretStr`: they never show in logs, errors or reprs.
 """
 
 import ipaddress
-import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import Mode
+from celeriac.core.redact import Payloads
+from celeriac.settings.history import HistorySettings
+from celeriac.settings.section import Section
+from celeriac.settings.urls import broker_kind, checked_broker, checked_url
 
-REDIS_OPTIONS = frozenset({"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 Name = Annotated[str, Field(pattern=NAME)]
 Seconds = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """A table of the settings file; keys that it does not know are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ConsoleSettings(Section):
@@ -71,7 +66,7 @@ class PlatformSettings(Section):
     @field_validator("api")
     @classmethod
     def _url(cls, api: str) -> str:
-        return _checked_url(api, {"http", "https"}, "https://api.example.com")
+        return checked_url(api, ("http", "https"), "https://api.example.com")
 
     @model_validator(mode="after")
     def _login(self) -> "PlatformSettings":
@@ -92,16 +87,33 @@ class ClusterSettings(Section):
     apps: tuple[str, ...] = Field(
         default=(), description="Apps of that platform with its workers: `name`, or `name:process`."
     )
+    result_backend: SecretStr | None = Field(
+        default=None, description="The result backend's URL, as the workers have it."
+    )
+    enable_task_events: Literal["once", "never"] = Field(
+        default="once", description="Whether a worker that sends no task events is told, once, to send them."
+    )
+    payloads: Payloads = Field(
+        default=Payloads.REDACTED,
+        description="What is stored of arguments and results: `none`, `redacted` (no values of secret keys) or `full`.",
+    )
+    secret_words: tuple[str, ...] = Field(
+        default=(), description="More words that make a key's value secret, beside `password`, `token` and the like."
+    )
+    accept_pickle: bool = Field(
+        default=False, description="Whether events in pickle are read: whoever can send one can run code here."
+    )
 
     @field_validator("broker")
     @classmethod
     def _broker(cls, broker: SecretStr) -> SecretStr:
-        _checked_redis(broker.get_secret_value())
+        checked_broker(broker.get_secret_value())
         return broker
 
     @property
     def broker_kind(self) -> str:
-        return "redis"
+        """Return who reads this broker: `redis`, `rabbitmq`, or `kombu`."""
+        return broker_kind(self.broker.get_secret_value())
 
 
 class HealSettings(Section):
@@ -171,7 +183,13 @@ class Settings(Section):
     console: ConsoleSettings = ConsoleSettings()
     platform: tuple[PlatformSettings, ...] = ()
     cluster: tuple[ClusterSettings, ...] = Field(min_length=1)
+    history: HistorySettings = HistorySettings()
     heal: HealSettings = HealSettings()
+
+    @field_validator("store", mode="before")
+    @classmethod
+    def _directory(cls, store: object) -> object:
+        return store.removeprefix("sqlite:///") if isinstance(store, str) else store
 
     @model_validator(mode="after")
     def _references(self) -> "Settings":
@@ -192,38 +210,3 @@ class Settings(Section):
                 msg = f"cluster {cluster.name!r} must have both platform and apps, or neither"
                 raise ValueError(msg)
         return self
-
-
-def _checked_url(url: str, schemes: set[str], example: str) -> str:
-    msg = f"is not a URL that can be used here; it looks like {example}"
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        raise ValueError(msg) from None
-    if not usable:
-        raise ValueError(msg)
-    return url
-
-
-def _checked_redis(url: str) -> str:
-    """Refuse what the Redis libraries would take apart, and fail on, much later."""
-    parts = urlsplit(_checked_url(url, {"redis", "rediss"}, "redis://host:6379/0"))
-    if "@" in parts.path + parts.query + parts.fragment:  # else the rest of a password is taken for an option, and told
-        msg = "has an @ after its host; in a password write / as %2F, ? as %3F and # as %23"
-        raise ValueError(msg)
-    if not re.fullmatch(r"/?\d*", parts.path):
-        msg = "must end with the number of a database, like redis://host:6379/0"
-        raise ValueError(msg)
-    options = parse_qs(parts.query, keep_blank_values=True)
-    if unknown := set(options) - REDIS_OPTIONS:
-        msg = f"has the option {min(unknown)}, which is not known here; there are: {', '.join(sorted(REDIS_OPTIONS))}"
-        raise ValueError(msg)
-    if options.get("ssl_cert_reqs", ["required"])[0].removeprefix("CERT_").lower() not in {
-        "none",
-        "optional",
-        "required",
-    }:
-        msg = "has an ssl_cert_reqs that is not none, optional or required"
-        raise ValueError(msg)
-    return url

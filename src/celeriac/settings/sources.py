@@ -14,14 +14,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from celeriac.core.errors import SettingsError
+from celeriac.settings.history import HistorySettings
 from celeriac.settings.model import (
     ClusterSettings,
     ConsoleSettings,
     HealSettings,
     PlatformSettings,
-    Section,
     Settings,
 )
+from celeriac.settings.section import Section
 
 OTHER_VARIABLES = frozenset({"CELERIAC_URL", "CELERIAC_TOKEN", "CELERIAC_CONFIG", "CELERIAC_CLOCK_ANCHOR"})
 SHORT = {"CELERIAC_MODE": "heal__mode", "CELERIAC_HOST": "console__host", "CELERIAC_PORT": "console__port"}
@@ -38,6 +39,15 @@ def read(
     for name, flag in (flags or {}).items():
         if flag is not None:
             _put(values, name.split("__"), flag, name)
+    return _checked(values)
+
+
+def alone(*, broker: str, store: str, cluster: str, payloads: str) -> Settings:
+    """Return the settings of one observer that runs alone, from its flags."""
+    return _checked({"store": store, "cluster": [{"name": cluster, "broker": broker, "payloads": payloads}]})
+
+
+def _checked(values: dict[str, Any]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -114,6 +124,7 @@ def _did_you_mean(loc: tuple[int | str, ...]) -> str:
         "platform": PlatformSettings,
         "cluster": ClusterSettings,
         "heal": HealSettings,
+        "history": HistorySettings,
     }
     section = sections.get(str(loc[0]), Settings) if len(loc) > 1 else Settings
     close = difflib.get_close_matches(str(loc[-1]), section.model_fields, n=1)

@@ -15,7 +15,7 @@ import celeriac
 from celeriac.app.commands import Commands
 from celeriac.app.queries import Queries
 from celeriac.web import errors, health
-from celeriac.web.api import docs, stream, v1
+from celeriac.web.api import docs, stream, tasks, v1
 from celeriac.web.auth import BrowserSafety
 from celeriac.web.pages import console
 from celeriac.web.pages.templating import environment
@@ -50,7 +50,7 @@ def create_app(queries: Queries, commands: Commands, *, allowed_hosts: Collectio
     app.state.feed = stream.Feed(queries)
     app.add_middleware(BrowserSafety, allowed_hosts=allowed_hosts, refuse=errors.refuse)
     errors.install(app)
-    for router in (v1.router, stream.router, docs.router, health.router, console.router):
+    for router in (v1.router, tasks.router, stream.router, docs.router, health.router, console.router):
         app.include_router(router)
     app.mount("/static", OwnFiles(directory=STATIC), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI documents this way

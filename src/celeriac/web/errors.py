@@ -64,8 +64,15 @@ def _domain(request: Request, error: Exception) -> Response:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this type alone)
-    said = [f"{'.'.join(map(str, each['loc'][1:])) or 'the request'}: {each['msg'].lower()}" for each in error.errors()]
+    said = [f"{'.'.join(map(str, each['loc'][1:])) or 'the request'}: {_words(each)}" for each in error.errors()]
     return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{'; '.join(said)}.")
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    if error["type"] == "extra_forbidden":
+        return "there is no such parameter"
+    words = str(error["msg"]).removeprefix("Value error, ")
+    return words[:1].lower() + words[1:]
 
 
 def _http(request: Request, error: Exception) -> Response:

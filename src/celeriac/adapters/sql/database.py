@@ -1,13 +1,14 @@
 """One SQLite file: its engines, its pragmas, its migrations, and its errors in the words of the ports."""
 
 import contextlib
+import fcntl
 import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import sqlalchemy as sa
@@ -33,6 +34,7 @@ class Database:
         self._reader = _engine(path, "BEGIN", synchronous)
         self._watch: sqlite3.Connection | None = None
         self._lock = threading.Lock()
+        self._locked: IO[bytes] | None = None
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -45,6 +47,19 @@ class Database:
         """One consistent look."""
         with self._translated(), self._reader.begin() as connection:
             yield connection
+
+    def lock(self) -> None:
+        """Become the only writer, until this process ends; raises UnreachableError while another one is."""
+        if self._locked is not None:
+            return
+        with self._translated():
+            locked = (self.path.parent / f"{self.path.name}.lock").open("ab")
+        try:
+            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            locked.close()
+            raise UnreachableError(f"another observer writes {self.path.name}: one history has one observer") from None
+        self._locked = locked
 
     def version(self) -> int:
         """Return a number that changes when any other connection has written (`PRAGMA data_version`)."""
@@ -79,6 +94,9 @@ class Database:
             if self._watch is not None:
                 self._watch.close()
                 self._watch = None
+        if self._locked is not None:
+            self._locked.close()
+            self._locked = None
 
     def _config(self) -> Config:
         config = Config()

@@ -1,5 +1,8 @@
 """The tables. Times are integer microseconds UTC; `body` holds a whole value as JSON, beside the columns that are asked by."""
 
+from functools import cache
+from typing import Any
+
 import sqlalchemy as sa
 
 control = sa.MetaData()
@@ -71,37 +74,118 @@ boards = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
 )
 
-tasks = sa.Table(
-    "tasks",
-    history,
-    sa.Column("uuid", sa.String, primary_key=True),
-    _time("listed_at", nullable=False),
-    sa.Column("state", sa.String, nullable=False),
-    sa.Column("state_rank", sa.Integer, nullable=False),
-    _time("state_at", nullable=False),
-    sa.Column("name", sa.String),
-    sa.Column("args", sa.Text),
-    sa.Column("kwargs", sa.Text),
-    sa.Column("root_id", sa.String),
-    sa.Column("parent_id", sa.String),
-    sa.Column("retries", sa.Integer),
-    sa.Column("eta", sa.String),
-    sa.Column("expires", sa.String),
-    _time("described_at", nullable=False),
-    sa.Column("queue", sa.String),
-    sa.Column("worker", sa.String),
-    _time("worker_at", nullable=False),
-    _time("sent_at"),
-    _time("received_at"),
-    _time("started_at"),
-    _time("finished_at"),
-    sa.Column("result", sa.Text),
-    sa.Column("runtime", sa.Float),
-    sa.Column("exception", sa.Text),
-    sa.Column("traceback", sa.Text),
-    _time("failed_at", nullable=False),
-    sa.Index("ix_tasks_newest", "listed_at", "uuid"),  # read from its end: newest first
+audit = sa.Table(
+    "audit",
+    control,
+    sa.Column("id", BigInt, primary_key=True),
+    _time("at", nullable=False, index=True),
+    sa.Column("cluster", sa.String),
+    sa.Column("actor", sa.String, nullable=False),
+    sa.Column("action", sa.String, nullable=False),
+    sa.Column("target", sa.String, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
 )
+
+# Tasks lie in partitions, `tasks_<id>`, of which this is the catalogue; `stage` is one of `partitions.Stage`.
+partitions = sa.Table(
+    "partitions",
+    history,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("stage", sa.String, nullable=False),
+    sa.Column("archive", sa.Boolean, nullable=False),
+    _time("opened_at", nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    _time("from_at"),
+    _time("to_at"),
+    sa.Column("states", sa.Integer, nullable=False),  # one bit for each state that a row here may have
+    sa.Column("sieve", sa.LargeBinary),
+)
+
+# Names of tasks, workers and queues, which rows hold by number.
+words = sa.Table(
+    "words",
+    history,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False, unique=True),
+)
+
+rollups = sa.Table(
+    "rollups",
+    history,
+    sa.Column("step", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Integer, primary_key=True),  # seconds: the beginning of the step
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+queue_samples = sa.Table(
+    "queue_samples",
+    history,
+    sa.Column("queue", sa.Integer, primary_key=True),
+    sa.Column("at", BigInt, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+about = sa.Table(
+    "about",
+    history,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+TASK_COLUMNS: tuple[tuple[str, sa.types.TypeEngine[Any], bool], ...] = (
+    ("key", sa.LargeBinary(), False),
+    ("uuid", sa.Text(), True),
+    ("state", sa.SmallInteger(), False),
+    ("name", sa.Integer(), True),
+    ("worker", sa.Integer(), True),
+    ("queue", sa.Integer(), True),
+    ("first_at", BigInt, False),
+    ("sent_at", BigInt, True),
+    ("received_at", BigInt, True),
+    ("started_at", BigInt, True),
+    ("retried_at", BigInt, True),
+    ("finished_at", BigInt, True),
+    ("failed_at", BigInt, True),
+    ("runtime", sa.Float(), True),
+    ("retries", sa.Integer(), True),
+    ("args", sa.Text(), True),
+    ("kwargs", sa.Text(), True),
+    ("result", sa.Text(), True),
+    ("exception", sa.Text(), True),
+    ("traceback", sa.Text(), True),
+    ("root_id", sa.Text(), True),
+    ("parent_id", sa.Text(), True),
+    ("eta", sa.Text(), True),
+    ("expires", sa.Text(), True),
+)
+
+
+@cache
+def partition(id: int) -> sa.Table:
+    """Return the table of one partition; it is born with the indexes that its newest rows are asked by."""
+    name = f"tasks_{id}"
+    columns = [sa.Column(column, kind, nullable=nullable) for column, kind, nullable in TASK_COLUMNS]
+    table = sa.Table(name, sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), *columns)
+    sa.Index(f"{name}_key", table.c.key, unique=True)
+    sa.Index(f"{name}_first", table.c.first_at)
+    sa.Index(f"{name}_state", table.c.state, table.c.first_at)
+    return table
+
+
+def later_indexes(id: int) -> tuple[sa.Index, ...]:
+    """Return the indexes that a partition gets when it is sealed: they would slow down its growth."""
+    table = partition(id).to_metadata(sa.MetaData())
+    row, name = table.c, table.name
+    return (
+        sa.Index(f"{name}_name", row.name, row.first_at),
+        sa.Index(f"{name}_name_state", row.name, row.state, row.first_at),
+        sa.Index(f"{name}_worker", row.worker, row.first_at),
+        sa.Index(f"{name}_root", row.root_id, sqlite_where=row.root_id.is_not(None)),
+    )
+
 
 incarnations = sa.Table(
     "incarnations",

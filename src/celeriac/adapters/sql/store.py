@@ -4,9 +4,11 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from celeriac.adapters.sql.charts import SqlCharts
 from celeriac.adapters.sql.database import Database
 from celeriac.adapters.sql.history import SqlHistory
 from celeriac.adapters.sql.journal import SqlJournal
+from celeriac.adapters.sql.search import SqlTasks
 
 
 class SqlStore:
@@ -23,8 +25,16 @@ class SqlStore:
         return SqlJournal(self._control)
 
     def history(self, cluster: str) -> SqlHistory:
-        """Return one cluster's events."""
+        """Return what one cluster's observer keeps."""
         return SqlHistory(self._histories[cluster])
+
+    def tasks(self, cluster: str) -> SqlTasks:
+        """Return one cluster's tasks."""
+        return SqlTasks(self._histories[cluster])
+
+    def charts(self, cluster: str) -> SqlCharts:
+        """Return one cluster's roll-ups."""
+        return SqlCharts(self._histories[cluster])
 
     def migrate(self) -> None:
         """Bring every file to the newest schema; makes the directory and the files if they are not there."""

@@ -4,34 +4,38 @@ A worker's name may hold a slash (`orders-worker/0`), so its paths take the rest
 """
 
 from http import HTTPStatus
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel
 
-from celeriac.app.views import AppView, ClusterView, IncidentView, RemedyView, TaskView, WorkerView
+from celeriac.app.views import (
+    AppView,
+    ClusterView,
+    IncidentView,
+    ObservationView,
+    QueueSampleView,
+    QueueView,
+    RemedyView,
+    WorkerView,
+)
+from celeriac.web.api.answers import (
+    AMBIGUOUS,
+    LISTED,
+    MISSING,
+    ORDERED,
+    UNSTORED,
+    Cluster,
+    IncidentId,
+    Items,
+    Limit,
+    Since,
+    Until,
+)
 from celeriac.web.deps import Actor, Orders, Reads
 from celeriac.web.errors import responses
 
-T = TypeVar("T")
-
-
-class Items(BaseModel, Generic[T]):
-    """A list; `next` is the cursor of the page after it, if there is one."""
-
-    items: list[T]
-    next: str | None = None
-
-
-Cluster = Annotated[str | None, Query(description="only this cluster")]
 WorkerId = Annotated[str, Path(description="id, name (`orders-worker/0`) or node name")]
-IncidentId = Annotated[str, Path(description="the incident's id")]
-
-UNSTORED = HTTPStatus.SERVICE_UNAVAILABLE
-MISSING = responses(HTTPStatus.NOT_FOUND, UNSTORED)
-LISTED = responses(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, UNSTORED)
-AMBIGUOUS = responses(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, UNSTORED)
-ORDERED = responses(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, UNSTORED)
+QueueId = Annotated[str, Path(description="id, or name where only one cluster has it")]
 
 router = APIRouter(prefix="/api/v1")
 
@@ -72,25 +76,24 @@ def worker(id: WorkerId, queries: Reads, cluster: Cluster = None) -> WorkerView:
     return queries.worker(id, cluster)
 
 
-@router.get("/tasks", tags=["tasks"], summary="List tasks, newest first", responses=LISTED)
-def tasks(
-    queries: Reads,
-    cluster: Cluster = None,
-    state: Annotated[str | None, Query(description="Celery's state, such as `FAILURE`")] = None,
-    name: Annotated[str | None, Query(description="the task's full name")] = None,
-    worker: Annotated[str | None, Query(description="node name")] = None,
-    limit: Annotated[int, Query(ge=1, le=500, description="how many at most")] = 50,
-    cursor: Annotated[str | None, Query(description="`next` of the page before")] = None,
-) -> Items[TaskView]:
-    """Return a page of tasks, merged over clusters."""
-    page = queries.tasks(cluster, state=state, name=name, worker=worker, limit=limit, cursor=cursor)
-    return Items(items=page.items, next=page.next)
+@router.get("/queues", tags=["queues"], summary="List queues with what waits in them", responses=LISTED)
+def queues(queries: Reads, cluster: Cluster = None) -> Items[QueueView]:
+    """Return the newest sample of each queue; those first that hold messages and have no consumer."""
+    return Items(items=queries.queues.all(cluster))
 
 
-@router.get("/tasks/{id}", tags=["tasks"], summary="Show one task", responses=MISSING)
-def task(id: str, queries: Reads) -> TaskView:
-    """Return one task by its id here, or by Celery's own id."""
-    return queries.task(id)
+@router.get("/queues/{id:path}/samples", tags=["queues"], summary="Show how a queue came to be", responses=AMBIGUOUS)
+def queue_samples(
+    id: QueueId, queries: Reads, cluster: Cluster = None, since: Since = None, until: Until = None
+) -> Items[QueueSampleView]:
+    """Return a queue's samples, oldest first, at most some thousands, evenly thinned; the last hour by default."""
+    return Items(items=queries.queues.samples(id, cluster, since=since, until=until))
+
+
+@router.get("/observation", tags=["clusters"], summary="Tell how well clusters are heard", responses=LISTED)
+def observation(queries: Reads, cluster: Cluster = None) -> Items[ObservationView]:
+    """Return what observers received, lost and stored, and what they cannot see, with the setting that shows it."""
+    return Items(items=queries.observation.all(cluster))
 
 
 @router.get("/incidents", tags=["incidents"], summary="List incidents, newest first", responses=LISTED)
@@ -98,7 +101,7 @@ def incidents(
     queries: Reads,
     cluster: Cluster = None,
     open_only: Annotated[bool, Query(alias="open", description="only those that are not over")] = False,
-    limit: Annotated[int, Query(ge=1, le=500, description="how many at most")] = 100,
+    limit: Limit = 100,
 ) -> Items[IncidentView]:
     """Return incidents with their evidence and their story."""
     return Items(items=queries.incidents(cluster, open_only=open_only, limit=limit))

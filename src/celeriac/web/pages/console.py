@@ -12,10 +12,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
-from celeriac.app.queries import STALE_S, Queries
+from celeriac.app.queries import Queries
+from celeriac.app.sources import STALE_S
 from celeriac.app.views import RemedyView
 from celeriac.core.incident import IncidentState
+from celeriac.ports import TaskFilter
 from celeriac.web.deps import Actor, Orders, Reads
+from celeriac.web.pages import wording
 from celeriac.web.pages.templating import render, text_of
 
 NEWEST_TASKS = 50
@@ -26,32 +29,40 @@ router = APIRouter(include_in_schema=False)
 
 
 class Screen:
-    """What one rendering shows; each read is made once, though several fragments use it."""
+    """What one rendering shows of one cluster or of all; each read is made once, though several fragments use it."""
 
-    def __init__(self, queries: Queries) -> None:
+    def __init__(self, queries: Queries, cluster: str | None) -> None:
         self._queries = queries
-        self.clusters = queries.clusters()
-        self.workers = queries.workers()
+        self._cluster = cluster
+        self.clusters = queries.clusters() if cluster is None else [queries.cluster(cluster)]
+        self.workers = queries.workers(cluster)
 
     def headline(self) -> dict[str, Any]:
+        # Whatever is looked at, trouble elsewhere is told.
         return {"headline": self._queries.headline()}
 
     def strip(self) -> dict[str, Any]:
-        return {"clusters": self.clusters, "stale_s": STALE_S}
+        heard = {one.cluster: one for one in self._queries.observation.all(self._cluster)}
+        return {"clusters": self.clusters, "heard": heard, "stale_s": STALE_S}
 
     def incidents(self) -> dict[str, Any]:
-        return {"incidents": self._queries.incidents(open_only=True)}
+        return {"incidents": self._queries.incidents(self._cluster, open_only=True)}
 
     def table(self) -> dict[str, Any]:
-        return {"workers": self.workers, "clusters": self.clusters}
+        return {"workers": self.workers, "many": len(self.clusters) > 1}
+
+    def queues(self) -> dict[str, Any]:
+        found = self._queries.queues.all(self._cluster)
+        return {"queues": found, "unknown": wording.reasons(found), "many": len(self.clusters) > 1}
 
     def recent(self) -> dict[str, Any]:
-        over = [one for one in self._queries.incidents() if one.state in OVER]
+        over = [one for one in self._queries.incidents(self._cluster) if one.state in OVER]
         return {"incidents": over[:RECENT_INCIDENTS]}
 
     def tasks(self) -> dict[str, Any]:
         names = {one.node: one.name for one in self.workers if one.node}
-        return {"tasks": self._queries.tasks(limit=NEWEST_TASKS).items, "names": names}
+        page = self._queries.tasks.page(TaskFilter(limit=NEWEST_TASKS), self._cluster)
+        return {"tasks": page.items, "names": names}
 
 
 FRAGMENTS: dict[str, Callable[[Screen], dict[str, Any]]] = {
@@ -59,21 +70,31 @@ FRAGMENTS: dict[str, Callable[[Screen], dict[str, Any]]] = {
     "clusters": Screen.strip,
     "incidents": Screen.incidents,
     "workers": Screen.table,
+    "queues": Screen.queues,
     "recent": Screen.recent,
     "tasks": Screen.tasks,
 }
 
 
 @router.get("/")
-def console(request: Request, queries: Reads) -> HTMLResponse:
-    """Show the page with everything on it."""
-    return render(request, "console.html", {"fragments": _fragments(request, queries), "now": queries.now()})
+def console(request: Request, queries: Reads, cluster: str | None = None) -> HTMLResponse:
+    """Show the page with everything on it, of one cluster or of all."""
+    names = [one.name for one in queries.clusters()]
+    fragments = _fragments(request, queries, cluster)
+    context = {"fragments": fragments, "now": queries.now(), "names": names, "chosen": cluster}
+    return render(request, "console.html", context)
 
 
 @router.get("/fragments")
-def fragments(request: Request, queries: Reads, have: Annotated[list[str], Query()] = []) -> Response:  # noqa: B006 (FastAPI copies it)
+def fragments(
+    request: Request,
+    queries: Reads,
+    cluster: str | None = None,
+    have: Annotated[list[str], Query()] = [],  # noqa: B006 (FastAPI copies it)
+) -> Response:
     """Return the fragments that differ from what the page has."""
-    changed = {name: each for name, each in _fragments(request, queries).items() if each["digest"] not in have}
+    made = _fragments(request, queries, cluster)
+    changed = {name: each for name, each in made.items() if each["digest"] not in have}
     if not changed:
         return Response(status_code=HTTPStatus.NO_CONTENT)
     return render(request, "fragments.html", {"fragments": changed})
@@ -99,8 +120,8 @@ def _ordered(request: Request, title: str, remedy: RemedyView) -> HTMLResponse:
     return render(request, "partials/notice.html", shown, status=HTTPStatus.ACCEPTED)
 
 
-def _fragments(request: Request, queries: Queries) -> dict[str, dict[str, str]]:
-    screen = Screen(queries)
+def _fragments(request: Request, queries: Queries, cluster: str | None) -> dict[str, dict[str, str]]:
+    screen = Screen(queries, cluster)
     texts = {name: text_of(request, f"partials/{name}.html", read(screen)) for name, read in FRAGMENTS.items()}
     return {name: {"name": name, "text": text, "digest": _digest(name, text)} for name, text in texts.items()}
 

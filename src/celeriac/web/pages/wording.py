@@ -1,11 +1,12 @@
 """How states, times and reasons read and look on a page: colour, icon and word together, never colour alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from celeriac.app.views import IncidentView, WorkerView
+from celeriac.app.views import IncidentView, ObservationView, QueueView, WorkerView
 from celeriac.core.incident import HeldReason
+from celeriac.core.queues import BY_EVENT, BY_MESSAGE, BY_WATCHING
 
 # (tone, icon): tones are colours of `tokens.css`, icons are symbols of `icons.html`. Green means: alive now.
 LOOKS: dict[str, tuple[str, str]] = {
@@ -36,6 +37,11 @@ LOOKS: dict[str, tuple[str, str]] = {
     "REVOKED": ("wane", "stop"),
     "REJECTED": ("wane", "cross"),
     "CANCELLED": ("wane", "stop"),
+    # how well a cluster is heard
+    "heard well": ("alive", "check"),
+    "not all is heard": ("bad", "alert"),
+    "not heard now": ("blind", "blind"),
+    "nothing heard yet": ("blind", "blind"),
     # the verdict line
     "good": ("alive", "check"),
     "attention": ("warn", "alert"),
@@ -54,6 +60,22 @@ HELD = {
     HeldReason.UNMAPPED: "Held: no platform instance is known for this worker",
 }
 
+UNKNOWN = {
+    "arriving_per_s": "Messages in",
+    "completing_per_s": "Messages out",
+    "oldest_s": "Age of the oldest message",
+    "consumers": "Consumers",
+    "unacked": "Unacknowledged messages",
+}
+"""What people call the fields of a queue that may not be known."""
+
+HOW = {
+    BY_MESSAGE: "by its own timestamp",
+    BY_EVENT: "by its task-sent event",
+    BY_WATCHING: "since it is seen at the head",
+}
+"""How the age of a queue's oldest message is known."""
+
 INSTANCE_OF = "index {0.index} of {0.app} ({0.process}, now {0.state}, guid {0.guid})"
 
 
@@ -65,6 +87,43 @@ def look(state: str) -> tuple[str, str]:
 def held(incident: IncidentView) -> str:
     """Return why an incident waits, as a person would say it."""
     return HELD.get(incident.held_reason, str(incident.held_reason)) if incident.held_reason else ""
+
+
+def hearing(one: ObservationView) -> str:
+    """Return in a few words how well a cluster is heard."""
+    if one.observed_at is None:
+        return "nothing heard yet"
+    if one.troubles:
+        return "not all is heard"
+    return "heard well" if one.flowing_since else "not heard now"
+
+
+def reasons(queues: Iterable[QueueView]) -> dict[str, list[str]]:
+    """Return why something is not known of queues, and of which: a reason that many have is told once."""
+    found: dict[str, list[str]] = {}
+    for one in queues:
+        for field, why in one.unknown.items():
+            said = f"{UNKNOWN.get(field, field)}: {why}"
+            found.setdefault(said, []).append(one.name)
+    return found
+
+
+def oldest(one: QueueView) -> str:
+    """Return how old a queue's oldest message is."""
+    least = "at least " if one.oldest_how == BY_WATCHING else ""
+    return f"{least}{seconds(one.oldest_s)}" if one.oldest_s is not None else ""
+
+
+def how(one: QueueView) -> str:
+    """Return how that age is known."""
+    return HOW.get(one.oldest_how, one.oldest_how) if one.oldest_how else ""
+
+
+def rate(per_s: float | None) -> str:
+    """Return a number per second with as many digits as matter."""
+    if per_s is None:
+        return ""
+    return f"{per_s:.0f}" if per_s >= 10 or per_s == 0 else f"{per_s:.2g}"
 
 
 def restart_question(worker: WorkerView) -> str:
@@ -132,6 +191,11 @@ def short(text: str | None, length: int = 80) -> str:
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
+def sentence(text: str) -> str:
+    """Return a text with a capital at its beginning and a full stop at its end."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
 def last_part(name: str | None) -> str:
     """Return the part of a dotted name that tells tasks apart."""
     return (name or "").rpartition(".")[2]
@@ -152,11 +216,16 @@ FILTERS: dict[str, Callable[..., Any]] = {
         epoch,
         first_part,
         grouped,
+        hearing,
         held,
+        how,
         iso,
         last_part,
+        oldest,
+        rate,
         restart_question,
         seconds,
+        sentence,
         short,
     )
 }

@@ -1,0 +1,1 @@
+"""What Celeriac can carry, measured on real brokers in turn with the real Flower. Run it as `make bench`."""

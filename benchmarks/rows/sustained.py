@@ -1,0 +1,85 @@
+"""A store that already holds many tasks: how fast it takes more, and beside that a lease in `control.db`, and memory."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import brokers, observer
+from benchmarks.bench import Bench
+from benchmarks.generator import Generator, ready
+from benchmarks.measures import percentile
+from benchmarks.rows.paced import judged, search
+from benchmarks.rows.stores import many
+from benchmarks.table import Bar, Figure, Kind
+from celeriac.adapters.sql import SqlStore
+
+LEASE_EVERY_S = 0.05
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What was measured while a rate held."""
+
+    lease_ms: list[float]
+    rss_mb: float
+    pss_mb: float
+
+
+def into_a_full_store(bench: Bench) -> Iterator[Figure]:
+    """Search the rates; lease and memory are those of the highest rate that holds."""
+    held: dict[float, Beside] = {}
+    store = many(bench).path
+
+    def holds(rate: float) -> bool:
+        beside, wrong = _run(bench, store, rate)
+        bench.say(f"sustained: {rate:,.0f} events/s into the full store: {wrong or 'every task complete'}")
+        if not wrong:
+            held[rate] = beside
+        return not wrong
+
+    best = search(bench.size.sustained, holds)
+    full = f"a store that holds {bench.size.many:,} tasks"
+    flaw = "" if best else f"not even {min(bench.size.sustained):,.0f}/s"
+    beside = held[best] if best else Beside([], 0.0, 0.0)
+    yield Figure(
+        f"sustained into {full}", "events/s", Bar(Kind.LEAST, 60_000, aim=150_000), (best,) if best else (), flaw=flaw
+    )
+    p99 = (percentile(beside.lease_ms, 0.99),) if beside.lease_ms else ()
+    yield Figure("a lease write in control.db beside that, p99", "ms", Bar(Kind.MOST, 50, aim=10), p99, flaw=flaw)
+    rss, pss = ((beside.rss_mb,), (beside.pss_mb,)) if best else ((), ())
+    yield Figure(f"memory (RSS) of observer and writer on {full}", "MB", Bar(Kind.MOST, 300, aim=200), rss, flaw=flaw)
+    yield Figure("the same as share of memory (PSS)", "MB", None, pss, flaw=flaw)
+
+
+def _run(bench: Bench, store: Path, rate: float) -> tuple[Beside, str]:
+    with ExitStack() as stack:
+        segments = stack.enter_context(bench.corpora.paced(rate, bench.size.sustained_s))
+        room = stack.enter_context(bench.room())
+        url = stack.enter_context(brokers.redis(room))
+        before = observer.newest(store)
+        ours = stack.enter_context(observer.running(url, store, room))
+        generator = stack.enter_context(ready(url, segments, rate))
+        known, start = ours.task_events(), generator.start()
+        lease_ms = _hold_lease(store, generator)
+        sent = generator.sent()
+        count, until = ours.settle(known + sent.events)
+        beside = Beside(lease_ms, *ours.memory_mb())
+        ours.stop()
+        wrong = judged(sent, rate, count - known, until - start - sent.seconds)
+        return beside, wrong or observer.missing(store, segments, before)
+
+
+def _hold_lease(directory: Path, generator: Generator) -> list[float]:
+    """Renew the keeper's lease twenty times a second, and return how many milliseconds each took."""
+    taken: list[float] = []
+    with SqlStore(directory, (observer.CLUSTER,)).opened() as store:
+        store.migrate()
+        journal = store.journal()
+        while generator.sending():
+            start = time.perf_counter()
+            journal.hold_lease("bench", time.time(), 15.0)
+            taken.append(1000 * (time.perf_counter() - start))
+            time.sleep(LEASE_EVERY_S)
+    return taken

@@ -1,0 +1,69 @@
+"""A py-amqp connection for a RabbitMQ URL as Celery has it, and what its errors mean to a port."""
+
+import contextlib
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import amqp
+from amqp import exceptions
+from kombu.utils.url import parse_url
+
+from celeriac.core.errors import RefusedError, UnreachableError
+
+PORT, TLS_PORT = 5672, 5671
+TLS = "amqps"
+REFUSALS = (exceptions.AccessRefused, exceptions.NotAllowed, exceptions.PreconditionFailed, exceptions.ResourceLocked)
+
+
+def connect(url: str, *, timeout: float, name: str, heartbeat: float = 0) -> amqp.Connection:
+    """Return a connection for `amqp://`, `pyamqp://` or `amqps://`; `timeout` (seconds) bounds each exchange on it.
+
+    `name` is what RabbitMQ's own pages call it. `heartbeat` (seconds) is what we ask for, 0 for none; the broker may
+    want it shorter. With TLS the certificate and the name in it are checked, unless `ssl_cert_reqs` or
+    `ssl_check_hostname` in the URL say otherwise; `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile` name files.
+    """
+    parts = parse_url(url)
+    tls = _tls(parts) if parts["transport"] == TLS else None
+    connection = amqp.Connection(
+        host=_address(parts["hostname"] or "localhost", parts["port"] or (TLS_PORT if tls else PORT)),
+        userid=parts["userid"] or "guest",
+        password=parts["password"] or "guest",
+        login_method="PLAIN",
+        virtual_host=parts["virtual_host"] or "/",
+        ssl=tls or False,
+        connect_timeout=timeout,
+        heartbeat=heartbeat,
+        client_properties={"connection_name": name},
+    )
+    try:
+        connection.connect()
+    except BaseException:
+        connection.collect()
+        raise
+    connection.sock.settimeout(timeout)
+    return connection
+
+
+@contextlib.contextmanager
+def amqp_errors() -> Iterator[None]:
+    """Raise what goes wrong inside as the port's errors."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise UnreachableError("RabbitMQ does not answer in time") from error
+    except REFUSALS as error:
+        raise RefusedError(f"RabbitMQ refuses: {error.reply_text}") from error
+    except (exceptions.AMQPError, OSError) as error:
+        raise UnreachableError(f"RabbitMQ: {getattr(error, 'reply_text', None) or error}") from error
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _tls(parts: dict[str, Any]) -> dict[str, Any]:
+    """Return py-amqp's own words for the options that Kombu reads from a URL."""
+    options = {key.removeprefix("ssl_"): value for key, value in parts.get("ssl", {}).items()}
+    checks_name = options.pop("check_hostname", True) and options.get("cert_reqs") != ssl.CERT_NONE
+    return {"server_hostname": parts["hostname"] if checks_name else None, **options}

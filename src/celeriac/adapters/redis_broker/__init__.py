@@ -1,0 +1,5 @@
+"""What Redis knows of a Celery cluster: its workers' connections, and its queues."""
+
+from celeriac.adapters.redis_broker.broker import RedisBroker
+
+__all__ = ["RedisBroker"]

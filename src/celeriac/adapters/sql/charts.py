@@ -1,0 +1,57 @@
+"""Reading roll-ups: a day by minutes is 1,440 short rows, whatever the number of tasks."""
+
+import msgspec
+import sqlalchemy as sa
+
+from celeriac.adapters.sql import schema
+from celeriac.adapters.sql.database import Database
+from celeriac.core.rollup import HOUR, MINUTE, Count, total
+from celeriac.ports import Charts
+
+_ALL = 0
+_BY_MINUTE_S = 6 * HOUR
+"""A range up to so long is summed by minutes, a longer one by the whole hours that it touches."""
+
+_decode = msgspec.msgpack.Decoder(Count).decode
+
+
+class SqlCharts:
+    """`Charts` on one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def counts(self, since: float, until: float, step_s: int, name: str | None = None) -> dict[int, Count]:
+        """Return the sums of each step, by its beginning in seconds."""
+        row = schema.rollups.c
+        number: object = _ALL
+        if name is not None:
+            number = sa.select(schema.words.c.id).where(schema.words.c.text == name).scalar_subquery()
+        stored = HOUR if step_s % HOUR == 0 else MINUTE
+        first = int(since) // step_s * step_s
+        query = sa.select(row.at, row.body).where(row.step == stored, row.name == number)
+        steps: dict[int, list[Count]] = {}
+        with self._database.reading() as connection:
+            for at, body in connection.execute(query.where(row.at >= first, row.at < until)):
+                steps.setdefault(at // step_s * step_s, []).append(_decode(body))
+        return {at: total(counts) for at, counts in sorted(steps.items())}
+
+    def by_name(self, since: float, until: float) -> dict[str, Count]:
+        """Return the sums of the whole range by task name; by whole hours where it is longer than six."""
+        row, word = schema.rollups.c, schema.words.c
+        step = MINUTE if until - since <= _BY_MINUTE_S else HOUR
+        query = (
+            sa.select(word.text, row.body)
+            .join(word.id.table, word.id == row.name)
+            .where(row.step == step, row.at >= int(since) // step * step, row.at < until)
+        )
+        names: dict[str, list[Count]] = {}
+        with self._database.reading() as connection:
+            for name, body in connection.execute(query):
+                names.setdefault(name, []).append(_decode(body))
+        return {name: total(counts) for name, counts in sorted(names.items())}
+
+
+def _fits(charts: SqlCharts) -> Charts:
+    """Let the type checker prove that the class fits its port."""
+    return charts

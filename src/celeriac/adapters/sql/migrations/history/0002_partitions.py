@@ -1,0 +1,53 @@
+"""Tasks lie in partitions; names are numbers; roll-ups, samples of queues, and an identity of the history."""
+
+import uuid
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "history_0002"
+down_revision = "history_0001"
+
+TIME = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def upgrade() -> None:
+    op.drop_table("tasks")
+    op.create_table(
+        "partitions",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("stage", sa.String, nullable=False),
+        sa.Column("archive", sa.Boolean, nullable=False),
+        sa.Column("opened_at", TIME, nullable=False),
+        sa.Column("rows", sa.Integer, nullable=False),
+        sa.Column("from_at", TIME),
+        sa.Column("to_at", TIME),
+        sa.Column("states", sa.Integer, nullable=False),
+        sa.Column("sieve", sa.LargeBinary),
+    )
+    op.create_table(
+        "words",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("text", sa.Text, nullable=False, unique=True),
+    )
+    op.create_table(
+        "rollups",
+        sa.Column("step", sa.Integer, primary_key=True),
+        sa.Column("name", sa.Integer, primary_key=True),
+        sa.Column("at", sa.Integer, primary_key=True),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "queue_samples",
+        sa.Column("queue", sa.Integer, primary_key=True),
+        sa.Column("at", TIME, primary_key=True),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    about = op.create_table(
+        "about",
+        sa.Column("name", sa.String, primary_key=True),
+        sa.Column("value", sa.Text, nullable=False),
+    )
+    op.bulk_insert(about, [{"name": "identity", "value": uuid.uuid4().hex[:8]}])

@@ -1,0 +1,112 @@
+"""A task and its row in a partition: names by number, times in microseconds, the id as 16 bytes.
+
+Celery's ids are UUIDs unless a program chooses its own: such an id is kept as text beside a digest of it.
+"""
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from celeriac.adapters.sql.schema import TASK_COLUMNS
+from celeriac.core.tasks import STATES, Task
+
+COLUMNS = tuple(name for name, _, _ in TASK_COLUMNS)
+STATE_NAMES = tuple(STATES.values())
+STATE_NUMBERS = {state: number for number, state in enumerate(STATE_NAMES)}
+
+Row = tuple[Any, ...]
+
+
+def key_of(uuid: str) -> tuple[bytes, str | None]:
+    """Return an id's 16 bytes, and its text if the bytes do not give it back."""
+    if len(uuid) == 36 and uuid[8] == uuid[13] == uuid[18] == uuid[23] == "-" and uuid == uuid.lower():
+        try:
+            key = bytes.fromhex(uuid.replace("-", ""))
+        except ValueError:
+            key = b""
+        if len(key) == 16:
+            return key, None
+    return blake2b(uuid.encode(), digest_size=16).digest(), uuid
+
+
+def uuid_of(key: bytes, text: str | None) -> str:
+    """Return the id that `key_of` was given."""
+    if text is not None:
+        return text
+    digits = key.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def row_of(task: Task, number: Callable[[str | None], int | None]) -> Row:
+    """Return a task's values in the order of `COLUMNS`; `number` gives a word's number."""
+    uuid = task.uuid
+    key, text = key_of(uuid)
+    return (
+        key,
+        text,
+        STATE_NUMBERS[task.state],
+        number(task.name),
+        number(task.worker),
+        number(task.queue),
+        int(task.first_at * 1e6 + 0.5),
+        _micros(task.sent_at),
+        _micros(task.received_at),
+        _micros(task.started_at),
+        _micros(task.retried_at),
+        _micros(task.finished_at),
+        _micros(task.failed_at),
+        task.runtime,
+        task.retries,
+        task.args,
+        task.kwargs,
+        task.result,
+        task.exception,
+        task.traceback,
+        None if task.root_id == uuid else task.root_id,
+        task.parent_id,
+        task.eta,
+        task.expires,
+    )
+
+
+def task_of(row: Sequence[Any], word: Callable[[int | None], str | None]) -> Task:
+    """Return the task of a row in the order of `COLUMNS`; `word` gives a number's word."""
+    key, text, state, name, worker, queue, first, sent, received, started, retried, finished, failed, *rest = row
+    runtime, retries, args, kwargs, result, exception, traceback, root_id, parent_id, eta, expires = rest
+    uuid = uuid_of(key, text)
+    described = name is not None
+    return Task(
+        uuid=uuid,
+        state=STATE_NAMES[state],
+        name=word(name),
+        worker=word(worker),
+        queue=word(queue),
+        first_at=first / 1e6,
+        sent_at=_seconds(sent),
+        received_at=_seconds(received),
+        started_at=_seconds(started),
+        retried_at=_seconds(retried),
+        finished_at=_seconds(finished),
+        failed_at=_seconds(failed),
+        runtime=runtime,
+        retries=retries,
+        args=args,
+        kwargs=kwargs,
+        result=result,
+        exception=exception,
+        traceback=traceback,
+        root_id=uuid if root_id is None and described else root_id,
+        parent_id=parent_id,
+        eta=eta,
+        expires=expires,
+        # The newest event of a worker is one of these.
+        state_at=max(received or 0, started or 0, retried or 0, finished or 0) / 1e6,
+    )
+
+
+def _micros(at: float | None) -> int | None:
+    return None if at is None else int(at * 1e6 + 0.5)
+
+
+def _seconds(at: int | None) -> float | None:
+    return None if at is None else at / 1e6

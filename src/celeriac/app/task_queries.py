@@ -1,0 +1,152 @@
+"""Finding and counting stored tasks, merged over clusters.
+
+Pages are cut by keys, not by numbers, so that tasks that come meanwhile move nothing: a cursor is a task's place in the
+list of all, and the direction to go on in.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from msgspec.structs import replace
+
+from celeriac.app.ranges import bounds, in_steps
+from celeriac.app.shaping import opaque_pair, parts_of, task_view
+from celeriac.app.sources import Sources
+from celeriac.app.task_views import FacetsView, HistogramView, StepCountsView, TaskPageView, TaskView
+from celeriac.app.views import moment, sure_moment
+from celeriac.core.errors import MissingError
+from celeriac.ports import Cursor, Found, TaskFilter, TaskRow, Tasks
+
+HISTOGRAM_S = 86_400.0
+BARS = 60
+OLDER, NEWER = "older", "newer"
+
+
+class TaskQueries:
+    """Reads of tasks. Each takes a filter (`ports.TaskFilter`), whose time the clusters share."""
+
+    def __init__(self, sources: Sources, clock: Callable[[], float]) -> None:
+        self._sources = sources
+        self._clock = clock
+
+    def page(self, which: TaskFilter, cluster: str | None = None) -> TaskPageView:
+        """Return a page of tasks, newest first."""
+        stores, one_more = self._asked(replace(which, limit=which.limit + 1), cluster)
+        found = [(name, tasks.find(one_more)) for name, tasks in stores]
+        horizon = _horizon([each for _, each in found], which)
+        rows = _in_order(found, horizon, newer=which.newer)
+        page = rows[: _cut(rows, which.limit)]
+        far = page[-1][0].cursor if len(rows) > len(page) else horizon
+        near = None
+        if which.cursor is not None:
+            # Where there is nothing beyond, the way back must find the task that the cursor is of.
+            near = page[0][0].cursor if page else Cursor(which.cursor.first_at, "")
+        older, newer = (near, far) if which.newer else (far, near)
+        views = [task_view(row.task, name) for row, name in page]
+        return TaskPageView(
+            items=views[::-1] if which.newer else views,
+            next=_cursor_text(OLDER, older),
+            previous=_cursor_text(NEWER, newer),
+            searched_to=moment(horizon.first_at / 1e6) if horizon and far is horizon else None,
+        )
+
+    def one(self, id: str) -> TaskView:
+        """Return one task by its opaque id, or by Celery's own id."""
+        parts = parts_of(id)
+        known = len(parts) == 2 and parts[0] in self._sources
+        cluster, uuid = (parts[0], parts[1]) if known else (None, id)
+        for source in self._sources.chosen(cluster):
+            if task := source.tasks.task(uuid):
+                return task_view(task, source.name)
+        raise MissingError(f"No task {id!r} is known.")
+
+    def facets(self, which: TaskFilter, cluster: str | None = None) -> FacetsView:
+        """Count the matching tasks by their values, the most frequent first."""
+        stores, shared = self._asked(which, cluster)
+        found = [tasks.facets(shared) for _, tasks in stores]
+        return FacetsView(
+            states=_sum(each.states for each in found),
+            names=_sum(each.names for each in found),
+            workers=_sum(each.workers for each in found),
+            queues=_sum(each.queues for each in found),
+            complete=all(each.complete for each in found),
+        )
+
+    def histogram(
+        self, which: TaskFilter, cluster: str | None = None, *, step_s: int | None = None, bars: int = BARS
+    ) -> HistogramView:
+        """Count the matching tasks by time; of the last day unless the filter says otherwise."""
+        since, until = bounds(which.since, which.until, self._clock(), HISTOGRAM_S)
+        shown = in_steps(since, until, step_s, bars)
+        stores, shared = self._asked(replace(which, since=since, until=until), cluster)
+        found = [tasks.histogram(shared, shown.step_s) for _, tasks in stores]
+        return HistogramView(
+            since=sure_moment(since),
+            until=sure_moment(until),
+            step_s=shown.step_s,
+            items=[
+                StepCountsView(sure_moment(at), _sum(each.counts.get(at, {}) for each in found)) for at in shown.steps()
+            ],
+            complete=all(each.complete for each in found),
+        )
+
+    def _asked(self, which: TaskFilter, cluster: str | None) -> tuple[list[tuple[str, Tasks]], TaskFilter]:
+        sources = self._sources.chosen(cluster)
+        within_s = which.within_s / max(1, len(sources))
+        return [(one.name, one.tasks) for one in sources], replace(which, within_s=within_s)
+
+
+def cursor_of(text: str) -> tuple[Cursor, bool]:
+    """Return a cursor, and whether it goes to newer tasks; raises ValueError if it is none that was given."""
+    parts = parts_of(text)
+    try:
+        direction, first_at, key = parts
+        cursor = Cursor(int(first_at), bytes.fromhex(key).hex())
+    except ValueError:
+        cursor, direction = Cursor(0, ""), ""
+    if direction not in {OLDER, NEWER} or not 0 <= cursor.first_at < 2**62:
+        msg = "this is no cursor that a page came with; start again without one"
+        raise ValueError(msg)
+    return cursor, direction == NEWER
+
+
+def _cursor_text(direction: str, cursor: Cursor | None) -> str | None:
+    return opaque_pair(direction, str(cursor.first_at), cursor.key) if cursor else None
+
+
+def _horizon(found: Iterable[Found], which: TaskFilter) -> Cursor | None:
+    """Return up to where all clusters were searched, if any ran out of time; never before the place it began at."""
+    reached = [one.searched_to for one in found if one.searched_to]
+    if not reached:
+        return None
+    sign = -1 if which.newer else 1
+    least = max(reached, key=lambda one: sign * one.first_at)
+    begun = which.cursor
+    return begun if begun is not None and sign * least.first_at >= sign * begun.first_at else least
+
+
+def _in_order(found: Iterable[tuple[str, Found]], horizon: Cursor | None, *, newer: bool) -> list[tuple[TaskRow, str]]:
+    """Return the rows on this side of the horizon, in the direction of the look."""
+    sign = -1 if newer else 1
+    rows = [
+        (row, name)
+        for name, each in found
+        for row in each.rows
+        if horizon is None or sign * row.cursor.first_at > sign * horizon.first_at
+    ]
+    return sorted(rows, key=lambda pair: (pair[0].cursor, pair[1]), reverse=not newer)
+
+
+def _cut(rows: list[tuple[TaskRow, str]], limit: int) -> int:
+    """Return the size of a page: a task that two clusters have in one place is never torn from its twin."""
+    size = min(limit, len(rows))
+    while 0 < size < len(rows) and rows[size][0].cursor == rows[size - 1][0].cursor:
+        size += 1
+    return size
+
+
+def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total.most_common())

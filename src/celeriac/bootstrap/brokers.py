@@ -1,0 +1,34 @@
+"""Which adapters speak to a cluster's broker. Each process loads its own broker's library and no other."""
+
+from celeriac.ports import Broker, EventStream
+from celeriac.settings import ClusterSettings
+
+
+def reader(cluster: ClusterSettings, identity: str) -> EventStream:
+    """Return what reads this broker's events; `identity` tells our own queue from that of another Celeriac."""
+    url = cluster.broker.get_secret_value()
+    if cluster.broker_kind == "redis":
+        from celeriac.adapters.redis_events import RedisEvents
+
+        return RedisEvents(url, allow_pickle=cluster.accept_pickle)
+    if cluster.broker_kind == "rabbitmq":
+        from celeriac.adapters.amqp_events import AmqpEvents
+
+        return AmqpEvents(url, f"celeriac.events.{cluster.name}.{identity}", allow_pickle=cluster.accept_pickle)
+    from celeriac.adapters.kombu_events import KombuEvents
+
+    return KombuEvents(url, allow_pickle=cluster.accept_pickle)
+
+
+def broker(cluster: ClusterSettings) -> Broker | None:
+    """Return what asks this broker of its clients and queues; None if nothing can."""
+    url = cluster.broker.get_secret_value()
+    if cluster.broker_kind == "redis":
+        from celeriac.adapters.redis_broker import RedisBroker
+
+        return RedisBroker(url)
+    if cluster.broker_kind == "rabbitmq":
+        from celeriac.adapters.rabbitmq_broker import RabbitBroker
+
+        return RabbitBroker(url)
+    return None

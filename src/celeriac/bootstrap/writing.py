@@ -1,0 +1,43 @@
+"""The writer's process: one cluster's history, written for the observer that started it."""
+
+import gc
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from celeriac.adapters.sql.database import Database
+from celeriac.adapters.sql.recorder import SqlRecorder
+from celeriac.adapters.writer_process import Job, WriterProcess, serve
+from celeriac.bootstrap.process import steady_clock
+from celeriac.core.redact import WORDS, Payloads, Redaction
+from celeriac.settings import ClusterSettings, Settings
+
+
+def writer(settings: Settings, cluster: ClusterSettings, *, migrate: bool = False) -> WriterProcess:
+    """Return the observer's side: the process starts when it is opened."""
+    job = Job(
+        database=str(settings.store / f"history-{cluster.name}.db"),
+        payloads=cluster.payloads.value,
+        secret_words=cluster.secret_words,
+        retention=settings.history.retention(),
+        migrate=migrate,
+    )
+    return WriterProcess(job, _argv)
+
+
+def run_writer(path: str) -> None:
+    """Write what comes over this socket until it closes."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)  # a flush makes many objects, and no cycles
+    serve(path, _start, steady_clock())
+
+
+def _start(job: Job) -> SqlRecorder:
+    database = Database(Path(job.database), "history", durable=False)
+    if job.migrate:
+        database.migrate()
+    return SqlRecorder(database, Redaction(Payloads(job.payloads), (*WORDS, *job.secret_words)), job.retention)
+
+
+def _argv(path: str) -> Sequence[str]:
+    return [sys.executable, "-m", "celeriac", "writer", path]
