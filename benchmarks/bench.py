@@ -1,5 +1,6 @@
 """What every part of a run shares: where files lie, how large things are, the corpora, and whom progress is told."""
 
+import math
 import sys
 import tempfile
 import time
@@ -41,6 +42,11 @@ class Size:
     sustained: tuple[float, ...] = tuple(1000.0 * rate for rate in (10, 20, 30, 40, 60, 80, 100, 120, 150, 180))
     sustained_s: float = 15.0
     idle_s: float = 30.0
+    behind_s: float = 2.0
+    """Who is further behind at the end of a paced run only loses later."""
+
+    pace_kept: float = 0.97
+    """The share of the wanted rate that the generator must have reached."""
 
 
 SHORT = Size(
@@ -55,7 +61,8 @@ SHORT = Size(
     durable_rate=10_000,
     sustained=(15_000.0,),
     sustained_s=3.0,
-    idle_s=5.0,
+    behind_s=math.inf,  # how fast it is does not count
+    pace_kept=0.0,
 )
 """Sizes that prove in about a minute that all of it works."""
 

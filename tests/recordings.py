@@ -1,4 +1,4 @@
-"""Recordings of real workers' event streams (`fixtures/recordings/README.md`), message by message as they were received."""
+"""Recordings of real workers' event streams (`fixtures/recordings/README.md`), message by message as they came."""
 
 from functools import cache
 from pathlib import Path

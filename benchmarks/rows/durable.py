@@ -39,7 +39,7 @@ def after(bench: Bench) -> Iterator[Figure]:
         sent = generator.sent()
         probes.wait(connection)
         count, until = ours.settle(sent.events + probes.number)
-    flaw = judged(sent, rate, count - probes.number, until - start - sent.seconds) or probes.flaw()
+    flaw = judged(bench.size, sent, rate, count - probes.number, until - start - sent.seconds) or probes.flaw()
     bench.say(
         f"durable: at {rate:,.0f} events/s {len(probes.ages)} probes, median {percentile(probes.ages, 0.5):.2f} s"
     )

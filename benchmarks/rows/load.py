@@ -45,7 +45,9 @@ def _our_p95(bench: Bench) -> tuple[float, str]:
             sent = generator.sent()
             count, until = ours.settle(sent.events)
             ours.stop()
-        flaw = judged(sent, rate, count, until - start - sent.seconds) or observer.missing(room / "store", segments)
+        flaw = judged(bench.size, sent, rate, count, until - start - sent.seconds) or observer.missing(
+            room / "store", segments
+        )
     bench.say(
         f"load: Celeriac at {rate:,.0f} events/s answers {len(taken)} times, p95 {percentile(taken, 0.95):.1f} ms"
     )

@@ -4,14 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import brokers, flower, observer
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, Size
 from benchmarks.generator import Sent, ready
 from benchmarks.table import Bar, Figure, Kind
-
-BEHIND_S = 2.0
-"""Who is further behind at the end only loses later."""
-
-PACE_KEPT = 0.97
 
 
 def highest(bench: Bench) -> Iterator[Figure]:
@@ -44,13 +39,13 @@ def search(rates: Sequence[float], holds: Callable[[float], bool]) -> float | No
     return rates[low - 1] if low else None
 
 
-def judged(sent: Sent, rate: float, count: int, behind_s: float) -> str:
+def judged(size: Size, sent: Sent, rate: float, count: int, behind_s: float) -> str:
     """Say what is wrong with a paced run; nothing if it held."""
-    if sent.rate < PACE_KEPT * rate:
+    if sent.rate < size.pace_kept * rate:
         return f"this machine sends no more than {sent.rate:,.0f}/s beside it"
     if count < sent.events:
         return f"{sent.events - count:,} of {sent.events:,} events lost"
-    return f"{behind_s:.1f} s behind at the end" if behind_s > BEHIND_S else ""
+    return f"{behind_s:.1f} s behind at the end" if behind_s > size.behind_s else ""
 
 
 def _we_hold(bench: Bench, rate: float) -> bool:
@@ -59,7 +54,9 @@ def _we_hold(bench: Bench, rate: float) -> bool:
             start, sent = generator.start(), generator.sent()
             count, until = ours.settle(sent.events)
             ours.stop()
-        wrong = judged(sent, rate, count, until - start - sent.seconds) or observer.missing(room / "store", segments)
+        wrong = judged(bench.size, sent, rate, count, until - start - sent.seconds) or observer.missing(
+            room / "store", segments
+        )
     bench.say(f"paced: Celeriac at {rate:,.0f} events/s: {wrong or 'every task complete'}")
     return not wrong
 
@@ -74,6 +71,6 @@ def _flower_holds(bench: Bench, rate: float, python: Path) -> bool:
     ):
         start, sent = generator.start(), generator.sent()
         count, until = theirs.settle(sent.events)
-        wrong = judged(sent, rate, count, until - start - sent.seconds)
+        wrong = judged(bench.size, sent, rate, count, until - start - sent.seconds)
     bench.say(f"paced: Flower at {rate:,.0f} events/s: {wrong or 'every event known'}")
     return not wrong

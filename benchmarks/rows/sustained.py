@@ -67,7 +67,7 @@ def _run(bench: Bench, store: Path, rate: float) -> tuple[Beside, str]:
         count, until = ours.settle(known + sent.events)
         beside = Beside(lease_ms, *ours.memory_mb())
         ours.stop()
-        wrong = judged(sent, rate, count - known, until - start - sent.seconds)
+        wrong = judged(bench.size, sent, rate, count - known, until - start - sent.seconds)
         return beside, wrong or observer.missing(store, segments, before)
 
 

@@ -1,4 +1,5 @@
-"""The event stream on a real Redis: bodies as bytes, our own echo, and a broker that goes, stands still and comes back."""
+"""The fallback through Kombu, on a real Redis and on transports without a server: bodies as JSON, our own echo, and a
+broker that goes, stands still and comes back."""
 
 import json
 import os
@@ -10,12 +11,15 @@ import time
 import pytest
 import redis
 from celery import Celery
+from celery.events.event import get_exchange
+from kombu import Connection
 
 import harness
 from celeriac.adapters.kombu_events import KombuEvents
 from celeriac.core.errors import UnreachableError
 from celeriac.core.events import decode
 from celeriac.core.fold import ECHO
+from celeriac.ports import Condition
 from celeriac.processes import running, spawn
 
 LIMIT = 0.5
@@ -30,8 +34,8 @@ def listen():
     """Open streams that are closed when the test ends."""
     opened = []
 
-    def listening(url):
-        opened.append(KombuEvents(url, timeout=LIMIT))
+    def listening(url, **options):
+        opened.append(KombuEvents(url, timeout=LIMIT, **options))
         opened[-1].receive(0.01)
         return opened[-1]
 
@@ -68,7 +72,7 @@ def test_our_own_event_comes_back(redis_server, listen):
 
     assert all(isinstance(body, bytes) for body in found)
     assert [json.loads(body) for body in found] == [echo(number) for number in range(3)]
-    assert [decode(body)[0][0].clock for body in found] == [0, 1, 2]
+    assert [event.clock for event in decode(found)[0]] == [0, 1, 2]
 
 
 def test_silence_is_an_empty_list_after_the_time_asked_for(redis_server, listen):
@@ -116,7 +120,7 @@ def test_an_event_of_celery_itself_is_read(redis_server, listen):
     with Celery("producer", broker=redis_server.url, set_as_current=False) as app:
         app.conf.task_send_sent_event = True
         sent = app.send_task("orders.price", [7], queue="orders")
-    (event,), malformed = decode(bodies(stream, 1)[0])
+    (event,), malformed = decode(bodies(stream, 1))
 
     assert malformed == 0
     assert (event.type, event.uuid, event.name, event.queue) == ("task-sent", sent.id, "orders.price", "orders")
@@ -237,15 +241,105 @@ def test_a_message_that_is_no_event_costs_itself_only(redis_server, listen, publ
 
             def came(number=number):
                 found.extend(stream.receive(0.1))
-                return any(one.clock == number for body in found for one in decode(body)[0])
+                return any(one.clock == number for one in decode(found)[0])
 
             harness.wait_until(came, 5, f"event {number} came", dump=lambda: found)
         assert observers(look) >= before
 
-    decoded = [decode(body) for body in found]
+    decoded = [decode([body]) for body in found]
     assert [one.clock for events, _ in decoded for one in events] == [0, 1, 2]
     assert {malformed for events, malformed in decoded if not events} <= {1}
     assert len(found) <= 6
+
+
+# Other content types, and what the reader knows of itself
+
+
+def publish(url, event, **how):
+    """Publish through Kombu, as a dispatcher with other settings would."""
+    with Connection(url) as connection, connection.Producer() as sender:
+        exchange = get_exchange(connection)
+        sender.publish(event, exchange=exchange, declare=[exchange], routing_key="task.sent", **how)
+
+
+@pytest.mark.parametrize(
+    "how", [{"serializer": "yaml"}, {"compression": "gzip"}, {"serializer": "yaml", "compression": "bzip2"}], ids=str
+)
+def test_other_content_types_become_json(redis_server, listen, how):
+    stream = listen(redis_server.url)
+    for number in range(3):
+        publish(redis_server.url, echo(number), **(how if number == 1 else {}))
+
+    assert [json.loads(body) for body in bodies(stream, 3)] == [echo(number) for number in range(3)]
+    assert stream.condition() == Condition("kombu")
+
+
+def test_pickle_is_refused_unless_it_is_allowed(redis_server, listen):
+    """What is refused is an empty body and is counted apart."""
+    strict, lax = listen(redis_server.url), listen(redis_server.url, allow_pickle=True)
+    publish(redis_server.url, echo(1), serializer="pickle")
+
+    assert bodies(strict, 1) == [b""]
+    assert strict.condition() == Condition("kombu", refused=1)
+    assert [json.loads(body) for body in bodies(lax, 1)] == [echo(1)]
+    assert lax.condition() == Condition("kombu")
+
+
+def test_a_connection_that_ends_without_our_asking_is_a_cut(redis_server, listen, free_port):
+    """A close of our own is none, and neither is a try that never succeeded."""
+    stream = listen(redis_server.url)
+    stream.close()
+    stream.receive(0.01)
+    assert stream.condition().cuts == 0
+    with redis.Redis(port=redis_server.port) as look:
+        for one in observers(look):
+            look.client_kill_filter(_id=one)
+    timed(lambda: stream.receive(5))
+    assert stream.condition().cuts == 1
+
+    never = KombuEvents(f"redis://127.0.0.1:{free_port()}/0", timeout=LIMIT)
+    timed(lambda: never.receive(0.1))
+    assert never.condition().cuts == 0
+
+
+def test_a_mark_moves_with_what_was_received(redis_server, listen):
+    stream = listen(redis_server.url)
+    before = stream.mark()
+    stream.receive(0.01)
+
+    assert stream.mark() > before
+    stream.settle(stream.mark())
+
+
+# Transports without a server
+
+
+@pytest.mark.parametrize("url", ["memory://", "filesystem://"])
+def test_any_transport_of_kombu_is_read(listen, tmp_path, monkeypatch, url):
+    """A dispatcher's events come as JSON, single ones and lists, beside our own echo."""
+    monkeypatch.chdir(tmp_path)  # where the file system transport has its folders, in and out
+    (tmp_path / "data_in").mkdir()
+    (tmp_path / "data_out").symlink_to("data_in")
+    stream = listen(url)
+    with (
+        Celery("worker", broker=url, set_as_current=False) as app,
+        app.connection_for_write() as connection,
+        app.events.Dispatcher(connection, "w@h", buffer_group={"task"}) as dispatcher,
+    ):
+        dispatcher.send("worker-heartbeat", freq=2.0)
+        for uuid in ("a", "b"):
+            dispatcher.send("task-received", uuid=uuid, name="orders.price")
+        dispatcher.flush()
+        stream.send(echo(7))
+        publish(url, echo(8), serializer="pickle")
+        found = bodies(stream, 4)
+
+    events, malformed = decode(found)
+    assert {(one.type, one.uuid) for one in events} == {
+        ("worker-heartbeat", None), ("task-received", "a"), ("task-received", "b"), (ECHO, None),
+    }  # fmt: skip
+    assert malformed == 1
+    assert stream.condition() == Condition("kombu", refused=1)
 
 
 LISTENER = """
@@ -291,11 +385,9 @@ def test_heartbeats_and_task_events_are_read(workers, listen):
         sent = app.send_task("orders.price", [6], queue="orders").id
 
     def heard(*kinds):
-        for body in stream.receive(0.2):
-            assert isinstance(body, bytes)
-            found, malformed = decode(body)
-            assert malformed == 0
-            events.extend(found)
+        found, malformed = decode(stream.receive(0.2))
+        assert malformed == 0
+        events.extend(found)
         return set(kinds) <= {one.type for one in events}
 
     harness.wait_until(
@@ -317,7 +409,7 @@ def test_two_observers_hear_the_same_worker(workers, listen):
     steady, other = listen(workers.redis.url), KombuEvents(workers.redis.url)
 
     def beats(stream):
-        return [one for body in stream.receive(0.3) for one in decode(body)[0] if one.hostname == node]
+        return [one for one in decode(stream.receive(0.3))[0] if one.hostname == node]
 
     for _ in range(2):
         harness.wait_until(lambda: beats(other), 10, "the other hears it")

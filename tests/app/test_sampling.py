@@ -155,6 +155,17 @@ def test_what_leaves_before_its_events_come_is_made_up_for(desk):
     assert (one.arriving, one.completing) == (0, 8)
 
 
+def test_a_depth_that_is_refused_makes_no_rate(desk):
+    """Nor does the first one after it."""
+    desk.queues.there["orders"] = QueueState("orders", {}, unknown={"ready": "Redis refuses: NOPERM"})
+    desk.sample()
+    assert desk.sample()["orders"].unknown["arriving"] == "Redis refuses: NOPERM"
+    desk.queues.set(ready=10)
+    assert desk.sample()["orders"].unknown["arriving"] == "Redis refuses: NOPERM"
+
+    assert desk.sample()["orders"].arriving == 0
+
+
 # Whose work it is ----------------------------------------------------------------------------------------------------
 
 

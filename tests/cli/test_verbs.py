@@ -11,8 +11,10 @@ from celeriac.__main__ import main as run
 from celeriac.cli import act
 from celeriac.cli import main as root
 from celeriac.core.incident import IncidentState, RemedyState, Step
+from celeriac.core.queues import QueueSample
 from web import samples
 
+SINCE = "2026-09-21T00:00"
 ESCAPES = "\x1b]0;owned\x07\x1b[31m\u202e\x9b2J\nnext"
 
 
@@ -71,7 +73,7 @@ def test_one_worker_in_detail(celeriac):
 
 
 @pytest.mark.parametrize("columns", [80, 100, 120])
-@pytest.mark.parametrize("verb", ["workers", "tasks", "incidents", "apps"])
+@pytest.mark.parametrize("verb", ["workers", "tasks", "incidents", "apps", "queues", "durations"])
 def test_tables_fit_the_terminal(celeriac, monkeypatch, verb, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
 
@@ -85,6 +87,81 @@ def test_tasks_filtered_by_state_and_by_the_workers_name(celeriac):
     assert "FAILURE" in text
     assert "SUCCESS" not in text
     assert said(celeriac("tasks", "--name", "nope")) == "No task fits.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        (("--state", "failure", "--state", "RETRY"), 12),
+        (("--worker", "orders-worker/3"), 10),
+        (("--worker", f"worker@{samples.GUID.format(4)}"), 10),  # its last life, which is no worker's now
+        (("--queue", "orders"), 60),
+        (("--since", SINCE), 60),
+        (("--until", SINCE), 0),
+        (("--since", "5m"), 0),
+        (("--search", "GATEWAY"), 12),
+        (("--args", "4722"), 1),
+        (("--root", samples.task(5).uuid), 5),
+        (("--slower-than", "6.5"), 4),
+        (("--cluster", "billing"), 0),
+    ],
+)
+def test_tasks_are_found_by_every_filter(celeriac, arguments, count):
+    lines = said(celeriac("tasks", "--limit", "100", *arguments)).splitlines()
+
+    assert (len(lines) - 1 if count else lines) == (count or ["No task fits."])
+
+
+def test_a_page_of_tasks_says_how_to_go_on(celeriac):
+    first = celeriac("tasks", "--limit", "58")
+    cursor = first.stderr.removeprefix("Older tasks: --older ").strip()
+    last = celeriac("tasks", "--older", cursor)
+
+    assert (len(said(first).splitlines()), len(said(last).splitlines()), last.stderr) == (59, 3, "")
+
+
+def test_a_search_that_ran_out_of_time_says_how_far_it_came(celeriac, world):
+    world.histories["orders"].slow = samples.cursor(samples.task(20))
+
+    assert celeriac("tasks", "--search", "EUR", "--limit", "50").stderr.startswith(
+        "Searched back to 14:12:24 UTC within 2 s; go on with --older "
+    )
+
+
+def test_tasks_are_counted_by_their_values(celeriac):
+    text = said(celeriac("tasks", "--facets", "--state", "FAILURE"))
+
+    assert "FAILURE      6" in text
+    assert "shop.reports.nightly.build" in text
+    assert "SUCCESS" not in text
+
+
+def test_durations_by_name(celeriac):
+    lines = said(celeriac("durations", "--since", SINCE, "--name", "shop.stock.reserve")).splitlines()
+
+    assert lines[1].split()[:2] == ["shop.stock.reserve", "6"]
+    assert float(lines[1].split()[-1].removesuffix("ms")) == pytest.approx(412, rel=0.07)
+    assert said(celeriac("durations", "--name", "nope")) == "No task began or ended in that time.\n"
+
+
+def test_queues_with_who_consumes_them(celeriac):
+    rows = [line.split()[:5] for line in said(celeriac("queues")).splitlines()[1:]]
+
+    assert rows[0] == ["reports", "orders", "118", "nobody", "60m"]
+    assert rows[1] == ["orders", "orders", "102", "3", "4.2s"]
+    assert said(celeriac("queues", "--cluster", "billing")).splitlines()[1].split()[:2] == ["paid", "billing"]
+
+
+def test_observation_tells_losses_and_what_cannot_be_seen(celeriac):
+    text = said(celeriac("observation"))
+
+    assert [line.split()[:3] for line in text.splitlines()[1:3]] == [
+        ["orders", "well", "redis"],
+        ["billing", "lossy", "redis"],
+    ]
+    assert "billing: events lost, as far as that can be told: 1203" in text
+    assert "orders does not show the tasks of some workers" in text
+    assert "  mended by: worker_send_task_events = True" in text
 
 
 def test_the_story_of_an_incident(celeriac):
@@ -103,10 +180,24 @@ def test_open_incidents_unless_all_are_wanted(celeriac):
 
 @pytest.mark.parametrize(
     ("arguments", "length"),
-    [(("workers",), 7), (("tasks", "--limit", "5"), 5), (("incidents", "--all"), 3), (("apps",), 1)],
+    [(("workers",), 7), (("incidents", "--all"), 3), (("apps",), 1), (("queues",), 4), (("observation",), 2)],
 )
-def test_every_read_prints_json(celeriac, arguments, length):
+def test_every_list_prints_json(celeriac, arguments, length):
     assert len(json.loads(said(celeriac(*arguments, "--json")))) == length
+
+
+def test_json_of_tasks_has_the_cursors_too(celeriac):
+    first = json.loads(said(celeriac("tasks", "--limit", "59", "--json")))
+    second = json.loads(said(celeriac("tasks", "--older", first["next"], "--json")))
+
+    assert (len(first["items"]), len(second["items"]), second["next"]) == (59, 1, None)
+
+
+def test_json_of_facets_and_durations(celeriac):
+    assert json.loads(said(celeriac("tasks", "--facets", "--json")))["states"]["SUCCESS"] == 30
+    found = json.loads(said(celeriac("durations", "--since", SINCE, "--json")))
+    assert found["items"][0]["runtime"]["buckets"]
+    assert found["series"]
 
 
 def test_json_of_one(celeriac):
@@ -122,7 +213,19 @@ def test_data_cannot_command_the_terminal(celeriac, world):
         world.hung, steps=(Step(samples.NOW, ESCAPES, ESCAPES),)
     )
 
-    for arguments in (("tasks",), ("incidents", "inc-hung"), ("incidents",), ("tasks", "--json")):
+    world.histories["orders"].samples.append(QueueSample(ESCAPES, samples.NOW, {0: 1}, unknown={"unacked": ESCAPES}))
+    world.histories["billing"].heard = samples.heard(1, store_error=ESCAPES, reader=ESCAPES)
+
+    for arguments in (
+        ("tasks",),
+        ("tasks", "--facets"),
+        ("durations", "--since", SINCE),
+        ("queues",),
+        ("observation",),
+        ("incidents", "inc-hung"),
+        ("incidents",),
+        ("tasks", "--json"),
+    ):
         text = said(celeriac(*arguments))
         assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(text), arguments
 
@@ -195,9 +298,12 @@ def test_what_has_no_instance_cannot_be_restarted(celeriac, world):
         (("workers", "nope"), "Error: No worker 'nope' is known."),
         (("incidents", "nope"), "Error: No incident 'nope' is known."),
         (("approve", "inc-past", "--yes"), "Error: There is nothing to approve: the incident is resolved."),
-        (("wrokers",), "Did you mean 'workers'?"),
+        (("wrokers",), "'workers'"),
         (("workers", "--jsno"), "No such option '--jsno'."),
         (("tasks", "--limit", "900"), "900 is not in the range"),
+        (("tasks", "--since", "soon"), "'soon' is no time; write 2026-11-22T14:00, or how long ago: 30m, 2h, 1d."),
+        (("tasks", "--state", "FAILD"), "Error: state: 'FAILD' is no state of a task; there are: PENDING"),
+        (("tasks", "--older", "nope"), "Error: cursor: this is no cursor that a page came with"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence_and_code_2(celeriac, capsys, arguments, words):

@@ -46,7 +46,44 @@ def test_tasks_by_page_and_filter(client):
 
     assert (len(first.items), len(second.items), second.next) == (40, 20, None)
     assert {one.state for one in client.tasks(state="FAILURE").items} == {"FAILURE"}
+    assert {one.state for one in client.tasks(state=("FAILURE", "RETRY")).items} == {"FAILURE", "RETRY"}
     assert client.task(first.items[0].uuid) == first.items[0]
+    assert client.tasks(limit=40, cursor=second.previous).items == first.items
+
+
+def test_tasks_within_a_time(client):
+    newest, oldest = (client.tasks(limit=10).items[at].sent_at for at in (0, 9))
+
+    assert len(client.tasks(since=oldest, until=newest).items) == 9
+    assert len(client.tasks(since=oldest.timestamp(), until=newest.timestamp()).items) == 9
+
+
+def test_tasks_in_numbers(client):
+    week = dt.timedelta(days=7)
+    since = dt.datetime.fromtimestamp(samples.NOW, dt.UTC) - week
+
+    assert client.facets(state="SUCCESS").states == {"SUCCESS": 30}
+    assert sum(sum(one.counts.values()) for one in client.histogram(since=since, buckets=10).items) == 60
+    assert sum(one.counts.get("FAILURE", 0) for one in client.counts(since=since, step_s=86_400).items) == 6
+    found = client.durations(since=since, name="shop.stock.reserve", buckets=True, series=True)
+    assert found.items[0].runtime.number == sum(one.number for one in found.items[0].runtime.buckets) == 6
+    assert found.series[-1].wait.number == 12
+
+
+def test_queues_and_their_samples(client):
+    reports = client.queues("orders")[0]
+
+    assert (reports.name, reports.unconsumed, reports.ready) == ("reports", True, {0: 118})
+    assert len(client.queue_samples(reports.id)) == len(client.queue_samples("reports")) == 6
+    assert len(client.queue_samples("reports", since=samples.NOW - 1300)) == 3
+
+
+def test_how_well_clusters_are_heard(client):
+    orders, billing = client.observation()
+
+    assert (orders.troubles, billing.tasks_lost) == ([], 2)
+    assert orders.coverage[0].workers == [f"worker@{samples.GUID.format(0)}"]
+    assert client.observation("billing") == [billing]
 
 
 def test_orders_are_stored(client, world):
@@ -115,4 +152,10 @@ def test_it_stands_alone():
 
     loaded = set(done.stdout.translate(str.maketrans("", "", "[]',\n")).split())
 
-    assert loaded == {"celeriac", "celeriac.client", "celeriac.client.api", "celeriac.client.answers"}
+    assert loaded == {
+        "celeriac",
+        "celeriac.client",
+        "celeriac.client.api",
+        "celeriac.client.answers",
+        "celeriac.client.task_answers",
+    }

@@ -4,6 +4,9 @@ import threading
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from celeriac.app.commands import Commands
 from celeriac.app.queries import Queries
@@ -53,7 +56,7 @@ class MemoryHistory:
     def find(self, which: TaskFilter) -> Found:
         rows = [row for row in self._matching(which) if _beyond(row.cursor, which)]
         if self.slow:
-            rows = [row for row in rows if row.cursor.first_at > self.slow.first_at]
+            rows = [row for row in rows if not _beyond(row.cursor, replace(which, cursor=self.slow))]
         rows = rows[-which.limit :] if which.newer else rows[: which.limit]
         return Found(rows, self.slow)
 
@@ -100,13 +103,19 @@ def cursor(task: Task) -> Cursor:
     return Cursor(int(task.first_at * 1_000_000), task.uuid.encode().hex())
 
 
+def moment(number: int) -> str:
+    """Return a task's place in time, as the API writes it."""
+    at = datetime.fromtimestamp(cursor(task(number)).first_at / 1e6, UTC)
+    return at.isoformat().replace("+00:00", "Z")
+
+
 def _beyond(place: Cursor, which: TaskFilter) -> bool:
     at = which.cursor
     if at is None:
         return True
-    if which.newer:
-        return place > at
-    return place < at or (not at.key and place.first_at == at.first_at)
+    if place.first_at == at.first_at and not at.key:
+        return True
+    return place > at if which.newer else place < at
 
 
 def _fits(task: Task, which: TaskFilter) -> bool:
@@ -371,7 +380,7 @@ def night_world() -> World:
     pools = {one.key: Pool("prefork", 8, ("orders", "mail")) for one in lives}
     web = App("cloudfoundry", "app-guid-1", "orders-worker", "STARTED", (Process("worker", 6),), _instances(findings))
     lives[0].mute = True
-    orders = MemoryHistory(lives, {}, _stream(1_284_221), _samples())
+    orders = MemoryHistory(lives, {}, heard(1_284_221), _samples())
     orders.rows = {one.uuid: one for one in map(task, range(60))}
     boards = {
         "orders": Board(
@@ -386,7 +395,7 @@ def night_world() -> World:
         "billing": _billing_board(),
     }
     billing_life = _bare_life()
-    lossy = _stream(10_422, lost_events=1_203, lost_tasks=2, cuts=1)
+    lossy = heard(10_422, lost_events=1_203, lost_tasks=2, cuts=1)
     paid = QueueSample("paid", NOW - 4, {0: 3}, 2, 1, 1.5, 1.4, 0.8, "message timestamp")
     billing = MemoryHistory([billing_life], {}, lossy, [paid])
     stories = {one.id: one for one in (hung_incident(), returning_incident(), past_incident())}
@@ -397,8 +406,9 @@ def _instances(findings: Collection[Finding]) -> tuple[Instance, ...]:
     return tuple(each.site.instance for each in findings if each.site and each.site.instance)
 
 
-def _stream(events: int, **more: object) -> Stream:
+def heard(events: int, **more: object) -> Stream:
     known = {"reader": "redis", "events": events, "reconnects": 1, "lag_s": 0.012, "last_event_at": NOW - 0.7}
+    known["lost_at"] = NOW - 60
     return Stream(NOW - 0.5, NOW - 0.9, NOW - 9_000, **{**known, **more})  # type: ignore[arg-type]
 
 
@@ -410,10 +420,17 @@ def _samples() -> list[QueueSample]:
     for minute in range(60, -1, -10):
         at, deeper = NOW - 60 * minute - 3, 60 - minute
         found += [
-            QueueSample("orders", at, {0: 30 + deeper, 6: 12}, None, None, 12.4, 11.9, 4.2, "its task-sent event", cannot),
+            QueueSample(
+                "orders", at, {0: 30 + deeper, 6: 12}, None, None, 12.4, 11.9, 4.2, "its task-sent event", cannot
+            ),
             QueueSample("mail", at, {0: 0}, None, None, 0.0, 0.0, None, None, cannot),
             QueueSample(
-                "reports", at, {0: 118}, oldest_s=60.0 * deeper, oldest_how="seen at the head since", unknown=cannot | unsent
+                "reports",
+                at,
+                {0: 118},
+                oldest_s=60.0 * deeper,
+                oldest_how="seen at the head since",
+                unknown=cannot | unsent,
             ),
         ]
     return found

@@ -67,38 +67,6 @@ def test_an_ambiguous_name_is_answered_with_the_list(asked, world):
     assert asked.get("/api/v1/workers/orders-worker/0?cluster=billing").json()["id"] == twin.place.id
 
 
-def test_tasks_are_paged_newest_first(asked):
-    first = asked.get("/api/v1/tasks?limit=25").json()
-    second = asked.get("/api/v1/tasks", params={"limit": 40, "cursor": first["next"]}).json()
-
-    numbers = [one["args"] for one in first["items"] + second["items"]]
-
-    assert numbers == [f"({4711 + number}, 'EUR')" for number in range(60)]
-    assert second["next"] is None
-
-
-@pytest.mark.parametrize(
-    ("query", "fits"),
-    [
-        ("state=FAILURE", lambda one: one["state"] == "FAILURE"),
-        ("name=shop.stock.reserve", lambda one: one["name"] == "shop.stock.reserve"),
-        (f"worker=worker@{samples.GUID.format(3)}", lambda one: one["worker"].endswith(samples.GUID.format(3))),
-        ("cluster=orders", lambda one: one["cluster"] == "orders"),
-    ],
-)
-def test_tasks_are_filtered(asked, query, fits):
-    found = items(asked.get(f"/api/v1/tasks?{query}"))
-
-    assert found
-    assert all(map(fits, found))
-
-
-def test_a_task_by_both_of_its_ids(asked):
-    one = items(asked.get("/api/v1/tasks?limit=1"))[0]
-
-    assert asked.get(f"/api/v1/tasks/{one['id']}").json() == asked.get(f"/api/v1/tasks/{one['uuid']}").json() == one
-
-
 def test_incidents_with_evidence_and_story(asked):
     every = items(asked.get("/api/v1/incidents"))
     still_open = items(asked.get("/api/v1/incidents?open=true"))
@@ -145,9 +113,12 @@ def test_an_approval_is_stored_as_a_request(asked, world):
         ("GET", "/api/v1/incidents/nope", 404, "No incident 'nope'"),
         ("GET", "/api/v1/remedies/nope", 404, "No remedy 'nope'"),
         ("GET", "/api/v1/nope", 404, "nothing at /api/v1/nope"),
-        ("GET", "/api/v1/tasks?cursor=nope", 404, "cursor"),
-        ("GET", "/api/v1/tasks?limit=501", 422, "limit: input should be less than or equal to 500."),
-        ("GET", "/api/v1/tasks?limit=many", 422, "limit: input should be a valid integer"),
+        ("GET", "/api/v1/tasks?cluster=nope", 404, "No cluster 'nope'"),
+        ("GET", "/api/v1/queues?cluster=nope", 404, "No cluster 'nope'"),
+        ("GET", "/api/v1/queues/nope/samples", 404, "No queue 'nope'"),
+        ("GET", "/api/v1/queues/mail/samples?since=nope", 422, "since: is not a time"),
+        ("GET", "/api/v1/observation?cluster=nope", 404, "No cluster 'nope'"),
+        ("GET", "/api/v1/tasks/counts?step_s=5", 422, "step_s: input should be greater than or equal to 60."),
         ("GET", "/api/v1/incidents?open=perhaps", 422, "open: "),
         ("POST", "/api/v1/workers", 405, "does not take POST"),
         ("POST", "/api/v1/workers/nope/restart", 404, "No worker 'nope'"),
@@ -198,6 +169,10 @@ def test_health_and_readiness(asked, world):
     late = asked.get("/readyz")
     assert late.status_code == 503
     assert late.json()["problems"] == [
-        "orders: the keeper has not judged it yet or has stopped",
-        "billing: the keeper has not judged it yet or has stopped",
+        f"{cluster}: {what}"
+        for cluster in ("orders", "billing")
+        for what in (
+            "nothing new is stored: the observer has stopped, or cannot store",
+            "the keeper has not judged it yet or has stopped",
+        )
     ]

@@ -38,6 +38,16 @@ def test_the_page_shows_the_state_in_words(asked):
         "was hung",
         "ConnectionError(&#39;payment gateway did not answer in 10 s&#39;)",
         "1\N{THIN SPACE}284\N{THIN SPACE}221",
+        "Heard well",
+        "lag 12 ms",
+        "Not all is heard",
+        "Events lost, as far as that can be told: 1203.",
+        "The tasks of some workers.",
+        "<code>worker_send_task_events = True",
+        "nobody consumes it",
+        "90 at priority 0, 12 at priority 6",
+        "at least 1 h 00 min",
+        "Unacknowledged messages: Redis counts them for all queues together",
     ):
         assert words in page, words
 
@@ -75,8 +85,54 @@ def test_nothing_is_sent_when_nothing_changed(asked):
 
     again = asked.get("/fragments", params={"have": have(page)})
 
-    assert len(have(page)) == 6
+    assert len(have(page)) == 7
     assert again.status_code == 204
+
+
+def sections(page):
+    """Return the words of each section, by its id."""
+    found = dict(re.findall(r'<section id="(\w+)".*?>(.*?)</section>', page, re.DOTALL))
+    return {name: re.sub(r"<svg.*?</svg>|[ \n]+", " ", text) for name, text in found.items()}
+
+
+def test_one_cluster_can_be_chosen(asked, world):
+    world.histories["billing"].rows["t"] = samples.task(1)
+    shown = sections(asked.get("/?cluster=billing").text)
+
+    assert set(shown) == {"clusters", "incidents", "workers", "queues", "recent", "tasks"}
+    for name, text in shown.items():
+        assert "orders-worker" not in text, name
+    assert "celery@billing-1" in shown["workers"]
+    assert "paid" in shown["queues"]
+    assert "No incident is open" in shown["incidents"]
+    assert "send_receipt" in shown["tasks"]
+    assert "No incident has ended yet" in shown["recent"]
+
+
+def test_what_burns_elsewhere_is_told_whatever_is_chosen(asked):
+    assert "orders-worker/4 crashed, orders-worker/2 hung" in asked.get("/?cluster=billing").text
+
+
+def test_the_chosen_cluster_is_kept_when_the_page_asks_for_changes(asked):
+    page = asked.get("/?cluster=billing").text
+
+    assert 'hx-get="/fragments?cluster=billing"' in page
+    assert asked.get("/fragments", params={"cluster": "billing", "have": have(page)}).status_code == 204
+    assert 'href="/?cluster=billing" aria-current="page"' in page
+
+
+def test_with_one_cluster_there_is_nothing_to_choose():
+    world = samples.empty_world()
+    page = TestClient(create_app(world.queries, world.commands), "http://localhost").get("/").text
+
+    assert "chooser" not in page
+
+
+def test_a_cluster_that_is_not_there_is_a_page_that_says_so(asked):
+    answer = asked.get("/?cluster=nope")
+
+    assert answer.status_code == 404
+    assert "No cluster &#39;nope&#39; is configured; there are: orders, billing." in answer.text
 
 
 def test_only_what_changed_is_sent(asked, world):

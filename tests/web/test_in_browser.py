@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 import harness
+from celeriac.core.queues import QueueSample
 from web import samples
 from web.serving import serving
 
@@ -49,7 +50,7 @@ def tasks_shown(page):
 
 def arrive(world, name="shop.mail.brand_new"):
     one = samples.task(0)
-    one.uuid, one.name, one.state_at = name, name, world.time
+    one.uuid, one.name, one.first_at = name, name, world.time
     world.histories["orders"].rows[one.uuid] = one
     world.change()
 
@@ -88,6 +89,30 @@ def test_what_is_redrawn_keeps_what_people_opened(visit, world):
         assert page.locator("#proof-inc-hung").get_attribute("open") is None
         assert page.locator("#proof-inc-crashed").get_attribute("open") is not None
         assert page.evaluate("document.activeElement.parentElement.id") == "proof-inc-crashed"
+
+
+def test_a_chosen_cluster_stays_chosen_when_something_changes(visit, world, console):
+    with visit() as page:
+        page.get_by_role("navigation", name="Choose a cluster").get_by_role("link", name="billing").click()
+        page.wait_for_selector("html[data-live=live]")
+        arrive(world, "shop.of_orders")
+        world.histories["billing"].samples.append(QueueSample("unpaid", samples.NOW, {0: 9}, consumers=0))
+        world.change()
+
+        page.locator("#queues").get_by_text("unpaid").wait_for()
+        assert page.locator("#queues").get_by_text("nobody consumes it").is_visible()
+        assert page.get_by_text("of_orders").count() == 0
+        assert page.locator("#workers tbody tr").count() == 1
+
+
+def test_what_cannot_be_seen_stays_open_when_something_changes(visit, world):
+    with visit() as page:
+        page.locator("#gaps-orders > summary").click()
+        world.histories["orders"].heard = samples.heard(7, lost_tasks=5)
+        world.change()
+
+        page.get_by_text("reaching Celeriac: 5").wait_for()
+        assert page.locator("#gaps-orders").get_by_text("worker_send_task_events").is_visible()
 
 
 def test_a_restart_asks_first_and_is_then_ordered(visit, world):

@@ -15,7 +15,21 @@ TASK = (
     "runtime_s wait_s retries root_id parent_id"
 )
 INCIDENT = "id cluster worker verdict state held_reason opened_at resolved_at evidence steps remedy"
+OBSERVATION = (
+    "cluster reader events_seen events_lost_estimate tasks_lost malformed refused dropped unknown_types reconnects cuts "
+    "lag_s last_event_age_s observed_at backlog_bytes rows_written store_error flowing_since coverage"
+)
+QUEUE = (
+    "id cluster name depth ready unacked consumers arriving_per_s completing_per_s oldest_s oldest_how unknown "
+    "unconsumed at"
+)
 PROMISED = {
+    "Observation": OBSERVATION,
+    "Gap": "what why setting workers",
+    "Queue": QUEUE,
+    "TaskPage": "items next previous searched_to",
+    "Facets": "states names workers queues complete",
+    "Percentiles": "number p50_s p95_s p99_s buckets",
     "Worker": WORKER,
     "Instance": "platform app process index guid state",
     "Task": TASK,
@@ -43,7 +57,9 @@ def test_title_and_version(document):
 def test_lists_have_one_shape(document):
     lists = {name for name in document["components"]["schemas"] if name.endswith("List")}
 
-    assert lists == {"ClusterList", "WorkerList", "TaskList", "IncidentList", "AppList"}
+    assert lists == {
+        f"{noun}List" for noun in ("Cluster", "Worker", "Incident", "App", "Observation", "Queue", "QueueSample")
+    }
     for name in lists:
         assert set(document["components"]["schemas"][name]["properties"]) == {"items", "next"}
 

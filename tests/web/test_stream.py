@@ -66,6 +66,14 @@ def test_it_speaks_at_once_and_after_each_change(listen, world):
     harness.wait_until(lambda: stream.heard("changed") == 2, 5, "a word of the change")
 
 
+def test_it_speaks_when_nothing_is_stored_any_more(listen, world):
+    stream = listen()
+
+    world.time += 15
+
+    harness.wait_until(lambda: stream.heard("changed") == 2, 5, "a word of the silence")
+
+
 def test_it_is_silent_without_a_change_and_says_at_most_two_words_a_second(listen, world):
     stream = listen()
     looks = world.requests.looks

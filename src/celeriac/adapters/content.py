@@ -1,8 +1,9 @@
 """A message's content as JSON, whatever serializer its sender uses (`event_serializer` in Celery's settings).
 
-Kombu's own serializers decode what is no JSON. JSON passes as it is: who folds the events decodes it, once.
+Kombu's own serializers decode what is no JSON, but for YAML, which could refer to itself. JSON passes as it is: who folds the events decodes it, once.
 """
 
+import functools
 import zlib
 from typing import Any
 
@@ -46,9 +47,7 @@ class Content:
             return b""
 
     def _loaded(self, body: bytes, kind: str, encoding: str | None) -> Any:
-        if kind == YAML:
-            _forbid_aliases(body)
-        return serialization.loads(body, kind, encoding, accept=self._accepted)
+        return _loaded_yaml(body) if kind == YAML else serialization.loads(body, kind, encoding, accept=self._accepted)
 
 
 def _unpacked(body: bytes, compression: str) -> bytes:
@@ -61,28 +60,35 @@ def _unpacked(body: bytes, compression: str) -> bytes:
 
 
 def _unpacker(compression: str) -> Any:
-    match compression:
-        case "application/x-gzip":
-            return zlib.decompressobj()
-        case "application/x-bz2":
-            import bz2  # some builds of Python lack it
+    if compression == "application/x-gzip":
+        return zlib.decompressobj()
+    if compression == "application/x-bz2":
+        import bz2  # some builds of Python lack it
 
-            return bz2.BZ2Decompressor()
-        case "application/x-lzma":
-            import lzma
-
-            return lzma.LZMADecompressor()
+        return bz2.BZ2Decompressor()
     msg = f"{compression} is not known here"
     raise ValueError(msg)
 
 
-def _forbid_aliases(body: bytes) -> None:
-    """Refuse YAML that refers to parts of itself: a few hundred bytes of it can stand for gigabytes."""
+def _loaded_yaml(body: bytes) -> Any:
     import yaml  # type: ignore[import-untyped]
 
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(body, Loader=yaml.SafeLoader)):
-            msg = "refers to parts of itself"
-            raise ValueError(msg)
+        return yaml.load(body, Loader=_yaml_loader())  # noqa: S506 (a safe loader)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
+
+
+@functools.cache
+def _yaml_loader() -> Any:
+    """Return Kombu's safe loader without references: a few hundred bytes that refer to themselves can stand for gigabytes."""
+    import yaml
+
+    class WithoutReferences(yaml.SafeLoader):  # type: ignore[misc]
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                msg = "refers to a part of itself"
+                raise ValueError(msg)
+            return super().compose_node(parent, index)
+
+    return WithoutReferences

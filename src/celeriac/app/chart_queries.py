@@ -7,8 +7,8 @@ from celeriac.app.sources import Sources
 from celeriac.app.task_views import (
     BucketView,
     CountsView,
-    DurationTableView,
     DurationsView,
+    DurationTableView,
     PercentilesView,
     StepCountsView,
     StepDurationsView,

@@ -42,6 +42,9 @@ EVENTS_A_TASK = 3
 
 log = structlog.get_logger()
 
+Sampled = Callable[[Sequence[Task], Sequence[Incarnation], float | None], Sequence[QueueSample]]
+"""What `Sampler.take` is."""
+
 
 class Held(Struct):
     """What was handed to the recorder and is not known to be stored."""
@@ -62,7 +65,7 @@ class Observer:
         recorder: Recorder,
         opening: Opening,
         clock: Callable[[], float],
-        sampled: Callable[[], Sequence[QueueSample]] = tuple,
+        sampled: Sampled = lambda *_: (),
     ) -> None:
         self._cluster, self._stream, self._recorder, self._clock = cluster, stream, recorder, clock
         self._sampled = sampled
@@ -70,7 +73,7 @@ class Observer:
         self._state.restore(opening.incarnations, clock())
         self._seen = Stream(observed_at=clock(), reader=stream.condition().reader)
         self._held: Held | None = None
-        self._echoes = 0
+        self._echoes = self._losses = 0
         self._failures = 0
         self._on_its_way = False
         self._store_failures = 0
@@ -200,7 +203,9 @@ class Observer:
 
     def _hand_over(self, now: float) -> None:
         if self._held is None:
-            self._held = Held(self._stream.mark(), *self._state.changes(), self._sampled())
+            tasks, lives = self._state.changes()
+            queues = self._sampled(tasks, lives, self._seen.flowing_since)
+            self._held = Held(self._stream.mark(), tasks, lives, queues)
         self._look_around(now)
         self._recorder.record(Batch(self._seen, self._held.tasks, self._held.incarnations, self._held.queues))
         self._on_its_way = True
@@ -216,7 +221,7 @@ class Observer:
         self._note(store_error=why)
 
     def _look_around(self, now: float) -> None:
-        state, condition = self._state, self._stream.condition()
+        state, condition, losses = self._state, self._stream.condition(), self._losses
         self._note(
             observed_at=now,
             reader=condition.reader,
@@ -231,6 +236,9 @@ class Observer:
             backlog_bytes=condition.backlog_bytes,
             rows=self._recorder.written(),
         )
+        self._losses = self._seen.losses
+        if self._losses > losses:
+            self._note(lost_at=now)
 
     def _stop(self) -> None:
         """Hand over what is left within a few seconds, and wait until it is stored."""

@@ -11,6 +11,9 @@ from celeriac.ports import Journal
 SILENT_S = 10.0
 """An observer flushes every moment: one that has stored nothing for so long does not observe, or cannot store."""
 
+TOLD_S = 3600.0
+"""For so long after a loss it is a trouble; its numbers are shown for as long as the observer runs."""
+
 MEGABYTE = 1024 * 1024
 SCARCE_BYTES = 50 * MEGABYTE
 """So little room on the store's disk is taken for the reason why nothing is stored."""
@@ -45,7 +48,8 @@ class ObservationQueries:
         if stream is None:
             return []
         stalled = self.stalled(stream)
-        return [*([stalled] if stalled else []), *_errors(stream), *_losses(stream)]
+        lately = stream.lost_at is not None and self._clock() - stream.lost_at < TOLD_S
+        return [*([stalled] if stalled else []), *_errors(stream), *(_losses(stream) if lately else [])]
 
     def _view(self, source: Source) -> ObservationView:
         heard = source.history.stream()

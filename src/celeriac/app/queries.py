@@ -89,8 +89,10 @@ class Queries:
         return Headline("good" if healthy == workers else "attention", well)
 
     def version(self) -> tuple[int, ...]:
-        """Return numbers that change whenever anything stored changes."""
-        return (self._requests.version(), *(one.history.version() for one in self._sources.chosen()))
+        """Return numbers that change whenever anything stored changes, and when nothing is stored any more."""
+        sources = self._sources.chosen()
+        stalled = (self.observation.stalled(one.history.stream()) is not None for one in sources)
+        return (self._requests.version(), *(one.history.version() for one in sources), *stalled)
 
     # Workers
 

@@ -177,6 +177,8 @@ class Sampler:
         if isinstance(count, Unknown):
             return count
         earlier, short = before[state.name]
+        if why := state.unknown.get("ready") or earlier.unknown.get("ready"):
+            return Unknown(why)
         return rates(earlier, state, at - before_at, count, short)
 
 

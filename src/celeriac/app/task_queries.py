@@ -127,14 +127,20 @@ def _horizon(found: Iterable[Found], which: TaskFilter) -> Cursor | None:
 
 def _in_order(found: Iterable[tuple[str, Found]], horizon: Cursor | None, *, newer: bool) -> list[tuple[TaskRow, str]]:
     """Return the rows on this side of the horizon, in the direction of the look."""
-    sign = -1 if newer else 1
     rows = [
         (row, name)
         for name, each in found
         for row in each.rows
-        if horizon is None or sign * row.cursor.first_at > sign * horizon.first_at
+        if horizon is None or not _follows(row.cursor, horizon, newer=newer)
     ]
     return sorted(rows, key=lambda pair: (pair[0].cursor, pair[1]), reverse=not newer)
+
+
+def _follows(place: Cursor, cursor: Cursor, *, newer: bool) -> bool:
+    """Tell whether a task is on the page that this cursor leads to; one without a key leads to all of its moment."""
+    if not cursor.key:
+        return place.first_at >= cursor.first_at if newer else place.first_at <= cursor.first_at
+    return place > cursor if newer else place < cursor
 
 
 def _cut(rows: list[tuple[TaskRow, str]], limit: int) -> int:

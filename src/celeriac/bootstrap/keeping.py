@@ -11,6 +11,7 @@ from pathlib import Path
 from celeriac.adapters.cloudfoundry import Session
 from celeriac.adapters.control import CeleryControl
 from celeriac.adapters.sql import SqlStore
+from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer, Sources
 from celeriac.app.heal import REMEMBERED_S, Keeper, Rules
 from celeriac.bootstrap.brokers import broker
@@ -60,7 +61,14 @@ def keepers(settings: Settings, store: SqlStore, *, reached: Callable[[str], Non
         lease_s=settings.heal.lease,
     )
     return [
-        Keeper(gatherer(settings, store, one, sessions), store.journal(), rules, holder=holder, reached=reached)
+        Keeper(
+            gatherer(settings, store, one, sessions),
+            store.journal(),
+            rules,
+            holder=holder,
+            switch=events_switch(store, one),
+            reached=reached,
+        )
         for one in settings.cluster
     ]
 
@@ -78,6 +86,14 @@ def gatherer(settings: Settings, store: SqlStore, cluster: ClusterSettings, sess
         poll_on_suspicion_s=place.poll_on_suspicion if place else 2.0,
     )
     return Gatherer(cluster.name, sources, settings.heal.limits(), steady_clock())
+
+
+def events_switch(store: SqlStore, cluster: ClusterSettings) -> EventsSwitch | None:
+    """Return what turns a cluster's task events on; None if the settings say never."""
+    if cluster.enable_task_events == "never":
+        return None
+    control = CeleryControl(cluster.broker.get_secret_value())
+    return EventsSwitch(cluster.name, control, store.audit(), steady_clock())
 
 
 def policy(settings: Settings) -> Policy:

@@ -1,22 +1,26 @@
 """The observer's role: one cluster's events into its history."""
 
+import contextlib
 import gc
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import structlog
 
-from celeriac.app.ingest import Observer
-from celeriac.bootstrap.brokers import reader
+from celeriac.app.ingest import Observer, Sampled
+from celeriac.app.sampling import Sampler
+from celeriac.bootstrap.brokers import broker, reader
 from celeriac.bootstrap.naming import cluster_named
 from celeriac.bootstrap.process import steady_clock
+from celeriac.bootstrap.storing import open_store
 from celeriac.bootstrap.writing import writer
 from celeriac.core.errors import PortError
+from celeriac.core.model import Pool
 from celeriac.core.snapshot import Stream
 from celeriac.ports import Opening, Recorder
 from celeriac.processes import backoff
-from celeriac.settings import Settings
+from celeriac.settings import ClusterSettings, Settings
 
 SWITCH_S = 0.0005
 """The thread that drains Redis' socket must not wait 5 ms for its turn, or Redis cuts us off in a burst."""
@@ -41,8 +45,33 @@ def run_observer(
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)  # events make no cycles, and walking over 100,000 tasks takes long
-    observer = Observer(one.name, reader(one, opening.identity), recorder, opening, steady_clock())
-    observer.run(stopping, seen)
+    with _sampler(settings, one, stopping) as sampled:
+        observer = Observer(one.name, reader(one, opening.identity), recorder, opening, steady_clock(), sampled)
+        observer.run(stopping, seen)
+
+
+@contextlib.contextmanager
+def _sampler(settings: Settings, cluster: ClusterSettings, stopping: threading.Event) -> Iterator[Sampled]:
+    """Sample the broker's queues in a thread; nothing where nothing can be asked."""
+    asked = broker(cluster)
+    if asked is None:
+        yield lambda *_: ()
+        return
+    with open_store(settings).opened() as store:
+        journal = store.journal()
+
+        def pools() -> dict[str, Pool]:
+            board = journal.board(cluster.name)
+            return board.pools if board else {}
+
+        sampler = Sampler(cluster.name, asked, steady_clock(), tasks=store.tasks(cluster.name), pools=pools)
+        thread = threading.Thread(target=sampler.run, args=(stopping,), name="queues", daemon=True)
+        thread.start()
+        try:
+            yield sampler.take
+        finally:
+            stopping.set()
+            thread.join(timeout=10)
 
 
 def _opened(recorder: Recorder, stopping: threading.Event) -> Opening | None:

@@ -82,7 +82,9 @@ def tasks(
     if page.items:
         click.echo(tasks_table(page.items))
     else:
-        click.echo("No task fits." if any([place["cursor"], *which.values()]) else "No task has been seen yet.")
+        click.echo(
+            "No task fits." if any([cluster, place["cursor"], *which.values()]) else "No task has been seen yet."
+        )
     if page.next:
         click.echo(_goes_on(page), err=True)
 
@@ -164,4 +166,4 @@ def _goes_on(page: TaskPage) -> str:
     how = f"--older {plain(page.next)}"
     if page.searched_to is None:
         return f"Older tasks: {how}"
-    return f"Searched back to {clock(page.searched_to)} UTC within the time there is; go on with {how}"
+    return f"Searched back to {clock(page.searched_to)} UTC within 2 s; go on with {how}"

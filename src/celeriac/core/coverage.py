@@ -172,7 +172,7 @@ def _without_results(watched: Watched) -> Gap | None:
 
 
 _QUEUE_FIELDS = {
-    "consumers": "the number of consumers",
+    "ready": "the number of waiting messages",
     "unacked": "unacknowledged messages",
     "oldest_s": "the age of the oldest message",
 }
@@ -180,7 +180,10 @@ MANAGEMENT = 'management = "http://<host>:15672" in [[cluster]]: RabbitMQ tells 
 
 
 def _hidden_queues(watched: Watched) -> list[Gap]:
-    """Return a gap for each reason why queues do not tell something; rates have the reasons of tasks."""
+    """Return a gap for each reason why queues do not tell something; what rates want is said of tasks.
+
+    Who consumes a queue is known from the workers too.
+    """
     by_why: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
     for one in watched.queues:
         for field in filter(one.unknown.get, _QUEUE_FIELDS):

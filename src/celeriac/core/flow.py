@@ -14,21 +14,21 @@ from msgspec import Struct
 from celeriac.core.readings import Unknown
 from celeriac.core.tasks import FINAL, Task
 
-Count = tuple[int, int, int]
-"""Tasks that workers received, began and finished. One that ended without having begun counts as begun too, and so on."""
+Count = tuple[int, int]
+"""Tasks that workers received, and that they finished; one that ended without a word of its receipt counts for both."""
 
 SENT_SETTING = "task_send_sent_event = True where tasks are sent"
 EVENTS_SETTING = "worker_send_task_events = True in the workers' settings, or start them with celery worker -E"
 
-NOTHING: Count = (0, 0, 0)
+NOTHING: Count = (0, 0)
 FORGET_S = 3600.0
 """A queue that no task was sent to for so long is no longer asked for."""
 
-_RECEIVED, _BEGUN, _FINISHED = 1, 2, 4
-_KINDS = range(8)
+_RECEIVED, _FINISHED = 1, 2
+_KINDS = 4
 
 _Tally = defaultdict[str, list[int]]
-"""How many rows brought each combination of the three."""
+"""How many rows brought each combination of the two."""
 
 
 class Counted(Struct, frozen=True):
@@ -85,15 +85,15 @@ class Flow:
         return counted
 
     def _news(self, task: Task) -> int:
-        """Return which of the three this row tells anew."""
+        """Return which of the two this row tells anew."""
         end = task.finished_at if task.state in FINAL else None
         if end is None:
             before = self._counted_to.get(task.uuid, 0.0)
             self._counted_to[task.uuid] = task.state_at
         else:
             before = self._counted_to.pop(task.uuid, 0.0)
-        received, begun = task.received_at or end or 0.0, task.started_at or end or 0.0
-        return _RECEIVED * (received > before) + _BEGUN * (begun > before) + _FINISHED * ((end or 0.0) > before)
+        received = task.received_at or end or 0.0
+        return _RECEIVED * (received > before) + _FINISHED * ((end or 0.0) > before)
 
     def _bound(self) -> None:
         """Let the oldest unfinished tasks go, and of too many queues or workers those with the least to do."""
@@ -125,14 +125,11 @@ def shares(
 
 
 def _tally() -> _Tally:
-    return defaultdict(lambda: [0] * len(_KINDS))
+    return defaultdict(lambda: [0] * _KINDS)
 
 
 def _counts(tally: _Tally) -> dict[str, Count]:
-    return {
-        name: (_having(_RECEIVED, numbers), _having(_BEGUN, numbers), _having(_FINISHED, numbers))
-        for name, numbers in tally.items()
-    }
+    return {name: (_having(_RECEIVED, numbers), _having(_FINISHED, numbers)) for name, numbers in tally.items()}
 
 
 def _having(one: int, numbers: list[int]) -> int:
@@ -142,4 +139,4 @@ def _having(one: int, numbers: list[int]) -> int:
 def _sum(share: Count | Unknown, more: Count) -> Count | Unknown:
     if isinstance(share, Unknown):
         return share
-    return (share[0] + more[0], share[1] + more[1], share[2] + more[2])
+    return (share[0] + more[0], share[1] + more[1])

@@ -1,6 +1,7 @@
 """Folding events into the live state of one cluster: worker incarnations and tasks, with what changed since last asked."""
 
 from collections.abc import Iterable
+from heapq import nsmallest
 from itertools import islice
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from celeriac.core import hearing, tasks
 from celeriac.core.events import Event
 from celeriac.core.model import Incarnation
-from celeriac.core.tasks import FINAL, STATES, Task
+from celeriac.core.tasks import FINAL, PENDING, STARTED, STATES, Task
 
 ECHO = "celeriac-echo"
 
@@ -51,21 +52,22 @@ class ClusterState:
         heard: Heard = {}
         echoes: list[Event] = []
         for event in events:
-            if event.type not in STATES:
+            state = STATES.get(event.type)
+            if state is None:
                 if event.type == ECHO:
                     echoes.append(event)
                 else:
                     self._fold_other(event, heard, received_at)
                 continue
-            self._fold_task(event)
-            if event.type == "task-sent":  # a producer is no worker
+            self._fold_task(event, state)
+            if state is PENDING:  # a producer is no worker
                 self.sent_events += 1
             else:
                 key = (event.hostname, event.pid)
                 one = heard.get(key)
                 if one is None:
                     one = heard[key] = self._speaker(key, received_at)
-                if event.type == "task-started":
+                if state is STARTED:
                     one.started += 1
         for key, one in heard.items():
             self._worked(key, one, received_at)
@@ -86,7 +88,7 @@ class ClusterState:
         self._changed_workers = {}
         return changed, workers
 
-    def _fold_task(self, event: Event) -> None:
+    def _fold_task(self, event: Event, state: str) -> None:
         self.task_events += 1
         uuid = event.uuid or ""
         task = self._changed_tasks.get(uuid)
@@ -100,7 +102,7 @@ class ClusterState:
                     self._make_room()
                 task = self.tasks[uuid] = Task(uuid)
             self._changed_tasks[uuid] = task
-        tasks.apply(task, event)
+        tasks.apply(task, event, state)
 
     def _fold_other(self, event: Event, heard: Heard, received_at: float) -> None:
         if not event.type.startswith("worker-"):
@@ -120,7 +122,7 @@ class ClusterState:
 
     def _born(self, key: Key, received_at: float) -> Incarnation:
         if key not in self.incarnations and len(self.incarnations) >= self.max_workers:
-            self._forget_longest_silent()
+            self._forget_silent()
         one = self.incarnations[key] = Incarnation(*key, received_at, received_at)
         return one
 
@@ -137,8 +139,11 @@ class ClusterState:
         one.last_task_at = max(one.last_task_at or received_at, received_at)
         self._changed_workers[key] = one
 
-    def _forget_longest_silent(self) -> None:
-        del self.incarnations[min(self.incarnations, key=lambda key: self.incarnations[key].last_seen_at)]
+    def _forget_silent(self) -> None:
+        lives = self.incarnations
+        for key in nsmallest(self.max_workers // 100 + 1, lives, key=lambda key: lives[key].last_seen_at):
+            del lives[key]
+            self._changed_workers.pop(key, None)
 
 
 def _born_again(one: Incarnation, event: Event) -> bool:

@@ -86,16 +86,12 @@ class Age(Struct, frozen=True):
 def rates(before: QueueState, now: QueueState, span_s: float, count: Count, short: int = 0) -> Rates:
     """Return what two looks and the tasks between them tell; `short` is that of the span before.
 
-    What arrived is what the queue grew by and what was taken from it. Where messages that wait for their acknowledgement
-    are counted too, a message is in the queue until its task begins; else until a worker receives it. Events come a
-    little after the broker's own numbers: what left without one is made up for in the next span, and never counts as
-    less than nothing.
+    What arrived is what the queue grew by, and what workers received from it meanwhile; a message that is put back arrives
+    again. That holds whenever a worker acknowledges, before its tasks or after. Events come a little after the broker's
+    own numbers: what left without one is made up for in the next span, and never counts as less than nothing.
     """
-    received, begun, finished = count
-    if before.unacked is None or now.unacked is None:
-        grown = now.depth - before.depth + received
-    else:
-        grown = now.depth + now.unacked - before.depth - before.unacked + begun
+    received, finished = count
+    grown = now.depth - before.depth + received
     return Rates(max(0, grown - short) / span_s, finished / span_s, max(0, -grown))
 
 
@@ -103,10 +99,10 @@ def age(state: QueueState, at: float, head: Head | None) -> Age:
     """Return how old the oldest message is, by the best of the methods that there are."""
     if state.oldest_sent_at is not None:
         return Age(max(0.0, at - state.oldest_sent_at), BY_MESSAGE)
-    if not state.depth:
-        return Age()
-    if head is None:
+    if head is None and (state.depth or "ready" in state.unknown):
         return Age(unknown=state.unknown.get("oldest_task", "the broker does not show its messages"))
+    if head is None:
+        return Age()
     if head.sent_at is not None:
         return Age(max(0.0, at - head.sent_at), BY_EVENT)
     return Age(max(0.0, at - head.since), BY_WATCHING)

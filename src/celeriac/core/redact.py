@@ -99,7 +99,7 @@ def _carried(task: Task) -> str:
 
 
 class _Words:
-    """The words compiled: `word` finds one, `key` one with its `=`, `mention` one within a string; all in lower case."""
+    """The words compiled, in lower case: `word` finds one, `key` one with its `=`, `mention` one within a string."""
 
     def __init__(self, words: Iterable[str]) -> None:
         split = [parts for word in words if (parts := re.findall(r"[^\s_.-]+", word.lower()))]

@@ -1,7 +1,12 @@
 """Roll-ups: how many tasks were received, began, ended and how, by minute and by hour, with run times and waits.
 
 A roll-up is the sum of what each stored row contributes, and a row that changes takes back what it had contributed. So
-roll-ups always agree with the rows, whatever is repeated or redelivered, and what is counted twice is counted once.
+roll-ups always agree with the rows, whatever is repeated or redelivered, and outlive them when retention drops them.
+
+Since a row holds the latest of its task, so do roll-ups, and a number of the past may still fall: a task that is retried
+counts once, in the minute of its latest retry; one that is delivered again while it was done no longer counts as done until
+it ends again; and where workers' clocks differ, minutes are those of the worker. Sent tasks are not counted, as producers
+need not say so.
 
 A count is a dictionary from a code to a number: a state's place in `CODES`, or `RUNTIME` or `WAIT` plus a bucket. Buckets
 are the same everywhere, eight to a doubling, so that histograms of any two ranges add up (relative error below 5 %).
@@ -9,7 +14,7 @@ are the same everywhere, eight to a doubling, so that histograms of any two rang
 
 from collections import defaultdict
 from collections.abc import Iterable
-from math import frexp, ldexp
+from math import log2
 
 from celeriac.core.tasks import FINAL, RECEIVED, RETRY, STARTED, STATES, SUCCESS, Task, waited
 
@@ -26,9 +31,14 @@ Count = dict[int, int]
 Tally = defaultdict[tuple[str, int, int], int]
 """(task name, minute since the epoch, code) -> change."""
 
+UNNAMED = "(no name)"
+"""A task of which only later events were heard."""
+
 _RECEIVED, _STARTED, _RETRY = CODES[RECEIVED], CODES[STARTED], CODES[RETRY]
 _LEAST_S = 1e-6
-_EIGHTHS = 8
+_IN_A_DOUBLING = 8
+_FIRST = 160
+"""Puts the bucket of a microsecond at 0."""
 
 
 def tally() -> Tally:
@@ -57,10 +67,6 @@ def add(into: Tally, task: Task, sign: int = 1) -> None:
         into[name, minute, CODES[task.state]] += sign
         if task.state == SUCCESS and task.runtime is not None:
             into[name, minute, RUNTIME + bucket(task.runtime)] += sign
-
-
-UNNAMED = "(no name)"
-"""A task of which only later events were heard."""
 
 
 def rolls(changes: Tally) -> dict[tuple[int, int, str], Count]:
@@ -98,22 +104,23 @@ def histogram(count: Count, kind: int) -> dict[int, int]:
 
 def bucket(seconds: float) -> int:
     """Return the bucket of a duration; a microsecond and less is the first one."""
-    mantissa, exponent = frexp(max(seconds, _LEAST_S))
-    return (exponent + 19) * _EIGHTHS + int(mantissa * 2 * _EIGHTHS) - _EIGHTHS
+    return int(log2(max(seconds, _LEAST_S)) * _IN_A_DOUBLING + _FIRST)
 
 
-def lower_bound(number: int) -> float:
-    """Return the least duration of a bucket, in seconds."""
-    exponent, eighth = divmod(number, _EIGHTHS)
-    return ldexp((eighth + _EIGHTHS) / (2 * _EIGHTHS), exponent - 19)
+def lower_bound(number: float) -> float:
+    """Return the least duration of a bucket, in seconds; of half a number, the middle of one."""
+    return float(2 ** ((number - _FIRST) / _IN_A_DOUBLING))
 
 
 def quantile(buckets: dict[int, int], share: float) -> float | None:
-    """Return the duration in seconds that this share of the tasks does not exceed; None if there are none."""
+    """Return the duration in seconds that this share of the tasks does not exceed; None if there are none.
+
+    It is the middle of its bucket: at most 4.5 % off, but for durations under a microsecond.
+    """
     wanted = share * sum(buckets.values())
     seen = 0
     for number in sorted(buckets):
         seen += buckets[number]
         if seen >= wanted and seen:
-            return (lower_bound(number) + lower_bound(number + 1)) / 2
+            return lower_bound(number + 0.5)
     return None

@@ -35,9 +35,17 @@ class Stream(Struct, frozen=True):
     cuts: int = 0
     refused: int = 0
     backlog_bytes: int = 0
+    lost_at: float | None = None
+    """When one of the numbers of what is lost last grew."""
+
     rows: int = 0
     store_error: str | None = None
     """Why the store took nothing for a while, until all that waited is stored."""
+
+    @property
+    def losses(self) -> int:
+        """Return a number that grows whenever something is lost."""
+        return self.malformed + self.refused + self.dropped + self.cuts + self.lost_tasks
 
 
 class Lived(Struct, frozen=True):

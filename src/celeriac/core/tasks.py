@@ -1,10 +1,14 @@
 """A task's row, how one event changes it, and how two rows of one task become one.
 
 Neither order nor repetition nor slicing of the events changes the result: each group of fields keeps, in the times of
-the row itself, when its value is from, and yields only to a newer one.
+the row itself, when its value is from, and yields only to a newer one. Of two values from one moment the same one wins
+everywhere.
 """
 
+from collections.abc import Callable
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 
 from msgspec import Struct
 
@@ -27,14 +31,15 @@ STATES = {
     "task-cancelled": "CANCELLED",
 }
 FINAL = frozenset({SUCCESS, "FAILURE", "REJECTED", "REVOKED", "CANCELLED"})
-# Ends win over beginnings when one clock tick covers both.
-RANK = {state: rank for rank, state in enumerate(STATES.values())} | {SUCCESS: 99}
+# Ends win over beginnings when one clock tick covers both, and success over all; one digit each, for `_wins`.
+RANK = {state: rank for rank, state in enumerate(STATES.values())} | {SUCCESS: 9}
 NEVER = float("inf")
 
 
 class Task(Struct, gc=False, array_like=True):
     """What is known of one task; times are by the sender's clock (seconds since the epoch), the latest of each kind.
 
+    They are whole microseconds, as the store keeps them, so that a row means the same in memory and in the store.
     `first_at` is the earliest time of all. State, worker, result and run time are as of the newest event of a worker,
     and stand for the latest run of a task that runs twice; exception and traceback are those of the latest failure,
     also when a later run succeeds.
@@ -72,13 +77,17 @@ class Task(Struct, gc=False, array_like=True):
 
 
 def waited(task: Task) -> float | None:
-    """Return the seconds from when a task was due until it began; None while that is not known."""
-    if task.started_at is None:
+    """Return the seconds from when a task was due until it began; None while that is not known.
+
+    Where the task was received anew or retried since it began, its beginning is that of an earlier run.
+    """
+    began = task.started_at
+    if began is None or began < (task.received_at or 0.0) or began < (task.retried_at or 0.0):
         return None
     due = task.sent_at or task.received_at
     if task.eta is not None:
         due = max(filter(None, (due, _moment(task.eta))), default=None)
-    return max(0.0, task.started_at - due) if due is not None else None
+    return max(0.0, began - due) if due is not None else None
 
 
 def _moment(text: str) -> float | None:
@@ -90,12 +99,11 @@ def _moment(text: str) -> float | None:
     return at.timestamp() if at.utcoffset() is not None else None
 
 
-def apply(task: Task, event: Event) -> None:
-    """Fold one task event, whose type is in `STATES`, into its row."""
-    at = event.timestamp
+def apply(task: Task, event: Event, state: str) -> None:
+    """Fold one task event into its row; `state` is what `STATES` says of the event's type."""
+    at = int(event.timestamp * 1e6 + 0.5) / 1e6
     if at < task.first_at:  # noqa: PLR1730 (min() costs three times as much, for each event)
         task.first_at = at
-    state = STATES[event.type]
     if state is PENDING:  # a producer's clock is not the worker's: it never moves the state
         _sent(task, event, at)
         return
@@ -109,7 +117,7 @@ def apply(task: Task, event: Event) -> None:
         task.started_at = _latest(task.started_at, at)
     elif state is RECEIVED:
         if at >= max(task.received_at or 0.0, task.sent_at or 0.0):
-            _describe(task, event)
+            _describe(task, event, tied=at == task.received_at)
         task.received_at = _latest(task.received_at, at)
         _adopt(task, event.parent_id)
     else:
@@ -118,10 +126,12 @@ def apply(task: Task, event: Event) -> None:
 
 def _sent(task: Task, event: Event, at: float) -> None:
     if at >= (task.sent_at or 0.0):
+        tied = at == task.sent_at
         if at > (task.received_at or 0.0):
-            _describe(task, event)
+            _describe(task, event, tied=tied)
+        if not tied or _wins(event.queue, task.queue):
+            task.queue = event.queue
         task.sent_at = at
-        task.queue = event.queue
     _adopt(task, event.parent_id)
 
 
@@ -130,8 +140,10 @@ def _ended(task: Task, event: Event, state: str, at: float) -> None:
         task.retried_at = _latest(task.retried_at, at)
     else:
         task.finished_at = _latest(task.finished_at, at)
-    exception = event.exception or _revoked_as(event)
-    if exception is not None and (task.failed_at is None or at >= task.failed_at):
+    exception = event.exception if event.exception is not None else _revoked_as(event)
+    if exception is None or at < (task.failed_at or 0.0):
+        return
+    if at != task.failed_at or _wins((exception, event.traceback), _failed(task)):
         task.exception, task.traceback, task.failed_at = exception, event.traceback, at
 
 
@@ -143,10 +155,12 @@ def _revoked_as(event: Event) -> str | None:
 
 
 def _outranks(task: Task, state: str, event: Event) -> bool:
-    return (RANK[state], event.hostname) > (RANK[task.state], task.worker or "")
+    return _wins((RANK[state], event.hostname, event.result, event.runtime), _said(task))
 
 
-def _describe(task: Task, event: Event) -> None:
+def _describe(task: Task, event: Event, *, tied: bool) -> None:
+    if tied and not _wins(_told(event), _told(task)):
+        return
     task.name, task.args, task.kwargs = event.name, event.args, event.kwargs
     task.root_id, task.retries = event.root_id, event.retries
     task.eta, task.expires = event.eta, event.expires
@@ -160,10 +174,10 @@ def _adopt(task: Task, parent_id: str | None) -> None:
 
 def merge(held: Task, new: Task) -> Task:
     """Return the row that both rows' events give together."""
-    said = new if _newest(new) > _newest(held) else held
-    described = new if _described(new) > _described(held) else held
-    sent = new if (new.sent_at or 0.0) > (held.sent_at or 0.0) else held
-    failed = new if (new.failed_at or 0.0) > (held.failed_at or 0.0) else held
+    said = _newer(held, new, _said_at, _said)
+    described = _newer(held, new, _described_at, _told)
+    sent = _newer(held, new, _sent_at, _queued)
+    failed = _newer(held, new, _failed_at, _failed)
     return Task(
         uuid=held.uuid,
         state=said.state,
@@ -192,13 +206,40 @@ def merge(held: Task, new: Task) -> Task:
     )
 
 
-def _newest(task: Task) -> tuple[float, int, str]:
-    return (task.state_at, RANK[task.state], task.worker or "")
+_said_at = attrgetter("state_at")
+_told = attrgetter("name", "args", "kwargs", "root_id", "retries", "eta", "expires")
+_queued = attrgetter("queue")
+_failed = attrgetter("exception", "traceback")
 
 
-def _described(task: Task) -> tuple[float, bool]:
+def _said(task: Task) -> tuple[int, str | None, str | None, float | None]:
+    return (RANK[task.state], task.worker, task.result, task.runtime)
+
+
+def _described_at(task: Task) -> tuple[float, bool]:
     sent, received = task.sent_at or 0.0, task.received_at or 0.0
-    return (max(sent, received), received >= sent and received > 0.0)
+    return (max(sent, received), received >= sent)
+
+
+def _sent_at(task: Task) -> float:
+    return task.sent_at or 0.0
+
+
+def _failed_at(task: Task) -> float:
+    return task.failed_at or 0.0
+
+
+def _newer(held: Task, new: Task, at: Callable[[Task], Any], values: Callable[[Task], object]) -> Task:
+    """Return the row whose group of fields is from a later moment; of one moment, the one that always wins."""
+    held_at, new_at = at(held), at(new)
+    if held_at != new_at:
+        return new if new_at > held_at else held
+    return new if _wins(values(new), values(held)) else held
+
+
+def _wins(new: object, held: object) -> bool:
+    """Choose between two values from one moment, whichever came first."""
+    return new != held and repr(new) > repr(held)
 
 
 def _latest(held: float | None, at: float) -> float:

@@ -125,7 +125,8 @@ class Frames:
         if len(data) - at < _FRAME.size:
             return at
         kind, channel, size = _FRAME.unpack_from(data, at)
-        start, end = at + _FRAME.size, at + _FRAME.size + size
+        start = at + _FRAME.size
+        end: int = start + size
         if size > self._most_bytes:
             raise BrokenFrameError(f"a frame of {size} bytes, but at most {self._most_bytes} were agreed on")
         if end >= len(data):

@@ -4,16 +4,17 @@ A partition takes rows until it is full or a day old. Then it is sealed: it gets
 though a late event may still change a row. Retention drops partitions whole.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
 from celeriac.adapters.sql import schema, sieve
+from celeriac.adapters.sql.database import driver, insert
 from celeriac.adapters.sql.rows import COLUMNS, Row
 from celeriac.adapters.sql.schema import micros
 from celeriac.adapters.sql.sieve import Sieve
@@ -36,10 +37,15 @@ class Stage(StrEnum):
 
 @dataclass
 class Partition:
-    """One partition as the catalogue has it; times in microseconds of the oldest and newest row's `first_at`."""
+    """One partition as the catalogue has it; times in microseconds.
+
+    `from_at` and `to_at` are those of the oldest and newest row's `first_at`, by the clocks of senders; `last_at` is when
+    a row last came, by our own. An archive's rows came when they came to the partitions that they are from.
+    """
 
     id: int
     opened_at: int
+    last_at: int
     archive: bool = False
     stage: Stage = Stage.GROWING
     rows: int = 0
@@ -52,17 +58,21 @@ class Partition:
     def table(self) -> sa.Table:
         return schema.partition(self.id)
 
-    def note(self, rows: Iterable[Row]) -> None:
+    def note(self, rows: Sequence[Row]) -> None:
         """Take up what rows that are put here mean for the catalogue."""
-        for row in rows:
-            first = row[_FIRST]
-            self.from_at = first if self.from_at is None or first < self.from_at else self.from_at
-            self.to_at = first if self.to_at is None or first > self.to_at else self.to_at
-            self.states |= 1 << row[_STATE]
+        times = [row[_FIRST] for row in rows]
+        self.from_at = min(times) if self.from_at is None else min(self.from_at, *times)
+        self.to_at = max(times) if self.to_at is None else max(self.to_at, *times)
+        for state in {row[_STATE] for row in rows}:
+            self.states |= 1 << state
 
 
-Held = tuple[Partition, int, Row]
-"""Where a row lies: partition, number there, values in the order of `COLUMNS`."""
+class Held(NamedTuple):
+    """Where a row lies, its number there, and its values in the order of `COLUMNS`."""
+
+    partition: Partition
+    id: int
+    row: Row
 
 
 class Catalogue:
@@ -70,34 +80,19 @@ class Catalogue:
 
     def __init__(self, connection: sa.Connection, *, rows: int = ROWS) -> None:
         self._limit = rows
+        self._touched: dict[int, Partition] = {}
         columns = schema.partitions.c
         found = connection.execute(sa.select(schema.partitions).order_by(columns.id.desc())).all()
         self.all = [
             Partition(
-                one.id, one.opened_at, one.archive, Stage(one.stage), one.rows, one.from_at, one.to_at, one.states,
-                Sieve(one.sieve) if one.sieve else Sieve(),
+                one.id, one.opened_at, one.last_at, one.archive, Stage(one.stage), one.rows, one.from_at, one.to_at,
+                one.states, Sieve(one.sieve),
             )
             for one in found
         ]  # fmt: skip
         for one in self.all:
             if one.stage is Stage.GROWING:  # its sieve is stored when it is sealed
-                keys = connection.execute(sa.select(one.table.c.key)).scalars().all()
-                if keys:
-                    one.sieve.add(sieve.ids(keys))
-
-    def growing(self, connection: sa.Connection, now: float, *, archive: bool = False) -> Partition:
-        """Return the partition that takes new rows, a new one if there is none with room."""
-        for one in self.all:
-            if one.stage is Stage.GROWING and one.archive == archive:
-                if one.rows < self._limit and not self.aged(one, now):
-                    return one
-                self.seal(connection, one)
-        id = max((one.id for one in self.all), default=0) + 1
-        new = Partition(id, micros(now) or 0, archive)
-        new.table.create(connection)
-        self.all.insert(0, new)
-        self.save(connection, [new])
-        return new
+                one.sieve.add(sieve.ids(connection.execute(sa.select(one.table.c.key)).scalars().all()))
 
     def aged(self, one: Partition, now: float) -> bool:
         """Tell whether a partition has grown for long enough."""
@@ -106,73 +101,105 @@ class Catalogue:
     def seal(self, connection: sa.Connection, one: Partition) -> None:
         """End a partition's growth; its other indexes are made step by step (`upkeep`)."""
         one.stage = Stage.SEALING
-        connection.execute(
-            sa.update(schema.partitions)
-            .where(schema.partitions.c.id == one.id)
-            .values(sieve=one.sieve.packed(), stage=one.stage)
-        )
+        one.sieve.fit(one.rows)
+        self._put(connection, one, sieve=one.sieve.packed())
 
     def find(self, connection: sa.Connection, keys: Sequence[bytes]) -> dict[bytes, Held]:
         """Return those of these ids that are stored, with their rows."""
         found: dict[bytes, Held] = {}
-        if not keys:
-            return found
         places = sieve.ids(keys)
         for one in self.all:
             if one.stage is Stage.DROPPING or not one.rows:
                 continue
             maybe = [keys[index] for index in np.flatnonzero(one.sieve.passes(places)).tolist()]
-            wanted = [key for key in maybe if key not in found] if found else maybe
-            for start in range(0, len(wanted), _ASKED_AT_ONCE):
-                for id, *values in _rows(connection, one, wanted[start : start + _ASKED_AT_ONCE]):
-                    found[values[_KEY]] = (one, id, tuple(values))
+            for id, *row in _rows(connection, one, [key for key in maybe if key not in found] if found else maybe):
+                found[row[_KEY]] = Held(one, id, tuple(row))
         return found
 
-    def insert(self, connection: sa.Connection, rows: Sequence[Row], now: float, *, archive: bool = False) -> None:
-        """Put new rows where there is room."""
+    def insert(
+        self, connection: sa.Connection, rows: Sequence[Row], now: float, *, moved_from: Partition | None = None
+    ) -> None:
+        """Put new rows where there is room; those that are moved go to the archive."""
         start = 0
         while start < len(rows):
-            one = self.growing(connection, now, archive=archive)
+            one = self._growing(connection, now, archive=moved_from is not None)
             part = rows[start : start + self._limit - one.rows]
-            connection.exec_driver_sql(insert_into(one.id), list(part))
+            connection.exec_driver_sql(_insert_into(one.id), list(part))
             one.sieve.add(sieve.ids([row[_KEY] for row in part]))
             one.rows += len(part)
+            one.last_at = max(one.last_at, moved_from.last_at if moved_from else micros(now) or 0)
             one.note(part)
+            self.touch(one)
             start += len(part)
 
-    def replace(self, connection: sa.Connection, changed: Sequence[Held]) -> None:
-        """Store the new values of rows where they lie."""
-        by_partition: dict[int, list[tuple[object, ...]]] = {}
-        for one, id, row in changed:
-            by_partition.setdefault(one.id, []).append((*row, id))
-            one.note([row])
-        for number, rows in by_partition.items():
-            connection.exec_driver_sql(_update(number), rows)
+    def replace(self, connection: sa.Connection, changed: Iterable[tuple[Held, Row]]) -> None:
+        """Store the new values of rows where they lie; what is the same is not written, nor are its indexes."""
+        alike: defaultdict[tuple[int, tuple[int, ...]], list[tuple[object, ...]]] = defaultdict(list)
+        moved: defaultdict[int, list[Row]] = defaultdict(list)
+        for (one, id, before), row in changed:
+            places = tuple([place for place, value in enumerate(row) if value != before[place]])
+            alike[one.id, places].append((*[row[place] for place in places], id))
+            if _FIRST in places or _STATE in places:
+                moved[one.id].append(row)
+        for (number, places), values in alike.items():
+            connection.exec_driver_sql(_update(number, places), values)
+        for one in self.all:
+            if one.id in moved:
+                one.note(moved[one.id])
+                self.touch(one)
 
-    def save(self, connection: sa.Connection, these: Iterable[Partition]) -> None:
-        """Store what the catalogue says of these partitions."""
-        for one in these:
-            values = {
-                "stage": one.stage, "archive": one.archive, "opened_at": one.opened_at, "rows": one.rows,
-                "from_at": one.from_at, "to_at": one.to_at, "states": one.states,
-            }  # fmt: skip
-            put = sqlite.insert(schema.partitions).values(id=one.id, **values)
-            connection.execute(put.on_conflict_do_update(index_elements=["id"], set_=values))
+    def touch(self, one: Partition) -> None:
+        """Have what the catalogue says of a partition stored by the next `save`."""
+        self._touched[one.id] = one
+
+    def save(self, connection: sa.Connection) -> None:
+        """Store what the catalogue says of the partitions that have changed."""
+        for one in self._touched.values():
+            self._put(connection, one)
+        self._touched = {}
+
+    def forget(self, connection: sa.Connection, one: Partition) -> None:
+        """Drop a partition's empty table."""
+        one.table.drop(connection)
+        connection.execute(sa.delete(schema.partitions).where(schema.partitions.c.id == one.id))
+        self.all.remove(one)
+
+    def _growing(self, connection: sa.Connection, now: float, *, archive: bool) -> Partition:
+        """Return the partition that takes new rows, a new one if there is none with room."""
+        for one in self.all:
+            if one.stage is Stage.GROWING and one.archive == archive:
+                if one.rows < self._limit and not self.aged(one, now):
+                    return one
+                self.seal(connection, one)
+        id = max((one.id for one in self.all), default=0) + 1
+        new = Partition(id, micros(now) or 0, 0, archive)
+        new.table.create(connection)
+        self.all.insert(0, new)
+        self._put(connection, new)
+        return new
+
+    def _put(self, connection: sa.Connection, one: Partition, **more: object) -> None:
+        values = {
+            "stage": one.stage, "archive": one.archive, "opened_at": one.opened_at, "last_at": one.last_at,
+            "rows": one.rows, "from_at": one.from_at, "to_at": one.to_at, "states": one.states, **more,
+        }  # fmt: skip
+        put = insert(schema.partitions).values(id=one.id, **values)
+        connection.execute(put.on_conflict_do_update(index_elements=["id"], set_=values))
 
 
-def insert_into(id: int) -> str:
-    """Return the statement that puts a row into a partition."""
+def _insert_into(id: int) -> str:
     marks = ", ".join("?" * len(COLUMNS))
     return f"INSERT INTO tasks_{id} ({', '.join(COLUMNS)}) VALUES ({marks})"  # noqa: S608 (a number of ours)
 
 
-def _update(id: int) -> str:
-    return f"UPDATE tasks_{id} SET {', '.join(f'{name} = ?' for name in COLUMNS)} WHERE id = ?"  # noqa: S608
+def _update(id: int, places: Iterable[int]) -> str:
+    return f"UPDATE tasks_{id} SET {', '.join(f'{COLUMNS[place]} = ?' for place in places)} WHERE id = ?"  # noqa: S608
 
 
-def _rows(connection: sa.Connection, one: Partition, keys: list[bytes]) -> Sequence[Any]:
-    # Always as many marks, so that the statement is prepared once.
-    asked = keys + keys[-1:] * (_ASKED_AT_ONCE - len(keys)) if len(keys) > 1 else keys
-    marks = ", ".join("?" * len(asked))
-    query = f"SELECT id, {', '.join(COLUMNS)} FROM tasks_{one.id} WHERE key IN ({marks})"  # noqa: S608
-    return connection.exec_driver_sql(query, tuple(asked)).all()
+def _rows(connection: sa.Connection, one: Partition, keys: list[bytes]) -> Iterator[Any]:
+    for start in range(0, len(keys), _ASKED_AT_ONCE):
+        asked = keys[start : start + _ASKED_AT_ONCE]
+        asked += asked[-1:] * (_ASKED_AT_ONCE - len(asked)) if len(asked) > 1 else []  # so it is prepared once
+        marks = ", ".join("?" * len(asked))
+        query = f"SELECT id, {', '.join(COLUMNS)} FROM tasks_{one.id} WHERE key IN ({marks})"  # noqa: S608
+        yield from driver(connection).execute(query, asked)

@@ -4,16 +4,16 @@ A row that is stored already is read, merged by `tasks.merge` and written back, 
 contributes now less what it contributed before. So a flush that comes twice changes nothing the second time.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import msgspec
 import sqlalchemy as sa
 
 from celeriac.adapters.sql import schema
-from celeriac.adapters.sql.database import Database, upsert
+from celeriac.adapters.sql.database import Database, driver, upsert
 from celeriac.adapters.sql.history import SqlHistory
-from celeriac.adapters.sql.partitions import Catalogue, Held
+from celeriac.adapters.sql.partitions import ROWS, Catalogue, Held
 from celeriac.adapters.sql.rows import Row, key_of, row_of, task_of
 from celeriac.adapters.sql.schema import micros
 from celeriac.adapters.sql.upkeep import Upkeep
@@ -28,22 +28,40 @@ from celeriac.core.rollup import ALL, Count, Tally
 from celeriac.core.tasks import Task
 from celeriac.ports import Batch, Opening
 
+RollupKey = tuple[int, int | None, int]
+"""Step, number of the task's name, beginning of the step."""
+
 _packed = msgspec.msgpack.Encoder().encode
+_unpacked = msgspec.msgpack.Decoder(Count).decode
 _NO_NAME = 0
 """The number of `rollup.ALL`."""
 
 
 class SqlRecorder:
-    """The only writer of one history, as a lock on a file beside it makes sure: it remembers what the store holds."""
+    """The only writer of one history, as a lock on a file beside it makes sure: it remembers what the store holds.
 
-    def __init__(self, database: Database, redaction: Redaction, retention: Retention = Retention()) -> None:  # noqa: B008 (frozen)
-        self._database, self._redaction = database, redaction
+    With `migrate` it brings the schema up to date itself; `rows` is how many a partition takes.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        redaction: Redaction,
+        retention: Retention = Retention(),  # noqa: B008 (frozen)
+        *,
+        migrate: bool = False,
+        rows: int = ROWS,
+    ) -> None:
+        self._database, self._redaction, self._migrate, self._rows = database, redaction, migrate, rows
         self._upkeep = Upkeep(retention)
         self._known: tuple[Words, Catalogue] | None = None
+        self._file: object = None
 
     def opening(self) -> Opening:
         """Return what an observer takes up; raises UnreachableError if the history is not ready, or has its writer."""
-        if not self._database.current():
+        if self._migrate:
+            self._database.migrate()
+        elif not self._database.current():
             raise UnreachableError("the store's schema is not up to date: run `celeriac migrate`, or `celeriac serve`")
         self._database.lock()
         with self._database.reading() as connection:
@@ -64,28 +82,32 @@ class SqlRecorder:
     def _changing(self) -> Iterator[tuple[sa.Connection, Words, Catalogue]]:
         try:
             with self._database.writing() as connection:
-                if self._known is None:
-                    self._known = (Words(connection), Catalogue(connection))
+                if self._known is None or self._file != self._database.file:
+                    self._known, self._file = self._read(connection), self._database.file
                 yield connection, *self._known
+                self._known[1].save(connection)
         except BaseException:
             self._known = None  # what was noted of this transaction is not stored
             raise
+
+    def _read(self, connection: sa.Connection) -> tuple[Words, Catalogue]:
+        return Words(connection), Catalogue(connection, rows=self._rows)
 
     def _store(self, connection: sa.Connection, batch: Batch, words: Words, catalogue: Catalogue) -> int:
         now, tally = batch.stream.observed_at, rollup.tally()
         pending = self._pending(batch.tasks)
         held = catalogue.find(connection, list(pending))
         new: list[Row] = []
-        changed: list[Held] = []
-        for key, task in pending.items():
-            if key not in held:
+        changed: list[tuple[Held, Row]] = []
+        for key, (task, text) in pending.items():
+            there = held.get(key)
+            if there is None:
                 rollup.add(tally, task)
-                new.append(row_of(task, words.number))
-            elif merged := _merged(held[key], task, words, tally):
-                changed.append(merged)
+                new.append(row_of(task, (key, text), words.number))
+            elif row := _merged(there.row, task, words, tally):
+                changed.append((there, row))
         catalogue.replace(connection, changed)
         catalogue.insert(connection, new, now)
-        catalogue.save(connection, catalogue.all[:1] + [one for one, _, _ in changed])
         _add_rollups(connection, tally, words)
         if batch.queues:
             connection.execute(upsert(schema.queue_samples), [_sample(one, words) for one in batch.queues])
@@ -96,48 +118,48 @@ class SqlRecorder:
         connection.execute(upsert(schema.stream), [{"id": 1, "body": body}])
         return len(new) + len(changed)
 
-    def _pending(self, these: Iterable[Task]) -> dict[bytes, Task]:
-        """Return the tasks by key, without their secrets; a flush may hold two rows of one task."""
-        pending: dict[bytes, Task] = {}
+    def _pending(self, these: Iterable[Task]) -> dict[bytes, tuple[Task, str | None]]:
+        """Return the tasks by key, each with its `key_of` text and without its secrets; one may come twice."""
+        pending: dict[bytes, tuple[Task, str | None]] = {}
         for task in these:
             self._redaction.task(task)
-            key, _ = key_of(task.uuid)
-            pending[key] = tasks.merge(pending[key], task) if key in pending else task
+            key, text = key_of(task.uuid)
+            pending[key] = (tasks.merge(pending[key][0], task) if key in pending else task, text)
         return pending
 
 
-def _merged(held: Held, task: Task, words: Words, tally: Tally) -> Held | None:
-    """Return the row with what is new, and move its contribution; None if nothing changes."""
-    partition, id, row = held
+def _merged(row: Row, task: Task, words: Words, tally: Tally) -> Row | None:
+    """Return a stored row with what is new, and move its contribution; None if nothing changes."""
     before = task_of(row, words.text)
-    # By way of a row, so that both have their times in whole microseconds.
-    after = tasks.merge(before, task_of(row_of(task, words.number), words.text))
-    merged = row_of(after, words.number)
+    after = tasks.merge(before, task)
+    merged = row_of(after, row[:2], words.number)
     if merged == row:
         return None
     rollup.add(tally, before, -1)
     rollup.add(tally, after)
-    return partition, id, merged
+    return merged
 
 
 def _add_rollups(connection: sa.Connection, tally: Tally, words: Words) -> None:
-    changes = {
+    changes: dict[RollupKey, Count] = {
         (step, _NO_NAME if name == ALL else words.number(name), at): count
         for (step, at, name), count in rollup.rolls(tally).items()
     }
     if not changes:
         return
-    row = schema.rollups.c
-    held: dict[tuple[int, int | None, int], Count] = {}
-    for some in _slices(list(changes), 300):
-        query = sa.select(schema.rollups).where(sa.tuple_(row.step, row.name, row.at).in_(some))
-        for one in connection.execute(query):
-            held[one.step, one.name, one.at] = msgspec.msgpack.decode(one.body, type=Count)
+    held = _read_rollups(connection, changes)
     rows = [
         {"step": key[0], "name": key[1], "at": key[2], "body": _packed(rollup.total((held.get(key, {}), count)))}
         for key, count in changes.items()
     ]
     connection.execute(upsert(schema.rollups), rows)
+
+
+def _read_rollups(connection: sa.Connection, keys: Iterable[RollupKey]) -> dict[RollupKey, Count]:
+    """Return the counts that are stored under these keys; one by one, as SQLite reads all rows for a list of triples."""
+    own, query = driver(connection), "SELECT body FROM rollups WHERE step = ? AND name = ? AND at = ?"
+    bodies = ((key, own.execute(query, key).fetchone()) for key in keys)
+    return {key: _unpacked(row[0]) for key, row in bodies if row is not None}
 
 
 def _sample(one: QueueSample, words: Words) -> dict[str, object]:
@@ -147,7 +169,3 @@ def _sample(one: QueueSample, words: Words) -> dict[str, object]:
 def _life(one: Incarnation) -> dict[str, object]:
     body = msgspec.json.encode(one).decode()
     return {"node": one.node, "pid": one.pid, "last_seen_at": micros(one.last_seen_at), "body": body}
-
-
-def _slices(these: Sequence[object], size: int) -> Iterable[Sequence[object]]:
-    return (these[start : start + size] for start in range(0, len(these), size))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from celeriac.adapters.sql.schema import TASK_COLUMNS
+from celeriac.adapters.sql.schema import TASK_COLUMNS, micros, seconds
 from celeriac.core.tasks import STATES, Task
 
 COLUMNS = tuple(name for name, _, _ in TASK_COLUMNS)
@@ -26,7 +26,7 @@ def key_of(uuid: str) -> tuple[bytes, str | None]:
             key = b""
         if len(key) == 16:
             return key, None
-    return blake2b(uuid.encode(), digest_size=16).digest(), uuid
+    return blake2b(uuid.encode("utf-8", "surrogatepass"), digest_size=16).digest(), uuid
 
 
 def uuid_of(key: bytes, text: str | None) -> str:
@@ -37,24 +37,21 @@ def uuid_of(key: bytes, text: str | None) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def row_of(task: Task, number: Callable[[str | None], int | None]) -> Row:
-    """Return a task's values in the order of `COLUMNS`; `number` gives a word's number."""
-    uuid = task.uuid
-    key, text = key_of(uuid)
+def row_of(task: Task, key: tuple[bytes, str | None], number: Callable[[str | None], int | None]) -> Row:
+    """Return a task's values in the order of `COLUMNS`; `key` is its `key_of`, `number` gives a word's number."""
     return (
-        key,
-        text,
+        *key,
         STATE_NUMBERS[task.state],
         number(task.name),
         number(task.worker),
         number(task.queue),
         int(task.first_at * 1e6 + 0.5),
-        _micros(task.sent_at),
-        _micros(task.received_at),
-        _micros(task.started_at),
-        _micros(task.retried_at),
-        _micros(task.finished_at),
-        _micros(task.failed_at),
+        micros(task.sent_at),
+        micros(task.received_at),
+        micros(task.started_at),
+        micros(task.retried_at),
+        micros(task.finished_at),
+        micros(task.failed_at),
         task.runtime,
         task.retries,
         task.args,
@@ -62,7 +59,7 @@ def row_of(task: Task, number: Callable[[str | None], int | None]) -> Row:
         task.result,
         task.exception,
         task.traceback,
-        None if task.root_id == uuid else task.root_id,
+        None if task.root_id == task.uuid else task.root_id,
         task.parent_id,
         task.eta,
         task.expires,
@@ -82,12 +79,12 @@ def task_of(row: Sequence[Any], word: Callable[[int | None], str | None]) -> Tas
         worker=word(worker),
         queue=word(queue),
         first_at=first / 1e6,
-        sent_at=_seconds(sent),
-        received_at=_seconds(received),
-        started_at=_seconds(started),
-        retried_at=_seconds(retried),
-        finished_at=_seconds(finished),
-        failed_at=_seconds(failed),
+        sent_at=seconds(sent),
+        received_at=seconds(received),
+        started_at=seconds(started),
+        retried_at=seconds(retried),
+        finished_at=seconds(finished),
+        failed_at=seconds(failed),
         runtime=runtime,
         retries=retries,
         args=args,
@@ -102,11 +99,3 @@ def task_of(row: Sequence[Any], word: Callable[[int | None], str | None]) -> Tas
         # The newest event of a worker is one of these.
         state_at=max(received or 0, started or 0, retried or 0, finished or 0) / 1e6,
     )
-
-
-def _micros(at: float | None) -> int | None:
-    return None if at is None else int(at * 1e6 + 0.5)
-
-
-def _seconds(at: int | None) -> float | None:
-    return None if at is None else at / 1e6

@@ -1,6 +1,6 @@
 """The tables. Times are integer microseconds UTC; `body` holds a whole value as JSON, beside the columns that are asked by."""
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -94,6 +94,7 @@ partitions = sa.Table(
     sa.Column("stage", sa.String, nullable=False),
     sa.Column("archive", sa.Boolean, nullable=False),
     _time("opened_at", nullable=False),
+    _time("last_at", nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
     _time("from_at"),
     _time("to_at"),
@@ -116,6 +117,7 @@ rollups = sa.Table(
     sa.Column("name", sa.Integer, primary_key=True),
     sa.Column("at", sa.Integer, primary_key=True),  # seconds: the beginning of the step
     sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Index("ix_rollups_at", "step", "at"),
     sqlite_with_rowid=False,
 )
 
@@ -125,6 +127,7 @@ queue_samples = sa.Table(
     sa.Column("queue", sa.Integer, primary_key=True),
     sa.Column("at", BigInt, primary_key=True),
     sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Index("ix_queue_samples_at", "at"),
     sqlite_with_rowid=False,
 )
 
@@ -163,7 +166,7 @@ TASK_COLUMNS: tuple[tuple[str, sa.types.TypeEngine[Any], bool], ...] = (
 )
 
 
-@cache
+@lru_cache(maxsize=256)  # under full load a new one comes every few seconds
 def partition(id: int) -> sa.Table:
     """Return the table of one partition; it is born with the indexes that its newest rows are asked by."""
     name = f"tasks_{id}"
@@ -206,7 +209,7 @@ stream = sa.Table(
 
 def micros(at: float | None) -> int | None:
     """Return seconds since the epoch as the store's microseconds."""
-    return None if at is None else round(at * 1_000_000)
+    return None if at is None else int(at * 1e6 + 0.5)
 
 
 def seconds(at: int | None) -> float | None:

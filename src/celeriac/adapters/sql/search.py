@@ -64,9 +64,7 @@ class SqlTasks:
                 for count, value in zip(counts, values, strict=True):
                     count[value] += number
             states, *named = counts
-            names, workers, queues = (
-                {self._text(connection, id) or "": n for id, n in each.most_common()} for each in named
-            )
+            names, workers, queues = (self._by_text(connection, each) for each in named)
         by_state = {STATE_NAMES[id or 0]: n for id, n in states.most_common()}
         return Facets(by_state, names, workers, queues, complete)
 
@@ -95,6 +93,12 @@ class SqlTasks:
 
     # Words
 
+    def _by_text(self, connection: sa.Connection, numbers: Counter[int | None]) -> dict[str, int]:
+        texts: Counter[str] = Counter()
+        for id, n in numbers.items():
+            texts[self._text(connection, id) or ""] += n
+        return dict(texts.most_common())
+
     def _task(self, connection: sa.Connection, row: Any) -> Task:
         return task_of(row, lambda number: self._text(connection, number))
 
@@ -112,9 +116,13 @@ class SqlTasks:
         return self._numbers.get(text, -1)
 
     def _learn(self, connection: sa.Connection) -> None:
-        pairs = connection.execute(sa.select(schema.words.c.id, schema.words.c.text)).all()
-        self._texts = {one.id: one.text for one in pairs}
-        self._numbers = {one.text: one.id for one in pairs}
+        """Read the words that are new; none ever changes, but the file may be another one."""
+        if self._file != self._database.file:
+            self._texts, self._numbers, self._file = {}, {}, self._database.file
+        word = schema.words.c
+        query = sa.select(word.id, word.text).where(word.id > max(self._texts, default=0))
+        for id, text in connection.execute(query.order_by(word.id)):
+            self._texts[id], self._numbers[text] = text, id
 
 
 def _partitions(connection: sa.Connection) -> list[Any]:
@@ -140,13 +148,21 @@ def _page(ask: Ask, condition: Condition, partitions: list[Any], which: TaskFilt
         except TimeoutError:
             # What lies beyond this partition's edge was not looked at in all of them.
             kept = [row for row in rows if _nearer(row[_FIRST], edge, which)]
-            return sorted(kept, key=_place, reverse=True), Cursor(edge, "")
+            return sorted(kept, key=_place, reverse=True), _searched_to(edge, which)
         rows = sorted(rows + more, key=_place, reverse=not which.newer)[: which.limit]
     return sorted(rows, key=_place, reverse=True), None
 
 
 def _place(row: Any) -> tuple[int, bytes]:
     return (row[_FIRST], row[_KEY])
+
+
+def _searched_to(edge: int, which: TaskFilter) -> Cursor:
+    """Return how far the look went: to a partition's edge, or nowhere beyond where it began."""
+    began = which.cursor
+    if began is not None and _nearer(edge, began.first_at, which):
+        return began
+    return Cursor(edge, "")
 
 
 def _nearer(first_at: int, edge: int, which: TaskFilter) -> bool:

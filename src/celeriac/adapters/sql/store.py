@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from celeriac.adapters.sql.audit import SqlAudit
 from celeriac.adapters.sql.charts import SqlCharts
 from celeriac.adapters.sql.database import Database
 from celeriac.adapters.sql.history import SqlHistory
@@ -23,6 +24,10 @@ class SqlStore:
     def journal(self) -> SqlJournal:
         """Return the keeper's memory, which also takes people's requests."""
         return SqlJournal(self._control)
+
+    def audit(self) -> SqlAudit:
+        """Return the trail of what was done to the clusters."""
+        return SqlAudit(self._control)
 
     def history(self, cluster: str) -> SqlHistory:
         """Return what one cluster's observer keeps."""

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("stage", sa.String, nullable=False),
         sa.Column("archive", sa.Boolean, nullable=False),
         sa.Column("opened_at", TIME, nullable=False),
+        sa.Column("last_at", TIME, nullable=False),
         sa.Column("rows", sa.Integer, nullable=False),
         sa.Column("from_at", TIME),
         sa.Column("to_at", TIME),
@@ -38,6 +39,7 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary, nullable=False),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_rollups_at", "rollups", ["step", "at"])
     op.create_table(
         "queue_samples",
         sa.Column("queue", sa.Integer, primary_key=True),
@@ -45,6 +47,7 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary, nullable=False),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_queue_samples_at", "queue_samples", ["at"])
     about = op.create_table(
         "about",
         sa.Column("name", sa.String, primary_key=True),

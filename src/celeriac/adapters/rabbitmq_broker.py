@@ -1,0 +1,147 @@
+"""What RabbitMQ tells over AMQP alone: which workers are connected, and how much waits in a queue.
+
+A worker's remote control is a queue of its own, `<node>.celery.pidbox` (read in kombu 5.7: `kombu.pidbox`), which ends with
+its connection: at once when the process dies, and after two AMQP heartbeats (the worker's `broker_heartbeat`) when it
+stands still. A warm shutdown ends it too, while the last tasks still run.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from amqp.exceptions import AMQPError, NotFound, ResourceLocked
+from msgspec import Struct
+
+from celeriac.adapters.amqp_client import amqp_errors, connect
+from celeriac.core.errors import UnreachableError
+from celeriac.core.model import Consumer
+from celeriac.core.queues import QueueState
+from celeriac.ports import Broker
+
+PIDBOX = "{node}.celery.pidbox"
+
+CONNECTED = Consumer(connections=1, fetching=True, idle_s=0.0)
+"""Whether a connection that is there takes messages AMQP does not tell, so this convicts nobody; only its absence does."""
+
+UNKNOWN = {
+    "unacked": "AMQP does not tell how many messages are on their way",
+    "oldest_task": "AMQP shows no message without taking it",
+    "oldest_sent_at": "AMQP shows no message without taking it",
+}
+
+
+CHANNEL = 1
+
+
+class _Queue(Struct, frozen=True):
+    """A queue as a passive declare shows it; `ready` is None where only its owner may know."""
+
+    ready: int | None = 0
+    consumers: int = 0
+
+
+MISSING = _Queue()
+EXCLUSIVE = _Queue(ready=None, consumers=1)
+"""Another connection's own queue: it is there as long as that connection is."""
+
+
+class RabbitBroker:
+    """`Broker` on RabbitMQ (`amqp_client.connect`); `timeout` (seconds) bounds each call, which then has no answer at all.
+
+    Queues are declared passively on one connection that is kept, and no message is ever taken. RabbitMQ writes an error
+    into its own log for each queue that is missing, and for each that is exclusive, as a worker's is by default: ask for
+    no more nodes than need be. A task queue that is exclusive to somebody is left out.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 3.0) -> None:
+        self._url, self._timeout = url, timeout
+        self._lock = threading.Lock()
+        self._connection: Any = None
+
+    def consumers(self, nodes: Collection[str]) -> dict[str, Consumer]:
+        """Return those of these nodes that are connected."""
+        found = self._declared([PIDBOX.format(node=node) for node in nodes])
+        return {node: CONNECTED for node in nodes if found[PIDBOX.format(node=node)].consumers}
+
+    def depths(self, queues: Collection[str]) -> dict[str, int]:
+        """Return the number of waiting messages of each queue; one that is missing is empty."""
+        return {name: queue.ready for name, queue in self._declared(queues).items() if queue.ready is not None}
+
+    def queues(self, named: Collection[str]) -> tuple[QueueState, ...]:
+        """Return what is known of these queues; AMQP lists no others."""
+        return tuple(
+            QueueState(name, {0: queue.ready}, consumers=queue.consumers, unknown=UNKNOWN)
+            for name, queue in self._declared(named).items()
+            if queue.ready is not None
+        )
+
+    def close(self) -> None:
+        """Drop the connection; the next call makes a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.collect()
+
+    def _declared(self, names: Collection[str]) -> dict[str, _Queue]:
+        deadline = time.monotonic() + self._timeout
+        found: dict[str, _Queue] = {}
+        with self._turn(), amqp_errors():
+            connection = self._connected()
+            channel = connection.channel(CHANNEL)
+            for name in names:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise UnreachableError(
+                        f"RabbitMQ told of {len(found)} of {len(names)} queues in {self._timeout:g} s"
+                    )
+                connection.sock.settimeout(left)
+                found[name] = _declare(channel, name)
+        return found
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Have the connection for oneself; after an error in the block it is dropped."""
+        if not self._lock.acquire(timeout=self._timeout):
+            raise UnreachableError("RabbitMQ is still being asked for something else")
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._lock.release()
+
+    def _connected(self) -> Any:
+        if self._connection is not None and not _lives(self._connection):
+            self.close()
+        if self._connection is None:
+            self._connection = connect(self._url, timeout=self._timeout, name="celeriac-keeper")
+        return self._connection
+
+
+def _declare(channel: Any, name: str) -> _Queue:
+    """Ask for one queue; where the answer is an error py-amqp opens the channel again by itself."""
+    try:
+        answer = channel.queue_declare(name, passive=True)
+    except NotFound:
+        return MISSING
+    except ResourceLocked:
+        return EXCLUSIVE
+    return _Queue(answer.message_count, answer.consumer_count)
+
+
+def _lives(connection: Any) -> bool:
+    """Hear what the broker has said since it was last asked: nothing, if all is well."""
+    try:
+        connection.drain_events(timeout=0.0)
+    except TimeoutError:
+        return True
+    except (AMQPError, OSError):
+        return False
+    return True
+
+
+def _fits(broker: RabbitBroker) -> Broker:
+    """Let the type checker prove that the class fits its port."""
+    return broker
