@@ -30,7 +30,7 @@ class Size:
     flower_paces: tuple[float, ...] = tuple(1000.0 * rate for rate in (3, 4, 5, 6, 7, 8, 9, 10, 12))
     flower_pace_s: float = 15.0
     retained: int = 1_000_000
-    memory_rate: float = 100_000
+    memory_rate: float = 60_000
     flower_retained: int = 1_000_000
     flower_fill_rate: float = 8_000
     many: int = 10_000_000

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +18,21 @@ _MARK = "TESTING_CELERIAC"
 # A busy machine is no failure, and in CI the same commit gets the same examples.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=harness.IN_CI)
 hypothesis.settings.load_profile("house")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Have one process run all tests of RabbitMQ, which takes seconds to start: each other test is on its own.
+
+    xdist's own groups (`--dist loadgroup`) are silently none with pytest 9.2: pytest-dev/pytest-xdist#1386.
+    """
+    from xdist.scheduler import LoadGroupScheduling
+
+    class OneRabbitMQ(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "rabbitmq" if re.search("rabbitmq|amqp", nodeid) else nodeid
+
+    return OneRabbitMQ(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

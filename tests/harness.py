@@ -177,7 +177,9 @@ class RabbitMQ:
         """Start the server, and return when it answers."""
         self.child = self._spawn(f"rabbitmq:{self.port}", self.program)
         wait_until(
-            lambda: self.child.poll() is not None or self._answers(),
+            lambda: (
+                self.child.poll() is not None or (self._answers() and self.evaluate("rabbit:is_running().") == "true")
+            ),
             40,
             f"RabbitMQ answers on port {self.port}",
             dump=self.log.read_text,

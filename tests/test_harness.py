@@ -49,6 +49,15 @@ def test_a_redis_server_ends_with_its_block(tmp_path):
     assert not harness.alive(pid)
 
 
+def test_a_rabbitmq_server_ends_with_its_block_and_so_does_its_port_mapper(tmp_path):
+    before = harness.descendants(os.getpid())
+    with harness.rabbitmq_running(tmp_path / "node") as server:
+        assert server.evaluate("rabbit:is_running().") == "true"
+        assert {server.fresh_vhost(), server.fresh_vhost()} == {"test-1", "test-2"}
+
+    harness.wait_until(lambda: harness.descendants(os.getpid()).keys() <= before.keys(), 5, "nothing of it is left")
+
+
 def test_a_living_child_is_found_below_the_session():
     with running(spawn([sys.executable, "-c", "import signal; signal.pause()"])) as child:
         assert child.pid in harness.descendants(os.getpid())

@@ -32,9 +32,9 @@ class FlowerFull:
 
 
 def memory(bench: Bench) -> Iterator[Figure]:
-    """Let as many tasks pass through the observer as Flower retains, at a rate well below the highest."""
+    """Let as many tasks pass through the observer as Flower retains, well below the highest rate."""
     theirs = full_flower(bench)
-    rate = bench.size.memory_rate
+    rate = min(bench.size.memory_rate, bench.top_rate / 2) if bench.top_rate else bench.size.memory_rate
     lasts = bench.size.retained * EVENTS_A_TASK / rate
     with (
         bench.corpora.paced(rate, lasts) as segments,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from adapters import stored
 from adapters.emulated import configured
 from adapters.faulty_foundation import FaultyFoundation
 from celeriac.adapters.cloudfoundry import Credentials, Session
@@ -120,3 +121,10 @@ def keeper(store):
 @pytest.fixture
 def history(store):
     return store.history("a")
+
+
+@pytest.fixture
+def kept(store, directory):
+    """Give the history of cluster a with its recorder."""
+    with stored.kept(directory / "history-a.db") as one:
+        yield one

@@ -7,10 +7,16 @@ import sys
 from pathlib import Path
 
 from celeriac.adapters.sql import SqlStore
+from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.core.errors import PortError
+from celeriac.core.redact import Redaction
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
 from celeriac.ports import Batch, Board, Changes
+
+
+def recorder(store: SqlStore) -> SqlRecorder:
+    return SqlRecorder(store._histories["a"], Redaction())
 
 
 def lease(store: SqlStore, _: Path) -> object:
@@ -28,7 +34,7 @@ def migrate(_: SqlStore, directory: Path) -> object:
 
 
 def write(store: SqlStore, _: Path) -> object:
-    store.history("a").record(Batch(Stream(1.0), [Task("t", state_at=1.0)]))
+    recorder(store).record(Batch(Stream(1.0), [Task("t", first_at=1.0)]))
     store.journal().commit(Changes(board=Board("a", 1.0, "well", "observe")))
     return True
 
@@ -36,7 +42,7 @@ def write(store: SqlStore, _: Path) -> object:
 def overfill(store: SqlStore, _: Path) -> object:
     """Write more than the process may: the file system is full, as far as it can tell."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
-    store.history("a").record(Batch(Stream(1.0), [Task("t", args="x" * 1_000_000, state_at=1.0)]))
+    recorder(store).record(Batch(Stream(1.0), [Task("t", args="x" * 1_000_000, first_at=1.0)]))
     return True
 
 

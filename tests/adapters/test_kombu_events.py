@@ -15,6 +15,7 @@ from celery.events.event import get_exchange
 from kombu import Connection
 
 import harness
+from adapters.redis_guarded import MASTER, sentinel_running
 from celeriac.adapters.kombu_events import KombuEvents
 from celeriac.core.errors import UnreachableError
 from celeriac.core.events import decode
@@ -340,6 +341,15 @@ def test_any_transport_of_kombu_is_read(listen, tmp_path, monkeypatch, url):
     }  # fmt: skip
     assert malformed == 1
     assert stream.condition() == Condition("kombu", refused=1)
+
+
+def test_a_sentinel_tells_where_redis_is(redis_server, listen, tmp_path):
+    """Kombu wants the master's name apart from the URL."""
+    with sentinel_running(tmp_path, redis_server) as guard:
+        stream = listen(f"{guard.url}/0;sentinel://127.0.0.1:{harness.free_port()}/0?master_name={MASTER}")
+        stream.send(echo(1))
+        assert [event.clock for event in decode(bodies(stream, 1))[0]] == [1]
+        stream.close()
 
 
 LISTENER = """

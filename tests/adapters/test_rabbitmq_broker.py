@@ -21,8 +21,6 @@ from celeriac.core.model import Verdict
 from celeriac.core.readings import Known
 from core.builders import LIMITS, NOW, finding, unmapped, worker
 
-pytestmark = pytest.mark.xdist_group("rabbitmq")
-
 LIMIT = 2.0
 
 

@@ -248,6 +248,18 @@ def test_a_large_database_is_scanned_a_part_at_each_call(broker, redis_server, l
     assert "mail" not in {one.name for one in broker.queues([])}
 
 
+def test_a_table_that_is_gone_makes_room_for_another(broker, look, monkeypatch):
+    """No more tables are remembered than the bound, and none for longer than it is there."""
+    monkeypatch.setattr(module, "MOST_TABLES", 1)
+    for name in ("orders", "reports"):
+        look.sadd(f"_kombu.binding.{name}", f"{name}\x06\x16\x06\x16{name}")
+    (first,) = broker.queues([])
+    look.delete(f"_kombu.binding.{first.name}")
+
+    assert broker.queues([]) == ()
+    assert [one.name for one in broker.queues([])] == list({"orders", "reports"} - {first.name})
+
+
 def test_no_more_queues_are_listed_than_the_bound(broker, look, monkeypatch):
     monkeypatch.setattr(module, "MOST_QUEUES", 5)
     look.sadd("_kombu.binding.many", *(f"{name}\x06\x16\x06\x16queue{name}" for name in range(50)))

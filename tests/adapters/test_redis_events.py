@@ -140,8 +140,8 @@ class OneConnection:
         self.released += 1
 
 
-def pushed(payload):
-    channel = b"/0.celeryev/x"
+def pushed(payload, channel=b"/0.celeryev/x"):
+    """Return a message as Redis sends it to a subscriber."""
     return b"*4\r\n$8\r\npmessage\r\n$13\r\n/0.celeryev/*\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
         len(channel), channel, len(payload), payload,
     )  # fmt: skip
@@ -485,7 +485,7 @@ def test_what_had_come_before_the_end_is_handed_over_first(redis_server, listen,
     payloads = [sealed(echo(number, args="x" * 1000), "x") for number in range(1000)]
     for payload in payloads:
         look.publish(CHANNEL, payload)
-    waiting(stream, sum(map(len, payloads)))
+    waiting(stream, sum(len(pushed(payload, CHANNEL.encode())) for payload in payloads))
     if end == "killed":
         look.client_kill_filter(_id=subscriber(look)["id"])
         found = until_it_ends(stream)

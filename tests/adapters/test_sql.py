@@ -13,13 +13,19 @@ from alembic.runtime.migration import MigrationContext
 
 from adapters.stored import NOW, incident, remedy, rivals
 from celeriac.adapters.sql import SqlStore, database, schema
+from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.core.errors import UnreachableError
 from celeriac.core.incident import RemedyState
+from celeriac.core.redact import Redaction
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
 from celeriac.ports import Batch, Changes, TaskFilter
 
 FILES = {"control.db": schema.control, "history-a.db": schema.history}
+
+
+def task(uuid):
+    return Task(uuid, first_at=NOW)
 
 
 @pytest.fixture
@@ -45,10 +51,10 @@ def test_the_version_changes_when_another_process_has_written(store, directory, 
     assert told.version() != first
 
 
-def test_the_version_of_one_file_does_not_follow_another(store):
+def test_the_version_of_one_file_does_not_follow_another(store, kept):
     """A flood of events in one cluster wakes nobody else."""
     before = [store.journal().version(), store.history("b").version()]
-    store.history("a").record(Batch(Stream(NOW), [Task("t", state_at=NOW)]))
+    kept.record(task("t"))
 
     assert [store.journal().version(), store.history("b").version()] == before
 
@@ -68,14 +74,27 @@ def test_migrating_makes_the_directory_and_is_current_afterwards(tmp_path):
     assert {path.name for path in directory.glob("*.db")} == set(FILES)
 
 
-def test_migrating_again_changes_nothing(store, keeper, history):
-    """What is stored stays."""
+def test_migrating_again_changes_nothing(store, keeper, kept):
+    """What is stored stays, partitions that Alembic knows nothing of included."""
     keeper.commit(Changes((incident("i"),)))
-    history.record(Batch(Stream(NOW), [Task("t", state_at=NOW)]))
+    kept.record(task("t"))
     store.migrate()
 
     assert store.current()
-    assert [keeper.incident("i").id, history.task("t").uuid] == ["i", "t"]
+    assert [keeper.incident("i").id, store.tasks("a").task("t").uuid] == ["i", "t"]
+
+
+def test_each_history_has_an_identity_that_stays(directory):
+    """It names what a broker keeps for its observer: another history must not take that away."""
+
+    def identities():
+        with SqlStore(directory, ("a", "b")).opened() as store:
+            store.migrate()
+            return [SqlRecorder(one, Redaction()).opening().identity for one in store._histories.values()]
+
+    first, second = identities()
+    assert first != second
+    assert identities() == [first, second]
 
 
 def test_a_new_cluster_needs_a_migration(store, directory):
@@ -141,11 +160,16 @@ def test_every_commit_of_the_keeper_reaches_the_disk(store):
 # Trouble
 
 
+def recorder(store):
+    return SqlRecorder(store._histories["a"], Redaction())
+
+
 CALLS = {
     "lease": lambda store: store.journal().hold_lease("one", NOW, 10),
     "commit": lambda store: store.journal().commit(Changes((incident("i"),))),
     "submit": lambda store: store.journal().submit(remedy("r")),
-    "record": lambda store: store.history("a").record(Batch(Stream(NOW))),
+    "record": lambda store: recorder(store).record(Batch(Stream(NOW))),
+    "tidy": lambda store: recorder(store).tidy(NOW),
 }
 READS = {
     "book": lambda store: store.journal().book("a", 0),
@@ -155,8 +179,14 @@ READS = {
     "board": lambda store: store.journal().board("a"),
     "stream": lambda store: store.history("a").stream(),
     "incarnations": lambda store: store.history("a").incarnations(),
-    "tasks": lambda store: store.history("a").tasks(TaskFilter()),
-    "task": lambda store: store.history("a").task("t"),
+    "queues": lambda store: store.history("a").queues(),
+    "queue": lambda store: store.history("a").queue("celery", 0, NOW),
+    "find": lambda store: store.tasks("a").find(TaskFilter()),
+    "task": lambda store: store.tasks("a").task("t"),
+    "facets": lambda store: store.tasks("a").facets(TaskFilter()),
+    "histogram": lambda store: store.tasks("a").histogram(TaskFilter(), 60),
+    "counts": lambda store: store.charts("a").counts(0, NOW, 60),
+    "by name": lambda store: store.charts("a").by_name(0, NOW),
     "journal version": lambda store: store.journal().version(),
     "history version": lambda store: store.history("a").version(),
     "current": lambda store: store.current(),
@@ -227,9 +257,49 @@ def test_a_file_that_is_no_database_is_unreachable(directory, call):
 def test_a_store_without_a_schema_is_unreachable(directory, call):
     """A role that does not wait for the migration gets an error that names the file."""
     directory.mkdir()
+    for name in FILES:
+        (directory / name).touch()
 
     with SqlStore(directory, ("a",)).opened() as store, pytest.raises(UnreachableError, match="no such table"):
         {**CALLS, **READS}[call](store)
+
+
+@pytest.mark.parametrize("call", [*CALLS, *(name for name in READS if name != "current")])
+def test_a_file_that_is_not_there_is_unreachable_and_is_not_made(directory, call):
+    """An empty file in its place would look like a store without a schema."""
+    directory.mkdir()
+
+    with SqlStore(directory, ("a",)).opened() as store, pytest.raises(UnreachableError, match="No such file"):
+        {**CALLS, **READS}[call](store)
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", [*CALLS, *READS])
+def test_a_file_that_is_replaced_is_seen(store, directory, call):
+    """SQLite itself would go on with what was deleted: nobody would ever see what is written there."""
+    {**CALLS, **READS}[call](store)
+    for name in FILES:
+        for path in directory.glob(f"{name}*"):
+            path.unlink()
+    if call != "current":
+        with pytest.raises(UnreachableError, match="No such file"):
+            {**CALLS, **READS}[call](store)
+    assert not store.current()
+
+    store.migrate()
+    {**CALLS, **READS}[call](store)
+    assert {path.name for path in directory.glob("*.db")} >= set(FILES)
+
+
+def test_what_takes_too_long_is_ended(store, monkeypatch):
+    """A reader has a time limit, whatever it asks."""
+    monkeypatch.setattr(database, "READ_SECONDS", 0.05)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    history = store._histories["a"]
+
+    with pytest.raises(UnreachableError, match="an answer takes too long"), history.reading() as connection:
+        connection.exec_driver_sql(endless).all()
+    assert store.history("a").stream() is None
 
 
 @pytest.mark.parametrize("call", [*CALLS, *(name for name in READS if name != "current"), "migrate"])
@@ -245,16 +315,15 @@ def test_a_directory_that_cannot_be_made_is_unreachable(tmp_path, call):
         calls[call](store)
 
 
-def test_a_full_disk_is_unreachable_and_leaves_the_store_whole(store, history, directory):
+def test_a_full_disk_is_unreachable_and_leaves_the_store_whole(kept, directory):
     """What did not fit is not there, and later writes go on."""
-    history.record(Batch(Stream(NOW), [Task("before", state_at=NOW)]))
+    kept.record(task("before"))
     with rivals("overfill", directory) as outcomes:
         pass
 
     assert outcomes[0].startswith("UnreachableError the store ")
-    assert history.task("t") is None
-    history.record(Batch(Stream(NOW), [Task("after", state_at=NOW)]))
-    assert {row.task.uuid for row in history.tasks(TaskFilter())} == {"before", "after"}
+    kept.record(task("after"))
+    assert {one.uuid for one in kept.all()} == {"before", "after"}
 
 
 def test_more_threads_than_connections_wait_their_turn(store, keeper):

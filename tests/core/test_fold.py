@@ -1,9 +1,7 @@
-"""Folding events into incarnations and task rows."""
+"""Folding events into incarnations and task rows, and what is bounded there."""
 
 import pytest
-from msgspec.structs import replace
 
-from celeriac.core import tasks
 from celeriac.core.events import Event
 from celeriac.core.fold import ClusterState
 from celeriac.core.model import Incarnation
@@ -28,116 +26,12 @@ def folded(*events, state=None, lag=0.0) -> ClusterState:
     """Fold events that arrive in this order, each `lag` seconds after it was sent."""
     state = state or ClusterState()
     for one in events:
-        state.fold(one, one.timestamp + lag)
+        state.fold([one], one.timestamp + lag)
     return state
-
-
-def row(*events):
-    return folded(*events).tasks["t1"]
 
 
 def life(*events, lag=0.0) -> Incarnation:
     return folded(*events, lag=lag).incarnations[NODE, 7]
-
-
-# Tasks ---------------------------------------------------------------------------------------------------------------
-
-
-def test_a_task_that_was_sent_is_pending_in_its_queue():
-    """`task-sent` names the queue and the task; the producer is no worker of it."""
-    task = row(task_event("sent", 1, host="gen9@web", name="mail", args="(1,)", kwargs="{}", queue="celery", retries=0))
-
-    assert (task.state, task.name, task.queue, task.sent_at, task.worker) == ("PENDING", "mail", "celery", T0 + 1, None)
-
-
-def test_a_task_that_succeeded_has_all_its_times():
-    """Received, started and succeeded each leave their time, the worker and the result."""
-    task = row(
-        task_event("received", 1, name="mail", args="(1,)", root_id="r", parent_id="p", eta="e", expires="x"),
-        task_event("started", 2),
-        task_event("succeeded", 5, result="'ok'", runtime=3.0),
-    )
-
-    assert (task.state, task.finished, task.worker) == ("SUCCESS", True, NODE)
-    assert (task.received_at, task.started_at, task.finished_at) == (T0 + 1, T0 + 2, T0 + 5)
-    assert (task.result, task.runtime) == ("'ok'", 3.0)
-    assert (task.root_id, task.parent_id, task.eta, task.expires) == ("r", "p", "e", "x")
-
-
-def test_a_task_that_failed_keeps_its_exception():
-    """`task-failed` ends the task with exception and traceback."""
-    task = row(task_event("received", 1), task_event("failed", 2, exception="ValueError('x')", traceback="Traceback…"))
-
-    assert (task.state, task.exception, task.traceback) == ("FAILURE", "ValueError('x')", "Traceback…")
-    assert task.finished_at == T0 + 2
-
-
-@pytest.mark.parametrize(
-    ("kind", "state", "finished"),
-    [
-        ("retried", "RETRY", False),
-        ("revoked", "REVOKED", True),
-        ("rejected", "REJECTED", True),
-        ("cancelled", "CANCELLED", True),
-    ],
-)
-def test_every_other_end_of_a_run_has_its_state(kind, state, finished):
-    """Retried is an end of the run and not of the task; revoked, rejected and cancelled are ends of both."""
-    task = row(task_event("received", 1), task_event(kind, 2))
-
-    assert (task.state, task.finished, task.finished_at) == (state, finished, T0 + 2 if finished else None)
-
-
-def test_a_retried_task_that_then_succeeds_shows_both():
-    """The row of a task that succeeds at its second attempt is SUCCESS, and still tells why it was retried."""
-    task = row(
-        task_event("received", 1, retries=0),
-        task_event("started", 2),
-        task_event("retried", 3, exception="Timeout()"),
-        task_event("received", 4, retries=1),
-        task_event("started", 5),
-        task_event("succeeded", 6, result="1", runtime=1.0),
-    )
-
-    assert (task.state, task.retries, task.exception, task.result) == ("SUCCESS", 1, "Timeout()", "1")
-
-
-def test_events_that_arrive_late_change_nothing_newer():
-    """An end that is known is not undone by the beginning that arrives after it."""
-    task = row(task_event("succeeded", 5, result="1", runtime=1.0), task_event("started", 2), task_event("received", 1))
-
-    assert (task.state, task.started_at, task.received_at) == ("SUCCESS", T0 + 2, T0 + 1)
-
-
-def test_an_end_wins_over_a_beginning_within_one_tick():
-    """A task can be received, started and done within one tick of the worker's clock."""
-    task = row(task_event("succeeded", 1, result="1"), task_event("started", 1), task_event("received", 1))
-
-    assert task.state == "SUCCESS"
-
-
-def test_a_producers_clock_never_outweighs_a_worker():
-    """A producer whose clock is ahead cannot make a task pending that has begun."""
-    task = row(task_event("started", 1), task_event("sent", 500, host="gen9@web", queue="celery"))
-
-    assert (task.state, task.queue) == ("STARTED", "celery")
-
-
-def test_a_redelivered_task_that_succeeds_twice_shows_the_later_result_in_any_order():
-    """After a visibility timeout a task runs twice; whichever end arrives first, the row shows the later one."""
-    first = task_event("succeeded", 5, result="'first'", runtime=5.0)
-    second = task_event("succeeded", 8, host="celery@b", result="'second'", runtime=8.0)
-
-    assert row(first, second).result == row(second, first).result == "'second'"
-
-
-def test_an_event_that_is_no_step_of_a_task_changes_nothing():
-    """A row is moved by the events of Celery alone."""
-    task = row(task_event("received", 1))
-    before = replace(task)
-    tasks.apply(task, task_event("progress", 2))
-
-    assert task == before
 
 
 # Workers -------------------------------------------------------------------------------------------------------------
@@ -151,7 +45,7 @@ def test_a_heartbeat_tells_of_its_worker():
         lag=0.5,
     )
 
-    assert (one.freq, one.active, one.processed, one.clock, one.beats) == (3.0, 1, 9, 12, 1)
+    assert (one.freq, one.active, one.processed, one.beats) == (3.0, 1, 9, 1)
     assert (one.first_seen_at, one.last_seen_at, one.last_heartbeat_at) == (T0 + 0.5, T0 + 2.5, T0 + 2.5)
     assert (one.software, one.longest_gap_s, one.sent) == ("py-celery 5.7.0", 2.0, (12, T0 + 2))
 
@@ -243,8 +137,8 @@ def test_goodbye_means_draining_while_it_is_the_newest_word():
 def test_a_stale_goodbye_after_a_broker_outage_is_no_goodbye(back):
     """Written when the connection broke, and delivered after the outage just before the worker is back."""
     state = folded(event("worker-heartbeat", 0, processed=3))
-    state.fold(event("worker-offline", 1, processed=3), T0 + 12.9)
-    state.fold(event(back, 12.95, processed=3), T0 + 13)
+    state.fold([event("worker-offline", 1, processed=3)], T0 + 12.9)
+    state.fold([event(back, 12.95, processed=3)], T0 + 13)
 
     assert not state.incarnations[NODE, 7].offline
 
@@ -252,7 +146,7 @@ def test_a_stale_goodbye_after_a_broker_outage_is_no_goodbye(back):
 def test_a_stale_goodbye_that_arrives_after_the_return_is_no_goodbye():
     """The order of arrival does not matter: the worker's own clock says which came last."""
     state = folded(event("worker-online", 12.95, processed=3))
-    state.fold(event("worker-offline", 1, processed=3), T0 + 13)
+    state.fold([event("worker-offline", 1, processed=3)], T0 + 13)
 
     assert not state.incarnations[NODE, 7].offline
 
@@ -282,26 +176,61 @@ def test_events_that_nobody_knows_are_counted():
     assert folded(event("custom-thing"), task_event("progress")).unknown_types == 2
 
 
-def test_an_event_without_a_task_changes_no_task():
-    """The decoder refuses these; the state would too."""
-    state = folded(event("task-started"))
+def test_our_own_echoes_are_given_back():
+    """They are neither workers nor tasks, nor unknown."""
+    state, echo = ClusterState(), event("celeriac-echo", 1)
+    heard = event("worker-heartbeat", 1)
 
-    assert (state.tasks, state.unknown_types) == ({}, 1)
+    assert state.fold([heard, echo, event("task-started", 2, uuid="t"), echo], T0 + 3) == [echo, echo]
+    assert (set(state.incarnations), state.unknown_types) == ({(NODE, 7)}, 0)
+
+
+def test_events_are_counted_by_whom_they_come_from():
+    """Of the events of tasks, those of producers tell whether anybody says what he sends."""
+    state = folded(
+        task_event("sent", 1), task_event("received", 2), task_event("started", 3), event("worker-heartbeat", 4)
+    )
+
+    assert (state.task_events, state.sent_events) == (3, 1)
+
+
+def test_many_events_at_once_are_as_many_one_by_one():
+    """However the reader slices the stream, the workers are the same."""
+    events = [
+        task_event("received", 1),
+        event("worker-heartbeat", 2, processed=0),
+        task_event("started", 3),
+        task_event("received", 3, uuid="t2", pid=8),
+        task_event("started", 4, uuid="t2", pid=8),
+        event("worker-online", 5, processed=0),
+        task_event("succeeded", 6),
+        event("worker-offline", 7),
+    ]
+    at_once, one_by_one = ClusterState(), ClusterState()
+    at_once.fold(events, T0 + 10)
+    for one in events:
+        one_by_one.fold([one], T0 + 10)
+
+    assert at_once.incarnations == one_by_one.incarnations
+    assert at_once.tasks == one_by_one.tasks
+    assert {key: one.started for key, one in at_once.incarnations.items()} == {(NODE, 7): 0, (NODE, 8): 1}
 
 
 # Changes and bounds --------------------------------------------------------------------------------------------------
 
 
 def test_what_changed_is_handed_over_once():
-    """`changes` gives each changed row once, as a copy that later events do not touch."""
-    state = folded(task_event("received", 1))
+    """`changes` gives each changed row once; of the workers it gives copies that later events do not touch."""
+    state = folded(task_event("received", 1), task_event("received", 2))
+    assert state.changed == 1
 
     tasks, workers = state.changes()
     assert ([one.uuid for one in tasks], [one.key for one in workers]) == (["t1"], [f"{NODE}#7"])
-    assert state.changes() == ([], [])
+    assert (state.changes(), state.changed) == (([], []), 0)
 
-    folded(task_event("started", 2), state=state)
-    assert (tasks[0].state, workers[0].last_seen_at) == ("RECEIVED", T0 + 1)
+    folded(task_event("started", 3), state=state)
+    assert (state.changed, workers[0].last_seen_at) == (1, T0 + 2)
+    assert [one.state for one in state.changes()[0]] == ["STARTED"]
 
 
 def test_finished_tasks_leave_memory_when_they_are_taken():
@@ -328,6 +257,16 @@ def test_a_restored_worker_was_not_heard_in_the_future():
     state.restore([Incarnation(NODE, 7, T0, T0 + 5000)], T0 + 10)
 
     assert state.incarnations[NODE, 7].last_seen_at == T0 + 10
+
+
+def test_a_finished_task_that_speaks_again_is_a_row_of_what_is_new():
+    """The store has the rest, and merges the two."""
+    state = folded(task_event("received", 1), task_event("succeeded", 2, result="1"))
+    state.changes()
+    folded(task_event("started", 1.5), state=state)
+
+    (late,), _ = state.changes()
+    assert (late.state, late.received_at, late.started_at) == ("STARTED", None, T0 + 1.5)
 
 
 def test_when_memory_is_full_the_oldest_unfinished_tasks_go():
@@ -361,3 +300,14 @@ def test_when_there_are_too_many_workers_the_longest_silent_is_forgotten():
         folded(event("worker-heartbeat", number, host=f"celery@{number}"), state=state)
 
     assert {node for node, _ in state.incarnations} == {"celery@3", "celery@4", "celery@5"}
+
+
+def test_forgotten_workers_do_not_wait_for_the_store():
+    """While it is away, ever new names fill nothing."""
+    state = ClusterState(max_workers=50)
+    for number in range(1000):
+        folded(event("worker-heartbeat", number, host=f"celery@{number}"), state=state)
+
+    _, workers = state.changes()
+    assert len(state.incarnations) <= 50
+    assert {(one.node, one.pid) for one in workers} == set(state.incarnations)

@@ -1,54 +1,61 @@
-"""The law of folding: neither the order of events nor their repetition changes a task's row, in memory or in the store."""
+"""The laws of folding and storing: neither order nor repetition nor slicing nor loss of memory changes a task's row.
 
-import contextlib
-from itertools import count
+And roll-ups are always the sum over the stored rows.
+"""
 
-import pytest
+from typing import NamedTuple
+
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import asdict
 
-from celeriac.adapters.sql import SqlStore
+from adapters.stored import DAY, as_stored, by_uuid, fresh, summed
+from celeriac.core import tasks
 from celeriac.core.events import Event
 from celeriac.core.fold import ClusterState
-from celeriac.core.snapshot import Stream
-from celeriac.ports import Batch, TaskFilter
+from celeriac.core.tasks import STATES, Task
 
 T0 = 1_790_000_000
-CLUSTERS = count()
-KINDS = (
-    "sent",
-    "received",
-    "started",
-    "succeeded",
-    "failed",
-    "retried",
-    "rejected",
-    "revoked",
-    "cancelled",
-    "unheard-of",
-)
+KINDS = (*(kind.removeprefix("task-") for kind in STATES), "unheard-of")
 FIELDS = {
-    "sent": ("name", "args", "retries", "queue"),
-    "received": ("name", "args", "kwargs", "retries", "eta"),
+    "sent": ("name", "args", "retries", "queue", "root_id", "eta"),
+    "received": ("name", "args", "kwargs", "retries", "eta", "root_id", "parent_id"),
     "succeeded": ("result", "runtime"),
     "failed": ("exception", "traceback"),
     "retried": ("exception", "traceback"),
+    "revoked": ("terminated", "expired"),
 }
+TICKS = (0.0000004, 0.125, 1.0, 60.0, 3600.0)
+"""How coarse clocks are: within one microsecond, one second, one minute, one hour or more."""
 
 
 @st.composite
 def histories(draw) -> list[Event]:
-    """Draw what happened to a few tasks: attempts on several workers, by clocks that need not agree."""
-    times = draw(st.lists(st.integers(0, 40), min_size=1, max_size=12, unique=True))
+    """Draw what happened to a few tasks: attempts on several workers, by clocks that need not agree and may stand."""
+    tick = draw(st.sampled_from(TICKS))
     found = []
-    for tick in times:
+    for _ in range(draw(st.integers(1, 12))):
         kind = draw(st.sampled_from(KINDS))
-        values = {name: tick if name in ("retries", "runtime") else f"{name}-{tick}" for name in FIELDS.get(kind, ())}
+        at, uuid = draw(st.integers(0, 40)), draw(st.sampled_from(["t1", "t2", "t3"]))
+        said = [name for name in FIELDS.get(kind, ()) if draw(st.booleans())]
+        values = {name: value(name, draw(st.integers(0, 40)), uuid) for name in said}
         host = "gen1@web" if kind == "sent" else draw(st.sampled_from(["celery@a", "celery@b"]))
-        uuid = draw(st.sampled_from(["t1", "t2"]))
-        found.append(Event(f"task-{kind}", host, T0 + tick / 8, pid=7, uuid=uuid, **values))
+        found.append(Event(f"task-{kind}", host, T0 + at * tick, pid=7, uuid=uuid, **values))
     return found
+
+
+def value(name: str, number: int, uuid: str) -> object:
+    match name:
+        case "retries":
+            return number
+        case "runtime":
+            return number / 7
+        case "terminated" | "expired":
+            return number % 2 == 1
+        case "eta":
+            return f"2026-09-21T14:13:{number:02}+00:00"
+        case "root_id" | "parent_id" if number % 3 == 0:
+            return uuid
+    return f"{name}-{number % 5}"
 
 
 @st.composite
@@ -59,28 +66,8 @@ def shuffled(draw) -> tuple[list[Event], list[Event]]:
     return history, draw(st.permutations([*history, *repeated]))
 
 
-def in_memory(events: list[Event]) -> dict[str, dict]:
-    state = ClusterState()
-    for event in events:
-        state.fold(event, event.timestamp)
-    return {uuid: asdict(task) for uuid, task in state.tasks.items()}
-
-
-@given(shuffled())
-def test_in_memory_neither_order_nor_repetition_changes_a_row(pair):
-    """Any permutation and any repetition of the same events gives the same rows."""
-    history, again = pair
-
-    assert in_memory(again) == in_memory(history)
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory):
-    return tmp_path_factory.mktemp("histories")
-
-
-def ran(kind: str, tick: int, **values) -> Event:
-    return Event(f"task-{kind}", "celery@a", T0 + tick / 8, pid=7, uuid="t1", **values)
+def ran(kind: str, tick: int, uuid: str = "t1", **values) -> Event:
+    return Event(f"task-{kind}", "celery@a", T0 + tick / 8, pid=7, uuid=uuid, **values)
 
 
 RESULTS = [ran("succeeded", 5, result="late", runtime=2.0), ran("succeeded", 4, result="early", runtime=1.0)]
@@ -92,38 +79,82 @@ ENDS = [
 ]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
-@example((QUEUES[::-1], QUEUES), [1])
-@example((RESULTS[::-1], RESULTS), [1])
-@example((ENDS[::-1], ENDS), [1, 1])
-@given(shuffled(), st.lists(st.integers(1, 5), max_size=8))
-def test_in_the_store_neither_order_nor_repetition_nor_slicing_changes_a_row(directory, pair, slices):
-    """Taken in any slices and merged by the store, the same events give the rows that they give in memory."""
+def folded(events: list[Event]) -> dict[str, Task]:
+    state = ClusterState()
+    state.fold(events, T0)
+    return state.tasks
+
+
+@given(shuffled())
+def test_in_memory_neither_order_nor_repetition_changes_a_row(pair):
+    """Any permutation and any repetition of the same events gives the same rows."""
     history, again = pair
 
-    assert in_store(directory, again, slices) == in_memory(history)
+    assert by_uuid(folded(again).values()) == by_uuid(folded(history).values())
 
 
-def in_store(directory, events: list[Event], slices: list[int]) -> dict[str, dict]:
-    """Fold and flush after each slice, and read everything back."""
-    state, waiting = ClusterState(), list(events)
-    with storage(directory) as history:
-        for size in [*slices, len(waiting)]:
-            for event in waiting[:size]:
-                state.fold(event, event.timestamp)
-            del waiting[:size]
-            history.record(Batch(Stream(T0), *state.changes()))
-        return {one.task.uuid: asdict(one.task) for one in history.tasks(TaskFilter(limit=100))}
+@given(shuffled(), st.integers(0, 18))
+def test_two_rows_merge_to_what_their_events_give_together(pair, cut):
+    """Whichever events each row has, and whichever row comes first."""
+    history, again = pair
+    one, other, whole = folded(again[:cut]), folded(again[cut:]), folded(history)
+
+    for uuid in one.keys() & other.keys():
+        assert by_uuid([tasks.merge(one[uuid], other[uuid])]) == by_uuid([whole[uuid]])
+        assert by_uuid([tasks.merge(other[uuid], one[uuid])]) == by_uuid([whole[uuid]])
 
 
-@contextlib.contextmanager
-def storage(directory):
-    """Use one file for all examples: migrating takes longer than the rest of the test."""
-    cluster = "laws"
-    with SqlStore(directory, (cluster,)).opened() as store:
-        if not next(CLUSTERS):
-            store.migrate()
-        history = store.history(cluster)
-        with history._database.writing() as connection:
-            connection.exec_driver_sql("DELETE FROM tasks")
-        yield history
+class Flush(NamedTuple):
+    """How many events go into one flush, and what befalls the observer and its writer after it."""
+
+    size: int
+    days: int
+    stored_again: bool
+    observer_dies: bool
+    writer_dies: bool
+    tidied: int
+
+
+FLUSHES = st.lists(
+    st.builds(
+        Flush, st.integers(0, 5), st.sampled_from([0, 0, 1]), st.booleans(), st.booleans(), st.booleans(),
+        st.integers(0, 8)
+    ),
+    max_size=8,
+)  # fmt: skip
+PLAIN = Flush(1, 0, stored_again=False, observer_dies=False, writer_dies=False, tidied=0)
+HARD = Flush(1, 1, stored_again=True, observer_dies=True, writer_dies=True, tidied=8)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@example((QUEUES[::-1], QUEUES), [PLAIN], 3)
+@example((RESULTS[::-1], RESULTS), [PLAIN], 3)
+@example((ENDS[::-1], ENDS), [PLAIN, PLAIN], 1)
+@example((ENDS[::-1], ENDS), [HARD, HARD, HARD], 1)
+@given(shuffled(), FLUSHES, st.sampled_from([1, 2, 200_000]))
+def test_what_is_stored_is_what_all_events_give_in_memory(pair, flushes, rows):
+    """In any slices, by observers and writers that die in between, over partitions that are sealed meanwhile.
+
+    After each flush the roll-ups are the sum over the stored rows; nothing is in the store twice.
+    """
+    history, again = pair
+    now, state, waiting = float(T0), ClusterState(), list(again)
+    with fresh(rows=rows) as kept:
+        for flush in [*flushes, PLAIN._replace(size=len(waiting))]:
+            state.fold(waiting[: flush.size], now)
+            del waiting[: flush.size]
+            now += flush.days * DAY
+            changed, _ = state.changes()
+            kept.record(*changed, now=now)
+            if flush.stored_again:
+                assert kept.record(*changed, now=now) == 0
+            if flush.observer_dies:
+                state = ClusterState()
+            if flush.writer_dies:
+                kept.crash()
+            for _ in range(flush.tidied):
+                kept.recorder.tidy(now)
+            stored = kept.all()
+            assert kept.rollups() == summed(stored)
+        assert sorted(task.uuid for task in stored) == sorted(folded(history))
+        assert by_uuid(stored) == by_uuid(as_stored(task) for task in folded(history).values())

@@ -13,6 +13,7 @@ from kombu.exceptions import KombuError
 from kombu.transport import virtual
 
 from celeriac.adapters.content import Content
+from celeriac.adapters.redis_client import for_kombu
 from celeriac.core.errors import PortError, UnreachableError
 from celeriac.ports import Condition, EventStream
 
@@ -26,7 +27,7 @@ ROUTING_KEY = "celeriac.echo"
 QUEUE = "celeriac.events"
 """One name leaves one queue behind at most; where a queue is shared (not on Redis), one observer of a cluster is heard."""
 
-REDIS = ("redis://", "rediss://")
+REDIS = ("redis://", "rediss://", "sentinel://")
 
 
 class _Tolerant(virtual.Message):  # type: ignore[misc]
@@ -50,7 +51,11 @@ class KombuEvents:
     """
 
     def __init__(self, url: str, *, timeout: float = 3.0, allow_pickle: bool = False) -> None:
-        self._url, self._timeout = url, timeout
+        self._url, self._options = for_kombu(url)
+        if url.startswith(REDIS):  # other transports refuse options that they do not know
+            limits = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "socket_keepalive": True}
+            self._options |= {**limits, "client_name": "celeriac-observer"}
+        self._timeout = timeout
         self._content = Content(allow_pickle=allow_pickle)
         self._connection: Connection | None = None
         self._consumer: Consumer | None = None
@@ -110,7 +115,7 @@ class KombuEvents:
 
     def _connected(self) -> Connection:
         if self._connection is None:
-            self._connection = Connection(self._url, transport_options=self._options(), connect_timeout=self._timeout)
+            self._connection = Connection(self._url, transport_options=self._options, connect_timeout=self._timeout)
             self._connection.ensure_connection(max_retries=0)  # else Kombu waits 2 s and tries again
             channel = self._connection.channel()
             if channel.Message is virtual.Message:
@@ -126,16 +131,6 @@ class KombuEvents:
             consumer.consume()
             self._consumer, self._producer = consumer, Producer(channel)
         return self._connection
-
-    def _options(self) -> dict[str, object]:
-        if not self._url.startswith(REDIS):
-            return {}  # other transports refuse options that they do not know
-        return {
-            "socket_timeout": self._timeout,
-            "socket_connect_timeout": self._timeout,
-            "socket_keepalive": True,
-            "client_name": "celeriac-observer",
-        }
 
     def _take(self, message: Message) -> None:
         body, kind, encoding = message.body, message.content_type, message.content_encoding

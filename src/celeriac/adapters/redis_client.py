@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import hiredis
 import redis
@@ -64,6 +64,17 @@ def close(client: redis.Redis) -> None:
     client.close()
     if isinstance(client.connection_pool, SentinelConnectionPool):
         client.connection_pool.sentinel_manager.close()
+
+
+def for_kombu(url: str) -> tuple[str, dict[str, object]]:
+    """Return the URL as Kombu takes it, and the transport options that it wants apart from it: the master's name."""
+    if not url.startswith(SENTINEL):
+        return url, {}
+    addresses, _, query = url.partition("?")
+    options = dict(parse_qsl(query))
+    master = options.pop("master_name")
+    first, *others = addresses.split(";")
+    return ";".join([f"{first}?{urlencode(options)}", *others]), {"master_name": master}
 
 
 def database(url: str) -> int:

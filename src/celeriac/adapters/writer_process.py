@@ -1,7 +1,8 @@
 """The recorder in a process of its own: what is folded here is written there, so neither waits for the other's core.
 
 One Unix socket between the two, in a directory that only this user can enter; each frame is one batch in MessagePack, each
-answer says that it is stored or why not. A writer that ends is started again, and the batch is handed over again.
+answer says that it is stored or why not. A writer that ends is started again, and the batch is handed over again. A thread
+hands over and waits: a writer that stands still or has to be started does not hold up whoever listens to the broker.
 """
 
 import contextlib
@@ -11,8 +12,10 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from multiprocessing.connection import Connection
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Protocol
 
 import msgspec
@@ -25,7 +28,6 @@ from celeriac.processes import Child, spawn
 
 START_S = 30.0
 ANSWER_S = 60.0
-SEND_S = 10.0
 STOP_S = 5.0
 TIDY_EVERY_S = 1.0
 
@@ -69,40 +71,28 @@ class WriterProcess:
         self._job, self._argv = job, argv
         self._child: Child | None = None
         self._link: Connection | None = None
-        self._asked_at: float | None = None
+        self._ready = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+        self._stored: Future[Answer] | None = None
         self._rows = 0
         self._encode = msgspec.msgpack.Encoder().encode
 
     def open(self) -> Opening:
         """Start the writer if need be, and return what it found."""
-        if self._link is None:
-            self._start()
-        answer = self._exchange(self._encode(self._job), START_S)
-        if answer.opening is None:
-            raise UnreachableError(answer.error or "the writer did not open the store")
-        return answer.opening
+        return self._thread.submit(self._opening).result()
 
     def record(self, batch: Batch) -> None:
         """Hand over one batch; a writer that has ended is started again first."""
-        if self._link is None:
-            self.open()
-        self._send(self._encode(batch))
-        self._asked_at = time.monotonic()
+        self._stored = self._thread.submit(self._deliver, self._encode(batch))
 
     def busy(self, within: float = 0.0) -> bool:
         """Tell whether the last batch is still on its way after so many seconds."""
-        if self._asked_at is None:
+        if self._stored is None:
             return False
-        if not self._arrived(within):
-            if time.monotonic() - self._asked_at > ANSWER_S:
-                self._drop()
-                raise UnreachableError(f"the writer has not answered for {ANSWER_S:.0f} s; it is started again")
+        if not self._stored.done() and not wait([self._stored], within).done:
             return True
-        self._asked_at = None
-        answer = self._receive()
-        if answer.error is not None:
-            raise UnreachableError(answer.error)
-        self._rows += answer.rows
+        stored, self._stored = self._stored, None
+        self._rows += stored.result().rows
         return False
 
     def written(self) -> int:
@@ -111,21 +101,43 @@ class WriterProcess:
 
     def close(self) -> None:
         """Wait a bounded time for the batch that is on its way, and end the writer."""
-        if self._asked_at is not None:
-            with contextlib.suppress(PortError):
-                self.busy(STOP_S)
+        if self._stored is not None:
+            wait([self._stored], STOP_S)
+            if not self._stored.done() and (child := self._child):
+                child.kill()  # the thread notices
+        self._thread.shutdown()
         if self._link is not None:
             self._link.close()  # the end of the file tells it to end
             self._link = None
         if self._child is not None:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(TimeoutExpired):
                 self._child.wait(STOP_S)
         self._drop()
 
     @property
     def pid(self) -> int | None:
         """Return the writer's process id while it runs."""
-        return self._child.pid if self._child else None
+        child = self._child
+        return child.pid if child else None
+
+    # In the thread
+
+    def _deliver(self, frame: bytes) -> Answer:
+        if not self._ready:
+            self._opening()
+        answer = self._exchange(frame, ANSWER_S)
+        if answer.error is not None:
+            raise UnreachableError(answer.error)
+        return answer
+
+    def _opening(self) -> Opening:
+        if self._link is None:
+            self._start()
+        answer = self._exchange(self._encode(self._job), START_S)
+        if answer.opening is None:
+            raise UnreachableError(answer.error or "the writer did not open the store")
+        self._ready = True
+        return answer.opening
 
     def _start(self) -> None:
         with tempfile.TemporaryDirectory(prefix="celeriac-") as folder, socket.socket(socket.AF_UNIX) as listener:
@@ -136,8 +148,7 @@ class WriterProcess:
             self._child = spawn(self._argv(path), name="writer")
             accepted = self._accept(listener)
         accepted.settimeout(None)
-        seconds = struct.pack("ll", int(SEND_S), 0)
-        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(ANSWER_S), 0))
         self._link = Connection(accepted.detach())
 
     def _accept(self, listener: socket.socket) -> socket.socket:
@@ -151,41 +162,23 @@ class WriterProcess:
         raise UnreachableError("the writer's process did not start; its own message is in the log")
 
     def _exchange(self, frame: bytes, within: float) -> Answer:
-        self._send(frame)
-        if not self._arrived(within):
-            self._drop()
-            raise UnreachableError(f"the writer has not answered for {within:.0f} s")
-        return self._receive()
-
-    def _send(self, frame: bytes) -> None:
+        """Send one frame and return the answer; what goes wrong ends the writer, so that the next one begins anew."""
         try:
-            self._linked().send_bytes(frame)
-        except OSError:
-            raise self._ended() from None
-
-    def _arrived(self, within: float) -> bool:
-        try:
-            return self._linked().poll(within)
-        except OSError:
-            raise self._ended() from None
-
-    def _receive(self) -> Answer:
-        try:
-            return msgspec.msgpack.decode(self._linked().recv_bytes(), type=Answer)
+            if self._link is None:
+                raise EOFError
+            self._link.send_bytes(frame)
+            if self._link.poll(within):
+                return msgspec.msgpack.decode(self._link.recv_bytes(), type=Answer)
+        except BlockingIOError:
+            pass  # it does not read either
         except (OSError, EOFError):
-            raise self._ended() from None
-
-    def _linked(self) -> Connection:
-        if self._link is None:
-            raise UnreachableError("the writer's process is not there")
-        return self._link
-
-    def _ended(self) -> UnreachableError:
+            self._drop()
+            raise UnreachableError("the writer's process has ended; it is started again") from None
         self._drop()
-        return UnreachableError("the writer's process has ended; it is started again")
+        raise UnreachableError(f"the writer has not answered for {within:.0f} s; it is started again")
 
     def _drop(self) -> None:
-        self._asked_at = None
+        self._ready = False
         if self._link is not None:
             self._link.close()
             self._link = None
@@ -213,16 +206,16 @@ def serve(path: str, start: Callable[[Job], Writing], clock: Callable[[], float]
 
 def _opened(link: Connection, start: Callable[[Job], Writing], encode: Callable[[object], bytes]) -> Writing:
     """Open the store that the job names, as often as it is asked for."""
+    job = msgspec.msgpack.Decoder(Job).decode
+    writing = start(job(link.recv_bytes()))
     while True:
-        job = msgspec.msgpack.decode(link.recv_bytes(), type=Job)
         try:
-            writing = start(job)
-            opening = writing.opening()
+            link.send_bytes(encode(Answer(opening=writing.opening())))
         except PortError as error:
             link.send_bytes(encode(Answer(error=str(error))))
         else:
-            link.send_bytes(encode(Answer(opening=opening)))
             return writing
+        job(link.recv_bytes())  # the same again
 
 
 def _stored(writing: Writing, batch: Batch) -> Answer:

@@ -34,9 +34,8 @@ def run_writer(path: str) -> None:
 
 def _start(job: Job) -> SqlRecorder:
     database = Database(Path(job.database), "history", durable=False)
-    if job.migrate:
-        database.migrate()
-    return SqlRecorder(database, Redaction(Payloads(job.payloads), (*WORDS, *job.secret_words)), job.retention)
+    redaction = Redaction(Payloads(job.payloads), (*WORDS, *job.secret_words))
+    return SqlRecorder(database, redaction, job.retention, migrate=job.migrate)
 
 
 def _argv(path: str) -> Sequence[str]:

@@ -58,11 +58,14 @@ class Drain:
         self._thread.join(JOIN_S)
 
     def _run(self) -> None:
+        why = "the reading thread has failed"
         try:
-            self.ended = self._empty()
+            why = self._empty()
         except (OSError, ValueError) as error:
-            self.ended = str(error) or type(error).__name__
-        self._chunks.put(b"")  # wakes who waits
+            why = str(error) or type(error).__name__
+        finally:
+            self.ended = why
+            self._chunks.put(b"")  # wakes who waits
 
     def _empty(self) -> str:
         """Receive until nothing more comes, and return why."""

@@ -1,5 +1,8 @@
 """Reading roll-ups: a day by minutes is 1,440 short rows, whatever the number of tasks."""
 
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
 import msgspec
 import sqlalchemy as sa
 
@@ -11,6 +14,8 @@ from celeriac.ports import Charts
 _ALL = 0
 _BY_MINUTE_S = 6 * HOUR
 """A range up to so long is summed by minutes, a longer one by the whole hours that it touches."""
+
+Key = TypeVar("Key", int, str)
 
 _decode = msgspec.msgpack.Decoder(Count).decode
 
@@ -34,7 +39,7 @@ class SqlCharts:
         with self._database.reading() as connection:
             for at, body in connection.execute(query.where(row.at >= first, row.at < until)):
                 steps.setdefault(at // step_s * step_s, []).append(_decode(body))
-        return {at: total(counts) for at, counts in sorted(steps.items())}
+        return _sums(steps)
 
     def by_name(self, since: float, until: float) -> dict[str, Count]:
         """Return the sums of the whole range by task name; by whole hours where it is longer than six."""
@@ -49,7 +54,13 @@ class SqlCharts:
         with self._database.reading() as connection:
             for name, body in connection.execute(query):
                 names.setdefault(name, []).append(_decode(body))
-        return {name: total(counts) for name, counts in sorted(names.items())}
+        return _sums(names)
+
+
+def _sums(counts: Mapping[Key, Iterable[Count]]) -> dict[Key, Count]:
+    """Return what is not nothing: a task that has got its name has left nothing where it had none."""
+    sums = ((key, total(these)) for key, these in sorted(counts.items()))
+    return {key: count for key, count in sums if count}
 
 
 def _fits(charts: SqlCharts) -> Charts:

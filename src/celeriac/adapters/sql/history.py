@@ -45,13 +45,10 @@ class SqlHistory:
     def queues(self) -> list[QueueSample]:
         """Return the newest sample of each queue that was sampled within five minutes of the newest of all."""
         row = schema.queue_samples.c
-        newest = sa.select(row.queue, sa.func.max(row.at).label("at")).group_by(row.queue).subquery()
-        latest = sa.select(sa.func.max(newest.c.at)).scalar_subquery()
-        query = (
-            sa.select(row.body)
-            .join(newest, sa.and_(newest.c.queue == row.queue, newest.c.at == row.at))
-            .where(row.at > latest - micros(CURRENT_S))
-        )
+        latest = sa.select(sa.func.max(row.at)).scalar_subquery()
+        lately = row.at > latest - micros(CURRENT_S)
+        newest = sa.select(row.queue, sa.func.max(row.at).label("at")).where(lately).group_by(row.queue).subquery()
+        query = sa.select(row.body).join(newest, sa.and_(newest.c.queue == row.queue, newest.c.at == row.at))
         with self._database.reading() as connection:
             return sorted(_samples(connection.scalars(query)), key=lambda one: one.name)
 

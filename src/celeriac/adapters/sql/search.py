@@ -7,24 +7,26 @@ such as a piece of text, makes SQLite look at each row (about 0.2 us a row); its
 import sqlite3
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
 from celeriac.adapters.sql import schema
-from celeriac.adapters.sql.conditions import Condition
-from celeriac.adapters.sql.database import Database
+from celeriac.adapters.sql.conditions import Condition, Query
+from celeriac.adapters.sql.database import Database, driver, within
 from celeriac.adapters.sql.partitions import Stage
 from celeriac.adapters.sql.rows import COLUMNS, STATE_NAMES, key_of, task_of
+from celeriac.adapters.sql.words import numbers_of, texts_of
 from celeriac.core.tasks import Task
 from celeriac.ports import Cursor, Facets, Found, Histogram, TaskFilter, TaskRow, Tasks
 
 _FIRST, _KEY = COLUMNS.index("first_at"), COLUMNS.index("key")
-_STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 20_000
+_WORDS = [COLUMNS.index(name) for name in ("name", "worker", "queue")]
+_NO_WORD = -1
 
-Ask = Callable[[str, dict[str, Any]], list[Any]]
+Ask = Callable[[Iterable[Query]], list[Any]]
 
 
 class SqlTasks:
@@ -32,16 +34,15 @@ class SqlTasks:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._texts: dict[int, str] = {}
-        self._numbers: dict[str, int] = {}
 
     def find(self, which: TaskFilter) -> Found:
         """Return a page of tasks, newest first."""
-        with self._database.reading() as connection, _limited(connection, which.within_s) as ask:
-            condition = Condition(which, lambda text: self._number(connection, text))
-            rows, searched_to = _page(ask, condition, _partitions(connection), which)
-            found = [TaskRow(Cursor(row[_FIRST], row[_KEY].hex()), self._task(connection, row)) for row in rows]
-        return Found(found, searched_to)
+        with self._database.reading() as connection:
+            with _limited(connection, which.within_s) as ask:
+                rows, searched_to = _page(ask, _condition(connection, which), _partitions(connection), which)
+            tasks = _tasks(connection, rows)
+        cursors = [Cursor(row[_FIRST], row[_KEY].hex()) for row in rows]
+        return Found([TaskRow(cursor, task) for cursor, task in zip(cursors, tasks, strict=True)], searched_to)
 
     def task(self, uuid: str) -> Task | None:
         """Return one task."""
@@ -49,9 +50,9 @@ class SqlTasks:
         with self._database.reading() as connection:
             for partition in _partitions(connection):
                 query = f"SELECT {', '.join(COLUMNS)} FROM tasks_{partition.id} WHERE key = ?"  # noqa: S608
-                row = connection.exec_driver_sql(query, (key,)).first()
+                row = driver(connection).execute(query, (key,)).fetchone()
                 if row is not None:
-                    return self._task(connection, row)
+                    return _tasks(connection, [row])[0]
         return None
 
     def facets(self, which: TaskFilter) -> Facets:
@@ -59,12 +60,12 @@ class SqlTasks:
         fields = ("state", "name", "worker", "queue")
         counts: tuple[Counter[int | None], ...] = tuple(Counter() for _ in fields)
         with self._database.reading() as connection:
-            *groups, complete = self._grouped(connection, which, ", ".join(fields))
+            groups, complete = _grouped(connection, which, ", ".join(fields))
             for *values, number in groups:
                 for count, value in zip(counts, values, strict=True):
                     count[value] += number
             states, *named = counts
-            names, workers, queues = (self._by_text(connection, each) for each in named)
+            names, workers, queues = (_by_text(connection, each) for each in named)
         by_state = {STATE_NAMES[id or 0]: n for id, n in states.most_common()}
         return Facets(by_state, names, workers, queues, complete)
 
@@ -72,57 +73,30 @@ class SqlTasks:
         """Count the matching tasks by time."""
         counts: defaultdict[int, dict[str, int]] = defaultdict(dict)
         with self._database.reading() as connection:
-            *groups, complete = self._grouped(connection, which, f"first_at / {step_s * 1_000_000}, state")
+            groups, complete = _grouped(connection, which, f"first_at / {step_s * 1_000_000}, state")
         for step, state, number in groups:
             by_state, name = counts[step * step_s], STATE_NAMES[state]
             by_state[name] = by_state.get(name, 0) + number
         return Histogram(step_s, dict(sorted(counts.items())), complete=complete)
 
-    def _grouped(self, connection: sa.Connection, which: TaskFilter, by: str) -> list[Any]:
-        """Return the groups of all partitions with their numbers, and at the end whether all were counted."""
-        condition = Condition(which, lambda text: self._number(connection, text))
-        groups: list[Any] = []
-        with _limited(connection, which.within_s) as ask:
-            try:
-                for one in _partitions(connection):
-                    if condition.may_hold(one.from_at, one.to_at):
-                        groups += ask(*condition.groups(one.id, by))
-            except TimeoutError:
-                return [*groups, False]
-        return [*groups, True]
 
-    # Words
+def _condition(connection: sa.Connection, which: TaskFilter) -> Condition:
+    numbers = numbers_of(connection, (*which.names, *which.workers, *which.queues))
+    return Condition(which, lambda text: numbers.get(text, _NO_WORD))
 
-    def _by_text(self, connection: sa.Connection, numbers: Counter[int | None]) -> dict[str, int]:
-        texts: Counter[str] = Counter()
-        for id, n in numbers.items():
-            texts[self._text(connection, id) or ""] += n
-        return dict(texts.most_common())
 
-    def _task(self, connection: sa.Connection, row: Any) -> Task:
-        return task_of(row, lambda number: self._text(connection, number))
+def _tasks(connection: sa.Connection, rows: list[Any]) -> list[Task]:
+    texts = texts_of(connection, (row[place] for row in rows for place in _WORDS))
+    return [task_of(row, texts.__getitem__) for row in rows]
 
-    def _text(self, connection: sa.Connection, number: int | None) -> str | None:
-        if number is None:
-            return None
-        if number not in self._texts:
-            self._learn(connection)
-        return self._texts[number]
 
-    def _number(self, connection: sa.Connection, text: str) -> int:
-        """Return a word's number; -1, which no row has, if the word is in no row."""
-        if text not in self._numbers:
-            self._learn(connection)
-        return self._numbers.get(text, -1)
-
-    def _learn(self, connection: sa.Connection) -> None:
-        """Read the words that are new; none ever changes, but the file may be another one."""
-        if self._file != self._database.file:
-            self._texts, self._numbers, self._file = {}, {}, self._database.file
-        word = schema.words.c
-        query = sa.select(word.id, word.text).where(word.id > max(self._texts, default=0))
-        for id, text in connection.execute(query.order_by(word.id)):
-            self._texts[id], self._numbers[text] = text, id
+def _by_text(connection: sa.Connection, numbers: Counter[int | None]) -> dict[str, int]:
+    """Return counts by word; what has none counts with what is called nothing."""
+    texts = texts_of(connection, numbers)
+    counts: Counter[str] = Counter()
+    for number, count in numbers.items():
+        counts[texts[number] or ""] += count
+    return dict(counts.most_common())
 
 
 def _partitions(connection: sa.Connection) -> list[Any]:
@@ -130,6 +104,20 @@ def _partitions(connection: sa.Connection) -> list[Any]:
     row = schema.partitions.c
     query = sa.select(row.id, row.from_at, row.to_at).where(row.stage != Stage.DROPPING, row.rows > 0)
     return list(connection.execute(query.order_by(row.to_at.desc())))
+
+
+def _grouped(connection: sa.Connection, which: TaskFilter, by: str) -> tuple[list[Any], bool]:
+    """Return the groups of all partitions with their numbers, and whether all were counted."""
+    condition = _condition(connection, which)
+    groups: list[Any] = []
+    with _limited(connection, which.within_s) as ask:
+        try:
+            for one in _partitions(connection):
+                if condition.may_hold(one.from_at, one.to_at):
+                    groups += ask(condition.groups(one.id, by))
+        except TimeoutError:
+            return groups, False
+    return groups, True
 
 
 def _page(ask: Ask, condition: Condition, partitions: list[Any], which: TaskFilter) -> tuple[list[Any], Cursor | None]:
@@ -144,25 +132,17 @@ def _page(ask: Ask, condition: Condition, partitions: list[Any], which: TaskFilt
         if not condition.may_hold(one.from_at, one.to_at):
             continue
         try:
-            more = ask(*condition.page(one.id))
+            more = ask(condition.page(one.id))
         except TimeoutError:
             # What lies beyond this partition's edge was not looked at in all of them.
             kept = [row for row in rows if _nearer(row[_FIRST], edge, which)]
-            return sorted(kept, key=_place, reverse=True), _searched_to(edge, which)
+            return sorted(kept, key=_place, reverse=True), Cursor(edge, "")
         rows = sorted(rows + more, key=_place, reverse=not which.newer)[: which.limit]
     return sorted(rows, key=_place, reverse=True), None
 
 
 def _place(row: Any) -> tuple[int, bytes]:
     return (row[_FIRST], row[_KEY])
-
-
-def _searched_to(edge: int, which: TaskFilter) -> Cursor:
-    """Return how far the look went: to a partition's edge, or nowhere beyond where it began."""
-    began = which.cursor
-    if began is not None and _nearer(edge, began.first_at, which):
-        return began
-    return Cursor(edge, "")
 
 
 def _nearer(first_at: int, edge: int, which: TaskFilter) -> bool:
@@ -173,25 +153,23 @@ def _nearer(first_at: int, edge: int, which: TaskFilter) -> bool:
 @contextmanager
 def _limited(connection: sa.Connection, within_s: float) -> Iterator[Ask]:
     """Give a way to ask that raises TimeoutError when time is up."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 (for the type checker)
-    deadline = time.monotonic() + within_s
+    own, deadline = driver(connection), time.monotonic() + within_s
 
-    def ask(query: str, values: dict[str, Any]) -> list[Any]:
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        try:
-            return driver.execute(query, values).fetchall()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-                raise TimeoutError from None
-            raise
+    def ask(queries: Iterable[Query]) -> list[Any]:
+        rows: list[Any] = []
+        for query, values in queries:
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            try:
+                rows += own.execute(query, values)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                    raise TimeoutError from None
+                raise
+        return rows
 
-    driver.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
-    try:
+    with within(connection, within_s):
         yield ask
-    finally:
-        driver.set_progress_handler(None, 0)
 
 
 def _fits(tasks: SqlTasks) -> Tasks:

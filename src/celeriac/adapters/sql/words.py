@@ -1,8 +1,13 @@
 """Names of tasks, workers and queues as numbers: a row is a third smaller, and an index on a name is one on a number."""
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 import sqlalchemy as sa
 
 from celeriac.adapters.sql import schema
+
+T = TypeVar("T")
 
 
 class Words:
@@ -34,3 +39,29 @@ class Words:
         if self._new:
             connection.execute(sa.insert(schema.words), self._new)
             self._new = []
+
+
+_ASKED_AT_ONCE = 1000
+
+
+def texts_of(connection: sa.Connection, numbers: Iterable[int | None]) -> dict[int | None, str | None]:
+    """Return the words of these numbers; of None, None."""
+    texts: dict[int | None, str | None] = {None: None}
+    for some in _slices({number for number in numbers if number is not None}):
+        query = sa.select(schema.words.c.id, schema.words.c.text).where(schema.words.c.id.in_(some))
+        texts |= {one.id: one.text for one in connection.execute(query)}
+    return texts
+
+
+def numbers_of(connection: sa.Connection, texts: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of those of these words that are there."""
+    numbers: dict[str, int] = {}
+    for some in _slices(set(texts)):
+        query = sa.select(schema.words.c.text, schema.words.c.id).where(schema.words.c.text.in_(some))
+        numbers |= {one.text: one.id for one in connection.execute(query)}
+    return numbers
+
+
+def _slices(these: Iterable[T]) -> Iterable[list[T]]:
+    every = list(these)
+    return (every[start : start + _ASKED_AT_ONCE] for start in range(0, len(every), _ASKED_AT_ONCE))
