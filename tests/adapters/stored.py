@@ -144,6 +144,22 @@ class Kept:
                 connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE tbl_name LIKE 'tasks_%'").scalars()
             )
 
+    def check(self) -> None:
+        """See that the catalogue says what is in the tables, that each task is stored once, and that roll-ups are right."""
+        with self.database.reading() as connection:
+            for one in connection.execute(sa.select(schema.partitions)).all():
+                row = schema.partition(one.id).c
+                found = connection.execute(sa.select(row.first_at, row.state)).all()
+                if one.stage != "dropping":
+                    assert one.rows == len(found)
+                    assert all(one.from_at <= each.first_at <= one.to_at for each in found)
+                    assert all(one.states >> each.state & 1 for each in found)
+        tables = {name for name in self.tables() if name.count("_") == 1}
+        assert tables == {f"tasks_{id}" for (id,) in self.partitions("id")}
+        every = self.all()
+        assert len({task.uuid for task in every}) == len(every)
+        assert self.rollups() == summed(every)
+
     def partitions(self, *columns: str) -> list[tuple]:
         """Return what the catalogue says, the oldest first."""
         query = sa.select(*(schema.partitions.c[name] for name in columns)).order_by(schema.partitions.c.id)

@@ -141,9 +141,11 @@ def test_a_body_over_several_frames_is_one_body():
 def test_a_body_beyond_all_measure_cannot_be_read_and_is_not_kept(monkeypatch):
     """What follows it is read as ever."""
     monkeypatch.setattr(frames, "MOST_BYTES", 10)
-    stream = b"".join([*delivered(b"x" * 30, 1, parts=[8, 8]), *delivered(b"small", 2)])
+    read, large = reader(), delivered(b"x" * 30, 1, parts=[8, 8])
+    assert read.take(b"".join(large[:-1])) == []
+    assert read._message.parts == []
 
-    assert reader().take(stream) == [b"", b"small"]
+    assert read.take(b"".join([large[-1], *delivered(b"small", 2)])) == [b"", b"small"]
 
 
 BROKEN = {

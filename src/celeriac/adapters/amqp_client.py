@@ -66,4 +66,4 @@ def _tls(parts: dict[str, Any]) -> dict[str, Any]:
     """Return py-amqp's own words for the options that Kombu reads from a URL."""
     options = {key.removeprefix("ssl_"): value for key, value in parts.get("ssl", {}).items()}
     checks_name = options.pop("check_hostname", True) and options.get("cert_reqs") != ssl.CERT_NONE
-    return {"server_hostname": None, **options}
+    return {"server_hostname": parts["hostname"] if checks_name else None, **options}

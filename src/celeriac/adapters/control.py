@@ -9,6 +9,7 @@ from celery import Celery
 from kombu.exceptions import KombuError
 from msgspec import Struct
 
+from celeriac.adapters.redis_client import for_kombu
 from celeriac.core.errors import UnreachableError
 from celeriac.core.model import Pool
 from celeriac.ports import Control
@@ -43,7 +44,8 @@ class CeleryControl:
 
     def __init__(self, url: str, *, wait: float = 1.5, timeout: float = 3.0) -> None:
         self._wait = wait
-        self._app = Celery("celeriac", broker=url, backend=None, set_as_current=False)
+        broker, options = for_kombu(url)
+        self._app = Celery("celeriac", broker=broker, backend=None, set_as_current=False)
         self._app.conf.update(
             broker_connection_timeout=timeout,
             broker_connection_retry=False,
@@ -53,6 +55,7 @@ class CeleryControl:
                 "socket_keepalive": True,
                 "client_name": "celeriac-control",
                 "max_retries": 0,  # else Kombu waits 2 s and tries again
+                **options,
             },
         )
 

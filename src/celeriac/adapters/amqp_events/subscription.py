@@ -20,7 +20,10 @@ EXCHANGE = "celeryev"
 ROUTING_KEY = "celeriac.echo"
 
 PREFETCH = 50_000
-"""So many messages may be on their way to the store before the broker waits (measured: docs/explanation)."""
+"""So many messages may be on their way to the store before the broker waits: two flushes of all that it can deliver.
+
+Between 10,000 and 50,000 no difference in speed was to be seen; a limit that fills between two flushes would stop the flow.
+"""
 
 AT_ONCE = 256 << 10
 """So many bytes are read at most, so that the caller can fold and store in between."""

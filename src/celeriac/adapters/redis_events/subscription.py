@@ -49,6 +49,7 @@ class Subscription:
 
         Raises UnreachableError when the server has ended the connection and everything that came before is handed over.
         """
+        self._drain.step_aside()
         deadline = time.monotonic() + within
         found: list[bytes] = []
         size = 0
