@@ -13,7 +13,7 @@ HEARTBEAT_S = 2
 
 APPLICATION = f"""
 import os
-import time
+import threading
 
 from celery import Celery
 
@@ -23,7 +23,7 @@ app.conf.update(broker_heartbeat={HEARTBEAT_S}, worker_send_task_events=True, ta
 
 @app.task(name="small.nap")
 def nap(seconds):
-    time.sleep(seconds)
+    threading.Event().wait(seconds)
     return seconds
 """
 

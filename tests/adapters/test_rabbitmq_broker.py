@@ -294,3 +294,12 @@ def test_a_worker_that_shuts_down_warmly_is_gone_before_its_last_task_ends(rabbi
     harness.wait_until(lambda: not broker.consumers([node]), 10, "its remote control is gone")
     assert CeleryControl(rabbitmq_vhost).ping([node]) == frozenset()
     assert child.poll() is None
+
+
+def test_remote_control_checks_the_certificate_too(rabbitmq_server):
+    """The options of the URL reach py-amqp in its own words."""
+    nobody = CeleryControl(rabbitmq_server.tls_url(), wait=0.2).ping(["celery@nobody"])
+
+    assert nobody == frozenset()
+    with pytest.raises(UnreachableError):
+        CeleryControl(rabbitmq_server.tls_url(host="127.0.0.1"), wait=0.2).ping(["celery@nobody"])

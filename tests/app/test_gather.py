@@ -322,7 +322,7 @@ def test_a_source_that_is_slow_is_unknown(cluster, clock, monkeypatch):
     """Every source has its time; the others are read all the same."""
     monkeypatch.setattr(asking, "SOURCE_LIMIT_S", 0.05)
     release = threading.Event()
-    cluster.broker.consumers = lambda: release.wait(10)
+    cluster.broker.consumers = lambda _: release.wait(10)
     try:
         look = cluster.looked(worker(silent=20, now=clock()))
     finally:
@@ -364,9 +364,34 @@ def test_a_platform_that_never_answered_is_unknown(cluster, clock, monkeypatch):
     assert look.platform == Unknown("no answer for 0 s", clock())
 
 
+def test_a_connection_that_outlasts_the_heartbeats_is_remembered(cluster, clock):
+    """RabbitMQ ends a frozen worker's connection itself, some time after the worker fell silent."""
+    cluster.broker.there = {NODE: Consumer(1, fetching=True, idle_s=0.0)}
+    silent = worker(silent=20, now=clock())
+    cluster.looked(silent)
+    cluster.broker.there = {}
+
+    assert cluster.look(silent).lingering == {silent.key}
+    assert cluster.look(alive(clock)).lingering == frozenset()
+
+
+def test_a_connection_that_went_with_the_heartbeats_is_not(cluster, clock):
+    cluster.broker.there = {}
+
+    assert cluster.looked(worker(silent=20, now=clock())).lingering == frozenset()
+
+
+def test_the_broker_is_asked_for_those_only_whose_connection_tells_something(cluster, clock):
+    """RabbitMQ logs an error for each missing queue that it is asked for."""
+    named = Book(pools={key: replace(pool, named=True) for key, pool in CALM.pools.items()})
+    cluster.looked(worker(silent=20, now=clock()), book=named)
+
+    assert cluster.broker.nodes == {NODE}
+
+
 def test_a_defect_in_reading_a_source_is_unknown(cluster, clock):
     """An answer that we cannot read convicts nobody, and ends no cycle."""
-    cluster.broker.consumers = lambda: {}["nothing"]
+    cluster.broker.consumers = lambda _: {}["nothing"]
     look = cluster.looked(worker(silent=20, now=clock()))
 
     assert look.consumers.why == "a defect in reading it: KeyError: 'nothing'"
@@ -434,7 +459,7 @@ def test_the_observers_clock_may_be_wrong(cluster, clock, skew):
     """A day ahead or behind: silence is counted between its own times."""
     for _ in range(2):
         clock.pass_(2)
-        cluster.history.record(Batch(stream(now=clock() + skew)))
+        cluster.recorder.record(Batch(stream(now=clock() + skew)))
         look = cluster.gatherer.look(CALM)
 
     assert isinstance(look.stream, Known)

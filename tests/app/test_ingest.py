@@ -13,8 +13,9 @@ from celeriac.core.diagnose import blindness
 from celeriac.core.errors import UnreachableError
 from celeriac.core.limits import Limits
 from celeriac.core.model import Incarnation
+from celeriac.core.search import TaskFilter
 from celeriac.core.snapshot import Stream
-from celeriac.ports import Batch, TaskFilter
+from celeriac.ports import Batch
 from core.builders import CLUSTER, NOW, seen
 
 EXTRA = 1.0

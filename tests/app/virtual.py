@@ -7,10 +7,13 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from celeriac.adapters.sql import SqlStore
+from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.app.gather import Gatherer, Sources
 from celeriac.core.errors import MissingError, UnreachableError
 from celeriac.core.limits import Limits
 from celeriac.core.model import App, Consumer, Crash, Instance, Pool
+from celeriac.core.queues import QueueState
+from celeriac.core.redact import Redaction
 from celeriac.ports import Batch, Book
 from core.builders import CLUSTER, NOW, app, guid, instance, stream
 
@@ -73,9 +76,12 @@ class MemoryBroker:
     lengths: dict[str, int] = field(default_factory=dict)
     away: str | None = None
     asked: list[object] = field(default_factory=list)
+    nodes: frozenset[str] = frozenset()
+    """Whom the last question about consumers named."""
 
-    def consumers(self) -> dict[str, Consumer]:
+    def consumers(self, nodes) -> dict[str, Consumer]:
         self.asked.append("consumers")
+        self.nodes = frozenset(nodes)
         if self.away:
             raise UnreachableError(self.away)
         return dict(self.there)
@@ -85,6 +91,9 @@ class MemoryBroker:
         if self.away:
             raise UnreachableError(self.away)
         return {name: self.lengths.get(name, 0) for name in queues}
+
+    def queues(self, named) -> tuple[QueueState, ...]:
+        return tuple(QueueState(name, {0: depth}) for name, depth in self.depths(named).items())
 
 
 @dataclass
@@ -105,6 +114,9 @@ class MemoryControl:
 
     def consuming(self, nodes) -> dict[str, tuple[str, ...]]:
         return dict.fromkeys(self._ask("consuming", nodes), ("celery",))
+
+    def enable_events(self, nodes) -> dict[str, str]:
+        return dict.fromkeys(self._ask("enable_events", nodes), "task events enabled")
 
     def _ask(self, what: str, nodes) -> set[str]:
         self.asked.append((what, frozenset(nodes)))
@@ -174,6 +186,7 @@ class Cluster:
 
     def __init__(self, clock, history):
         self.clock, self.history = clock, history
+        self.recorder = SqlRecorder(history._database, Redaction())
         self.broker, self.control, self.platform = MemoryBroker(), MemoryControl(), MemoryPlatform()
         self.platform.instances = {index: instance(index) for index in range(4)}
         self.gatherer = self.another()
@@ -184,7 +197,7 @@ class Cluster:
 
     def observe(self, *workers):
         """Let the observer have its next word, with these workers."""
-        self.history.record(Batch(stream(now=self.clock()), incarnations=workers))
+        self.recorder.record(Batch(stream(now=self.clock()), incarnations=workers))
 
     def look(self, *workers, book=CALM, after=2.0):
         """Look once more, so many seconds later, while the observer works."""

@@ -420,3 +420,32 @@ def test_the_thresholds_are_settings():
 def test_no_reason_for_blindness_while_we_hear_our_echo():
     """The cluster is not blind while the echo flows."""
     assert blindness(seen(), LIMITS) is None
+
+
+# RabbitMQ ------------------------------------------------------------------------------------------------------------
+
+RABBIT = stream(reader="rabbitmq")
+GONE = worker(silent=31)
+
+
+@pytest.mark.parametrize(
+    ("what", "approval"),
+    [
+        (seen(GONE, heard=RABBIT, consumer=None, lingering=frozenset({GONE.key})), None),
+        (seen(GONE, heard=RABBIT, consumer=None), "it may be ending its last tasks"),
+        (seen(GONE, consumer=None), None),  # on Redis a draining worker keeps connections
+    ],
+)
+def test_on_rabbitmq_a_missing_connection_proves_a_freeze_only_if_it_outlasted_the_heartbeats(what, approval):
+    """A warm shutdown ends the remote-control queue at once, while the last tasks still run: never restart that."""
+    (found,) = diagnose(what, LIMITS)
+
+    assert (found.verdict, found.remedy) == (HUNG, RESTART)
+    assert (approval in found.approval) if approval else found.approval is None
+
+
+def test_on_rabbitmq_a_worker_without_remote_control_is_told_so():
+    (found,) = diagnose(seen(worker(silent=31), heard=RABBIT, consumer=None, named=False), LIMITS)
+
+    assert found.verdict is BLIND
+    assert "worker_enable_remote_control" in found.notes[0]

@@ -18,7 +18,7 @@ import harness
 from celeriac.adapters.redis_events.envelope import sealed
 from celeriac.adapters.sql import SqlStore
 from celeriac.core.rollup import by_state, total
-from celeriac.ports import TaskFilter
+from celeriac.core.search import TaskFilter
 from celeriac.processes import Child, running, spawn
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
@@ -66,7 +66,8 @@ class Watched:
     def rows(self) -> int:
         with sqlite3.connect(self.folder / "store" / "history-default.db") as connection:
             tables = [f"tasks_{id}" for (id,) in connection.execute("SELECT id FROM partitions")]
-            return sum(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables)
+            counts = [connection.execute(f"SELECT count(*) FROM {table}").fetchone() for table in tables]  # noqa: S608
+            return sum(number for (number,) in counts)
 
 
 def life(number: int) -> list[dict]:

@@ -18,9 +18,10 @@ from celeriac.core.places import Site
 from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Evidence
 from celeriac.core.rollup import ALL, HOUR, MINUTE, Count, add, rolls, tally, total
+from celeriac.core.search import Cursor, Facets, Found, Histogram, TaskFilter, TaskRow
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import FINAL, Task
-from celeriac.ports import Board, Book, Changes, Cursor, Facets, Found, Histogram, TaskFilter, TaskRow
+from celeriac.ports import Board, Book, Changes
 
 NOW = 1_790_000_000.0
 GUID = "5f0c{:04d}-91aa-4c1e-6f2b-3c4d"

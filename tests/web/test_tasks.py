@@ -17,9 +17,10 @@ from celeriac.app.shaping import opaque_pair
 from celeriac.app.sources import Source, Sources
 from celeriac.app.task_queries import TaskQueries, cursor_of
 from celeriac.core.redact import Redaction
+from celeriac.core.search import Cursor, TaskFilter
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import FINAL
-from celeriac.ports import Batch, Cursor, TaskFilter
+from celeriac.ports import Batch
 from celeriac.web.app import create_app
 from web import samples
 from web.test_api import problem

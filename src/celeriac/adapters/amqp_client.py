@@ -45,6 +45,16 @@ def connect(url: str, *, timeout: float, name: str, heartbeat: float = 0) -> amq
     return connection
 
 
+def tls_apart(url: str) -> tuple[str, dict[str, Any] | None]:
+    """Return the URL without its TLS options, and these as Celery's `broker_use_ssl`; None if it speaks no TLS.
+
+    Kombu hands `ssl_*` options of a URL on under names that py-amqp does not have.
+    """
+    if not url.startswith(f"{TLS}://"):
+        return url, None
+    return url.partition("?")[0], _tls(parse_url(url))
+
+
 @contextlib.contextmanager
 def amqp_errors() -> Iterator[None]:
     """Raise what goes wrong inside as the port's errors."""

@@ -9,6 +9,7 @@ from celery import Celery
 from kombu.exceptions import KombuError
 from msgspec import Struct
 
+from celeriac.adapters.amqp_client import tls_apart
 from celeriac.adapters.redis_client import for_kombu
 from celeriac.core.errors import UnreachableError
 from celeriac.core.model import Pool
@@ -45,10 +46,12 @@ class CeleryControl:
     def __init__(self, url: str, *, wait: float = 1.5, timeout: float = 3.0) -> None:
         self._wait = wait
         broker, options = for_kombu(url)
+        broker, tls = tls_apart(broker)
         self._app = Celery("celeriac", broker=broker, backend=None, set_as_current=False)
         self._app.conf.update(
             broker_connection_timeout=timeout,
             broker_connection_retry=False,
+            broker_use_ssl=tls or False,
             broker_transport_options={
                 "socket_timeout": timeout,
                 "socket_connect_timeout": timeout,

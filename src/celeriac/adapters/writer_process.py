@@ -30,6 +30,8 @@ START_S = 30.0
 ANSWER_S = 60.0
 STOP_S = 5.0
 TIDY_EVERY_S = 1.0
+TIDY_S = 0.1
+"""Upkeep gets so much time after each batch while there is any: else a flood would end it, and fill the disk."""
 
 
 class Job(Struct, frozen=True):
@@ -200,7 +202,8 @@ def serve(path: str, start: Callable[[Job], Writing], clock: Callable[[], float]
         while True:
             if link.poll(TIDY_EVERY_S):
                 link.send_bytes(encode(_stored(writing, decode(link.recv_bytes()))))
-            while _tidied(writing, clock()) and not link.poll(0):
+            begun = time.monotonic()
+            while _tidied(writing, clock()) and (time.monotonic() - begun < TIDY_S or not link.poll(0)):
                 pass
 
 

@@ -67,6 +67,7 @@ class Gatherer:
         self._names_due_at = 0.0
         self._pools_asked: dict[str, float] = {}
         self._waiting: dict[str, Waiting] = {}
+        self._lingering: frozenset[str] = frozenset()
         self._tally = PingTally()
         self._wary = True
         self.learned: dict[str, Pool] = {}
@@ -163,7 +164,7 @@ class Gatherer:
         queues = {name for pool in book.pools.values() for name in pool.queues} if whom.proving else set()
         ask_broker = broker is not None and (whom.anybody or now >= self._names_due_at)
 
-        nodes = {one.node for one in seen.incarnations}
+        nodes = whom.pinged | self._unsure(seen)
         consumers = self._ask(lambda: broker.consumers(nodes)) if broker and ask_broker else None
         pings = self._ask(lambda: control.ping(whom.pinged)) if whom.pinged else None
         consuming = self._ask(lambda: control.consuming(whom.proving)) if whom.proving else None
@@ -178,6 +179,7 @@ class Gatherer:
             seen,
             pools={**seen.pools, **self.learned},
             consumers=known,
+            lingering=self._linger(seen, whom, known),
             pings=self._tally.judge(pings.answer(), whom, now) if pings else {},
             consuming=_consuming(consuming.answer(), whom.proving) if consuming else {},
             waiting=self._queues(depths.answer() if depths else None, now),
@@ -227,6 +229,20 @@ class Gatherer:
                 if pool is not None and not pool.named and one.node in consumers.value:
                     learned[one.key] = replace(pool, named=True)
         return learned
+
+    def _unsure(self, seen: Seen) -> set[str]:
+        """Return the nodes whose connections are to be seen for other reasons than silence: to be named, or said goodbye."""
+        pools = seen.pools
+        nameless = {one.node for one in seen.incarnations if one.key in pools and not pools[one.key].named}
+        leaving = {one.node for one in seen.incarnations if one.offline}
+        return set(sorted(nameless)[:POOLS_AT_ONCE]) | leaving
+
+    def _linger(self, seen: Seen, whom: Whom, consumers: Reading[dict[str, Consumer]]) -> frozenset[str]:
+        """Note which silent workers' connections are still there, for as long as they are under suspicion."""
+        suspects = [one for one in seen.incarnations if one.node in whom.suspects]
+        there = consumers.value if isinstance(consumers, Known) else {}
+        self._lingering = frozenset(one.key for one in suspects if one.node in there or one.key in self._lingering)
+        return self._lingering
 
     def _queues(self, depths: Reading[dict[str, int]] | None, now: float) -> dict[str, Waiting]:
         """Note since when each queue has not been empty."""

@@ -15,7 +15,8 @@ from celeriac.app.sources import Sources
 from celeriac.app.task_views import FacetsView, HistogramView, StepCountsView, TaskPageView, TaskView
 from celeriac.app.views import moment, sure_moment
 from celeriac.core.errors import MissingError
-from celeriac.ports import Cursor, Found, TaskFilter, TaskRow, Tasks
+from celeriac.core.search import Cursor, Found, TaskFilter, TaskRow
+from celeriac.ports import Tasks
 
 HISTOGRAM_S = 86_400.0
 BARS = 60

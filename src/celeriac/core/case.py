@@ -125,6 +125,15 @@ class Case(Struct, frozen=True):
     def gone_from_broker(self) -> bool:
         return isinstance(self.seen.consumers, Known) and self.consumer() is None and self.named()
 
+    def may_have_left(self) -> bool:
+        """Tell whether a missing connection may be the worker's own doing.
+
+        RabbitMQ tells of a worker only by its remote-control queue, which a warm shutdown ends at once while the last
+        tasks still run. A freeze leaves it until RabbitMQ's own heartbeat ends the connection (measured).
+        """
+        one, rabbitmq = self.site.incarnation, self.stream is not None and self.stream.reader == "rabbitmq"
+        return rabbitmq and one is not None and self.consumer() is None and one.key not in self.seen.lingering
+
     def pool_kind(self) -> str | None:
         one = self.site.incarnation
         pool = self.seen.pools.get(one.key) if one else None

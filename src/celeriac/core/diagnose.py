@@ -171,9 +171,16 @@ def _cannot_tell(case: Case) -> Finding | None:
     if case.site.place.mapped and case.site.instance is None:
         return case.finding(Verdict.BLIND, "cannot tell: the platform does not show its app", suspect=True)
     if not case.named():
-        why = "its broker connections carry no name (set client_name in broker_transport_options)"
-        return case.finding(Verdict.BLIND, f"cannot tell: {why}", suspect=True)
+        return case.finding(Verdict.BLIND, f"cannot tell: {_nameless(case)}", suspect=True)
     return None
+
+
+def _nameless(case: Case) -> str:
+    if case.stream and case.stream.reader == "rabbitmq":
+        return (
+            "it has no remote-control queue (worker_enable_remote_control is off, or control_exchange has another name)"
+        )
+    return "its broker connections carry no name (set client_name in broker_transport_options)"
 
 
 def _dead_unmapped(case: Case) -> Finding | None:
@@ -202,6 +209,8 @@ def _approval(case: Case) -> str | None:
         return f"pool {pool or 'unknown'} may be silent while a long task runs"
     if not case.beats():
         return "it has sent no heartbeat yet, so silence may be its habit (--without-heartbeat)"
+    if case.may_have_left():
+        return "its connection was not seen to outlast its last heartbeat: it may be ending its last tasks"
     if not case.heard() and case.consumer() is None:
         return "it fell silent while we did not hear, and has no connection: it may be ending its last tasks"
     return None

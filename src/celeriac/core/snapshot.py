@@ -67,7 +67,8 @@ class Seen(Struct, frozen=True):
     """One look at one cluster. `stream` is Unknown when the observer's last word is stale, by the keeper's own clock.
 
     `platform` is None when none is configured. `pings` and `consuming` hold only the nodes that were asked, by node name;
-    `pools` is by `Incarnation.key`; `consumers` is by node name, from the names that broker connections carry.
+    `pools` is by `Incarnation.key`; `consumers` is by node name, from the names that broker connections carry;
+    `lingering` holds the keys of incarnations whose connection was still there when they had been silent for some beats.
     """
 
     cluster: str
@@ -81,6 +82,7 @@ class Seen(Struct, frozen=True):
     pings: dict[str, Reading[bool]] = {}
     consuming: dict[str, Reading[tuple[str, ...]]] = {}
     consumers: Reading[dict[str, Consumer]] = Unknown("not asked")
+    lingering: frozenset[str] = frozenset()
     waiting: dict[str, Waiting] = {}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from celeriac.adapters.sql.rows import COLUMNS, STATE_NUMBERS, key_of
 from celeriac.adapters.sql.schema import micros
-from celeriac.ports import TaskFilter
+from celeriac.core.search import TaskFilter
 
 _TEXTS = ("args", "kwargs", "result", "exception")
 _SELECTED = ", ".join(COLUMNS)

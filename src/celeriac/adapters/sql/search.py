@@ -19,8 +19,9 @@ from celeriac.adapters.sql.database import Database, driver, within
 from celeriac.adapters.sql.partitions import Stage
 from celeriac.adapters.sql.rows import COLUMNS, STATE_NAMES, key_of, task_of
 from celeriac.adapters.sql.words import numbers_of, texts_of
+from celeriac.core.search import Cursor, Facets, Found, Histogram, TaskFilter, TaskRow
 from celeriac.core.tasks import Task
-from celeriac.ports import Cursor, Facets, Found, Histogram, TaskFilter, TaskRow, Tasks
+from celeriac.ports import Tasks
 
 _FIRST, _KEY = COLUMNS.index("first_at"), COLUMNS.index("key")
 _WORDS = [COLUMNS.index(name) for name in ("name", "worker", "queue")]

@@ -40,7 +40,7 @@ class Upkeep:
             if one.stage is Stage.DROPPING:
                 _shrink(connection, catalogue, one)
                 return True
-        return self._forget(connection, now) or self._let_go(connection, catalogue, now)
+        return self._let_go(connection, catalogue, now) or self._forget(connection, now)
 
     def _let_go(self, connection: sa.Connection, catalogue: Catalogue, now: float) -> bool:
         """Find the oldest partition that has lasted its time, or that is too much."""

@@ -16,8 +16,8 @@ from celeriac.app.task_views import (
     TaskPageView,
     TaskView,
 )
+from celeriac.core.search import TaskFilter
 from celeriac.core.tasks import STATES
-from celeriac.ports import TaskFilter
 from celeriac.web.api.answers import LISTED, MISSING, Cluster, Since, Time, Until, encoded
 from celeriac.web.deps import Reads
 

@@ -16,7 +16,7 @@ from celeriac.app.queries import Queries
 from celeriac.app.sources import STALE_S
 from celeriac.app.views import RemedyView
 from celeriac.core.incident import IncidentState
-from celeriac.ports import TaskFilter
+from celeriac.core.search import TaskFilter
 from celeriac.web.deps import Actor, Orders, Reads
 from celeriac.web.pages import wording
 from celeriac.web.pages.templating import render, text_of
