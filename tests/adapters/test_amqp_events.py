@@ -257,7 +257,8 @@ def test_a_message_that_cannot_be_read_is_an_empty_body(stream, admin):
         admin.basic_publish(message, "celeryev", "x")
     stream.send(echo(1))
 
-    assert bodies(stream, 5) == [b"", b"", b"", b"", json.dumps(echo(1), separators=(",", ":")).encode()]
+    # Two connections: RabbitMQ keeps the order of each, not between them.
+    assert sorted(bodies(stream, 5)) == [b"", b"", b"", b"", json.dumps(echo(1), separators=(",", ":")).encode()]
 
 
 # The queue

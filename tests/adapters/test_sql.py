@@ -17,9 +17,10 @@ from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.core.errors import UnreachableError
 from celeriac.core.incident import RemedyState
 from celeriac.core.redact import Redaction
+from celeriac.core.search import TaskFilter
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
-from celeriac.ports import Batch, Changes, TaskFilter
+from celeriac.ports import Batch, Changes
 
 FILES = {"control.db": schema.control, "history-a.db": schema.history}
 

@@ -12,8 +12,8 @@ from celeriac.core.model import Incarnation
 from celeriac.core.queues import QueueSample
 from celeriac.core.retention import Retention
 from celeriac.core.rollup import HOUR, MINUTE
+from celeriac.core.search import TaskFilter
 from celeriac.core.tasks import Task
-from celeriac.ports import TaskFilter
 
 LATER_INDEXES = 4
 INDEXES = 3 + LATER_INDEXES

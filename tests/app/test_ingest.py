@@ -1,46 +1,63 @@
 """The observer: what it hears it stores, and it knows when it cannot hear."""
 
 import threading
-from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
 
 import harness
 from app.virtual import MemoryStream
+from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.app.ingest import Observer
 from celeriac.core.diagnose import blindness
 from celeriac.core.errors import UnreachableError
 from celeriac.core.limits import Limits
 from celeriac.core.model import Incarnation
+from celeriac.core.redact import Redaction
 from celeriac.core.search import TaskFilter
 from celeriac.core.snapshot import Stream
-from celeriac.ports import Batch
+from celeriac.ports import Batch, Opening
 from core.builders import CLUSTER, NOW, seen
 
 EXTRA = 1.0
 """Seconds after which what was heard is surely stored."""
 
 
-@dataclass
-class Store:
-    """A history that can be away; everything else is done by the real one."""
+class Shelf:
+    """A `Recorder` on a real history; while `away` nothing is stored, while `slow` nothing is stored yet."""
 
-    real: object
-    away: bool = False
+    def __init__(self, history) -> None:
+        self._recorder = SqlRecorder(history._database, Redaction())
+        self._batch: Batch | None = None
+        self._rows = 0
+        self.away = self.slow = False
+        self.batches: list[Batch] = []
+        self.closed = 0
+
+    def open(self) -> Opening:
+        return self._recorder.opening()
 
     def record(self, batch: Batch) -> None:
-        self._be_there()
-        self.real.record(batch)
+        assert self._batch is None, "one batch at a time"
+        self._batch = batch
+        self.batches.append(batch)
 
-    def incarnations(self):
-        self._be_there()
-        return self.real.incarnations()
-
-    def _be_there(self):
+    def busy(self, within: float = 0.0) -> bool:  # noqa: ARG002 (the port's)
+        if self._batch is None or self.slow:
+            return self._batch is not None
+        batch, self._batch = self._batch, None
         if self.away:
             message = "the disk is full"
             raise UnreachableError(message)
+        self._rows += self._recorder.record(batch)
+        return False
+
+    def written(self) -> int:
+        return self._rows
+
+    def close(self) -> None:
+        self.busy()
+        self.closed += 1
 
 
 @pytest.fixture
@@ -50,12 +67,18 @@ def stream(clock):
 
 @pytest.fixture
 def shelf(history):
-    return Store(history)
+    return Shelf(history)
 
 
 @pytest.fixture
 def observer(stream, shelf, clock):
-    return Observer(CLUSTER, stream, shelf, clock)
+    return Observer(CLUSTER, stream, shelf, shelf.open(), clock)
+
+
+@pytest.fixture
+def tasks(store):
+    """Return the stored tasks, newest first."""
+    return lambda: [row.task for row in store.tasks(CLUSTER).find(TaskFilter(limit=1000)).rows]
 
 
 @pytest.fixture
@@ -79,14 +102,14 @@ def blind(history) -> str | None:
 # Storing -------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_heard_is_stored(stream, watch, history):
+def test_what_is_heard_is_stored(stream, watch, history, tasks):
     """Workers and tasks are in the store within a second."""
     stream.say("worker-heartbeat", freq=2.0, processed=4)
     stream.say("task-received", uuid="t1", name="mail")
     watch(1)
 
     assert [one.key for one in history.incarnations()] == ["celery@a#7"]
-    assert [row.task.name for row in history.tasks(TaskFilter())] == ["mail"]
+    assert [one.name for one in tasks()] == ["mail"]
 
 
 def test_each_flush_says_until_when_the_observer_has_listened(watch, history, clock):
@@ -120,45 +143,140 @@ def test_an_event_that_no_store_could_hold_does_not_stop_the_observer(stream, wa
     assert history.stream().malformed == 2
 
 
-def test_while_the_store_is_away_what_was_heard_is_kept(stream, watch, shelf, history):
-    """It is stored when the store is back, and nothing is missing."""
+def test_while_the_store_is_away_what_was_heard_is_kept(stream, watch, shelf, history, tasks):
+    """It is stored when the store is back, nothing is missing, and people are told why it was late."""
     watch(1)
     shelf.away = True
     stream.say("task-received", uuid="t1", name="mail")
     watch(2)
     stream.say("task-started", uuid="t1")
     watch(2)
-    assert history.tasks(TaskFilter()) == []
+    assert tasks() == []
 
     shelf.away = False
-    watch(2)
-    assert [row.task.state for row in history.tasks(TaskFilter())] == ["STARTED"]
+    watch(6)
+    assert [one.state for one in tasks()] == ["STARTED"]
     assert history.stream().dropped == 0
+    assert [batch.stream.store_error for batch in shelf.batches].count("the disk is full") > 0
+    assert history.stream().store_error is None
 
 
-def test_a_store_that_is_away_at_the_start_is_waited_for(stream, watch, shelf, history):
-    """The observer begins all the same."""
-    shelf.away = True
-    stream.say("worker-heartbeat")
+def test_a_store_that_is_away_for_long_is_asked_ever_more_rarely(watch, shelf):
+    watch(1)
+    shelf.away, before = True, len(shelf.batches)
+    watch(60)
+
+    assert len(shelf.batches) - before < 25
+
+
+def test_while_the_store_is_slow_changes_gather(stream, watch, shelf, tasks):
+    """The next batch has one row for each task, whatever happened to it meanwhile."""
+    watch(1)
+    shelf.slow, before = True, len(shelf.batches)
+    stream.say("task-received", uuid="t0", name="mail")
+    for kind in ("received", "started", "succeeded"):
+        stream.say(f"task-{kind}", uuid="t1", name="mail")
+        watch(1)
+    assert len(shelf.batches) == before + 1
+
+    shelf.slow = False
     watch(2)
-    shelf.away = False
+    assert {one.uuid: one.state for one in tasks()} == {"t0": "RECEIVED", "t1": "SUCCESS"}
+    assert sorted(one.uuid for one in shelf.batches[before + 1].tasks) == ["t0", "t1"]
+
+
+def test_a_task_that_ends_within_a_moment_is_stored_once(stream, watch, shelf, tasks):
+    """One under way waits for the next flush, and no longer."""
+    watch(1)
+    stream.say("task-received", uuid="short")
+    stream.say("task-received", uuid="long")
+    watch(0.1)
+    stream.say("task-succeeded", uuid="short")
     watch(1)
 
-    assert len(history.incarnations()) == 1
+    stored = [one.uuid for batch in shelf.batches for one in batch.tasks]
+    assert sorted(stored) == ["long", "short"]
+    assert {one.uuid: one.state for one in tasks()} == {"long": "RECEIVED", "short": "SUCCESS"}
 
 
-def test_workers_of_an_earlier_observer_are_known_again(stream, watch, history, clock):
+def test_beyond_its_bound_what_cannot_be_stored_is_counted(stream, watch, shelf, observer, history, tasks):
+    """Rows that gather stay within their bound; the events that find no room are counted, and told."""
+    observer._state.max_tasks = 10
+    watch(1)
+    shelf.away = True
+    stream.say("task-received", uuid="first")
+    watch(1)
+    for number in range(15):
+        stream.say("task-received", uuid=f"t{number}")
+    watch(1)
+    shelf.away = False
+    watch(6)
+
+    assert len(tasks()) == 10
+    assert history.stream().dropped == 6
+    assert history.stream().lost_at is not None
+
+
+def test_a_message_is_settled_when_its_rows_are_stored(stream, watch, shelf):
+    """Until then the broker keeps it: a batch that is under way or that failed settles nothing."""
+    watch(1)
+    shelf.slow = True
+    stream.say("task-received", uuid="t1")
+    watch(1)
+    under_way = stream.marked
+    settled = list(stream.settled)
+    watch(2)
+    assert stream.settled == settled
+
+    shelf.slow, shelf.away = False, True
+    watch(3)
+    assert stream.settled == settled
+
+    shelf.away = False
+    watch(6)
+    assert stream.settled[len(settled) :]
+    assert stream.settled[-1] >= under_way
+    assert stream.settled == sorted(stream.settled)
+
+
+def test_no_event_is_settled_before_its_own_row_is_stored(stream, watch, shelf, clock, tasks):
+    """What is folded after a batch was made is not settled with that batch."""
+    watch(1)
+    for number in range(40):
+        stream.say("task-received", uuid=f"t{number}")
+        watch(0.3)
+        stored = {one.uuid for one in tasks()}
+        for mark in stream.settled:
+            assert {uuid for uuid, at in stream.said.items() if at <= mark} <= stored
+
+
+def test_workers_of_an_earlier_observer_are_known_again(stream, shelf, clock, history):
     """One that died while nobody watched must still be missed; one that goes on keeps its age and its beats."""
     gone = Incarnation("celery@gone", 7, NOW - 900, NOW - 100, beats=400, processed=3)
     there = Incarnation("celery@a", 7, NOW - 900, NOW - 100, beats=400, processed=3)
-    history.record(Batch(Stream(clock()), incarnations=[gone, there]))
+    shelf.record(Batch(Stream(clock()), incarnations=[gone, there]))
+    shelf.busy()
 
+    observer = Observer(CLUSTER, stream, shelf, shelf.open(), clock)
     stream.say("worker-heartbeat", active=0, processed=4)
-    watch(EXTRA)
+    while clock() < NOW + EXTRA:
+        observer.step()
 
     by_node = {one.node: one for one in history.incarnations()}
     assert by_node["celery@gone"] == gone
     assert (by_node["celery@a"].first_seen_at, by_node["celery@a"].beats) == (NOW - 900, 401)
+
+
+def test_how_late_events_come_is_told(stream, watch, history, clock):
+    """Our own event takes as long through broker and reader as everybody's."""
+    watch(5)
+    assert history.stream().lag_s == pytest.approx(0.1, abs=0.2)
+    last = history.stream().last_event_at
+    stream.say("worker-heartbeat")
+    watch(1)
+
+    assert last is None
+    assert history.stream().last_event_at == pytest.approx(clock(), abs=1.5)
 
 
 # Hearing -------------------------------------------------------------------------------------------------------------
@@ -343,6 +461,23 @@ def test_what_was_heard_last_is_stored_before_it_ends(stream, observer, history,
     assert not running.is_alive()
     assert len(history.incarnations()) == 1
     assert stream.closed == 1
+
+
+def test_a_stop_tries_again_where_the_store_was_away(stream, observer, shelf, tasks):
+    """A batch that failed right before the end is not forgotten with it."""
+    stream.say("task-received", uuid="t1")
+    observer.step()
+    shelf.away = True
+    stream.say("task-received", uuid="t2")
+    stopping = threading.Event()
+    running = threading.Thread(target=observer.run, args=(stopping,))
+    running.start()
+    harness.wait_until(lambda: observer._store_failures, 10, "the store has refused")
+    stopping.set()
+    shelf.away = False
+    running.join(10)
+
+    assert {one.uuid for one in tasks()} == {"t1", "t2"}
 
 
 def test_while_the_broker_is_away_it_can_be_stopped(stream, observer, history):

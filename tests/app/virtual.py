@@ -14,7 +14,7 @@ from celeriac.core.limits import Limits
 from celeriac.core.model import App, Consumer, Crash, Instance, Pool
 from celeriac.core.queues import QueueState
 from celeriac.core.redact import Redaction
-from celeriac.ports import Batch, Book
+from celeriac.ports import Batch, Book, Condition
 from core.builders import CLUSTER, NOW, app, guid, instance, stream
 
 
@@ -42,12 +42,27 @@ class MemoryStream:
     delay: float = 0.0
     """Seconds that `receive` takes beyond its due: the process was stopped in it."""
     closed: int = 0
+    marked: int = 0
+    settled: list[int] = field(default_factory=list)
+    said: dict[str, int] = field(default_factory=dict)
+    """With which mark each task's event was handed over."""
 
     def receive(self, within: float) -> list[bytes]:
         self._be_there()
         self.clock.pass_(within + self.delay)
+        self.marked += 1
+        self.said |= {json.loads(body)["uuid"]: self.marked for body in self.waiting if b'"uuid"' in body}
         bodies, self.waiting, self.delay = ([], self.waiting, 0.0) if self.half_open else (self.waiting, [], 0.0)
         return bodies
+
+    def mark(self) -> int:
+        return self.marked
+
+    def settle(self, mark: int) -> None:
+        self.settled.append(mark)
+
+    def condition(self) -> Condition:
+        return Condition("memory")
 
     def send(self, event: dict[str, object]) -> None:
         self._be_there()

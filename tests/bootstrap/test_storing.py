@@ -5,7 +5,8 @@ import stat
 
 import pytest
 
-from celeriac.bootstrap.storing import cluster_named, open_store
+from celeriac.bootstrap.naming import cluster_named
+from celeriac.bootstrap.storing import open_store
 from celeriac.core.errors import SettingsError
 from celeriac.settings import Settings
 

@@ -7,9 +7,9 @@ What the broker keeps for us is settled when it is stored. While the recorder is
 a task, up to its bound; what finds no room is counted.
 """
 
-import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -34,6 +34,7 @@ WORD_EVERY_S = 0.5
 FLUSH_ROWS = 20_000
 RECEIVE_S = 0.1
 PAUSE_S = 5.0
+BREATH_S = 0.1
 DEAF_S = 10.0
 """A connection whose echo is missing for so long is dropped and made anew: it may be half open."""
 
@@ -75,6 +76,7 @@ class Observer:
         self._held: Held | None = None
         self._echoes = self._losses = 0
         self._failures = 0
+        self._mark = stream.mark()
         self._on_its_way = False
         self._store_failures = 0
         self._awake_at = self._echo_due_at = self._flush_due_at = self._word_due_at = clock()
@@ -201,11 +203,13 @@ class Observer:
                 log.info("the store takes everything again", cluster=self._cluster, dropped=self._state.dropped)
                 self._note(store_error=None)
 
-    def _hand_over(self, now: float) -> None:
+    def _hand_over(self, now: float, *, last: bool = False) -> None:
         if self._held is None:
-            tasks, lives = self._state.changes()
+            before, self._mark = self._mark, self._stream.mark()
+            tasks, lives = self._state.changes() if last else self._state.due()
             queues = self._sampled(tasks, lives, self._seen.flowing_since)
-            self._held = Held(self._stream.mark(), tasks, lives, queues)
+            # Everything of before the last flush is in this one; of what came since, some is passed over.
+            self._held = Held(self._mark if last else before, tasks, lives, queues)
         self._look_around(now)
         self._recorder.record(Batch(self._seen, self._held.tasks, self._held.incarnations, self._held.queues))
         self._on_its_way = True
@@ -241,16 +245,20 @@ class Observer:
             self._note(lost_at=now)
 
     def _stop(self) -> None:
-        """Hand over what is left within a few seconds, and wait until it is stored."""
-        deadline = self._clock() + PAUSE_S
-        with contextlib.suppress(PortError):
-            while (now := self._clock()) < deadline:
-                if self._recorder.busy(within=0.1):
+        """Hand over what is left, and wait until it is stored; a store that is away is tried for a few seconds."""
+        deadline, said = self._clock() + PAUSE_S, False
+        while self._clock() < deadline:
+            try:
+                if self._recorder.busy(within=BREATH_S):
                     continue
                 self._settle()
-                if self._held is None and not self._state.changed:
+                if said and self._held is None and not self._state.changed:
                     break
-                self._hand_over(now)
+                self._hand_over(self._clock(), last=True)
+                said = True  # the last word is stored also when nothing has changed
+            except PortError as error:
+                self._keep(str(error), self._clock())
+                time.sleep(BREATH_S)
         self._stream.close()
         self._recorder.close()
 

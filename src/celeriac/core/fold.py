@@ -34,12 +34,13 @@ class ClusterState:
         self.missed = 0
         self.dropped = 0
         self._changed_tasks: dict[str, Task] = {}
+        self._passed_over: dict[str, Task] = {}
         self._changed_workers: Heard = {}
 
     @property
     def changed(self) -> int:
         """Return how many task rows wait to be taken."""
-        return len(self._changed_tasks)
+        return len(self._changed_tasks) + len(self._passed_over)
 
     def restore(self, incarnations: Iterable[Incarnation], now: float) -> None:
         """Take up what an earlier observer had stored."""
@@ -73,27 +74,39 @@ class ClusterState:
             self._worked(key, one, received_at)
         return echoes
 
+    def due(self) -> tuple[list[Task], list[Incarnation]]:
+        """Return what `changes` does, but for tasks under way that changed since the last call: these come with the next.
+
+        Most tasks end within a moment, and a row that is stored once costs a fraction of one that is stored and changed.
+        """
+        under_way = {uuid: task for uuid, task in self._changed_tasks.items() if task.state not in FINAL}
+        for uuid in under_way:
+            del self._changed_tasks[uuid]
+        taken = self.changes()
+        self._passed_over = under_way
+        return taken
+
     def changes(self) -> tuple[list[Task], list[Incarnation]]:
         """Return the rows that changed since the last call, and let finished tasks go.
 
         The tasks are the live ones: store or copy them before the next event is folded.
         """
-        changed = list(self._changed_tasks.values())
+        changed = [*self._passed_over.values(), *self._changed_tasks.values()]
         workers = [msgspec.structs.replace(one) for one in self._changed_workers.values()]
         let_go = self.tasks.pop
         for task in changed:
             if task.state in FINAL:
                 let_go(task.uuid, None)
-        self._changed_tasks = {}
+        self._changed_tasks, self._passed_over = {}, {}
         self._changed_workers = {}
         return changed, workers
 
     def _fold_task(self, event: Event, state: str) -> None:
         self.task_events += 1
         uuid = event.uuid or ""
-        task = self._changed_tasks.get(uuid)
+        task = self._changed_tasks.get(uuid) or self._passed_over.get(uuid)
         if task is None:
-            if len(self._changed_tasks) >= self.max_tasks:
+            if self.changed >= self.max_tasks:
                 self.dropped += 1  # nobody has taken the changes for long: the store is away
                 return
             task = self.tasks.get(uuid)

@@ -3,6 +3,7 @@
 No sentence shows the URL itself: it may hold a password.
 """
 
+import difflib
 import re
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -58,8 +59,10 @@ def checked_broker(url: str) -> str:
         msg = f"is not a URL that can be used here; it looks like {REDIS_EXAMPLE}"
         raise ValueError(msg)
     elif scheme.lower().partition("+")[0] not in OTHERS:  # sqla+postgresql:// is a transport and a URL of its own
-        known = ", ".join(sorted((*REDIS, SENTINEL, *RABBITMQ, *OTHERS)))
-        msg = f"names a transport that is not known here; there are: {known}"
+        known = (*REDIS, SENTINEL, *RABBITMQ, *OTHERS)
+        close = difflib.get_close_matches(scheme.lower(), known, n=1)
+        hint = f"did you mean {close[0]}://?" if close else f"there are: {', '.join(sorted(known))}"
+        msg = f"names a transport that is not known here; {hint}"
         raise ValueError(msg)
     return url
 

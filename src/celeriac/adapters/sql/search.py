@@ -137,9 +137,15 @@ def _page(ask: Ask, condition: Condition, partitions: list[Any], which: TaskFilt
         except TimeoutError:
             # What lies beyond this partition's edge was not looked at in all of them.
             kept = [row for row in rows if _nearer(row[_FIRST], edge, which)]
-            return sorted(kept, key=_place, reverse=True), Cursor(edge, "")
+            return sorted(kept, key=_place, reverse=True), _reached(edge, which)
         rows = sorted(rows + more, key=_place, reverse=not which.newer)[: which.limit]
     return sorted(rows, key=_place, reverse=True), None
+
+
+def _reached(edge: int, which: TaskFilter) -> Cursor:
+    """Return the place of all tasks at an edge, or where the look began if that is not before it."""
+    begun = which.cursor
+    return Cursor(edge, "") if begun is None or _nearer(begun.first_at, edge, which) else begun
 
 
 def _place(row: Any) -> tuple[int, bytes]:
