@@ -101,7 +101,8 @@ def test_nothing_is_told_of_what_was_taken_back(history):
     assert list(history.charts.by_name(T0 - 120, T0 + HOUR)) == ["a"]
     assert history.charts.counts(T0 - 120, T0 + HOUR, MINUTE, UNNAMED) == {}
     steps = history.charts.counts(T0 - 120, T0 + HOUR, MINUTE)
-    assert steps == {T0 - 120: {CODES["RECEIVED"]: 1}, T0: {CODES["STARTED"]: 1}}
+    began = {CODES["STARTED"]: 1, rollup.WAIT + rollup.bucket(120): 1}
+    assert steps == {T0 - 120: {CODES["RECEIVED"]: 1}, T0: began}
 
 
 @pytest.mark.parametrize("step", [MINUTE, HOUR])

@@ -239,10 +239,11 @@ def test_a_backup_in_the_files_place_is_read_anew(small, tmp_path):
     small.database.close()
     shutil.copy(small.database.path, tmp_path / "backup.db")
     small.record(*tasks(15, 95))
-    small.database.close()
-    for path in tmp_path.glob("history.db-*"):
+    assert len(small.all()) == 95
+    for path in tmp_path.glob("history.db*"):
         path.unlink()
     (tmp_path / "backup.db").rename(small.database.path)
+    assert len(small.all()) == 15
     small.record(*tasks(10, 40))
 
     assert sorted(one.uuid for one in small.all()) == sorted(one.uuid for one in tasks(0, 40))

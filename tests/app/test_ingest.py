@@ -42,7 +42,7 @@ class Shelf:
         self._batch = batch
         self.batches.append(batch)
 
-    def busy(self, within: float = 0.0) -> bool:  # noqa: ARG002 (the port's)
+    def busy(self, within: float = 0.0) -> bool:
         if self._batch is None or self.slow:
             return self._batch is not None
         batch, self._batch = self._batch, None

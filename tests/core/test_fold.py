@@ -259,6 +259,33 @@ def test_a_restored_worker_was_not_heard_in_the_future():
     assert state.incarnations[NODE, 7].last_seen_at == T0 + 10
 
 
+def test_what_is_under_way_is_due_with_the_next_flush():
+    """Most tasks end within a moment, and are one row then; one that does not end waits for one flush and no longer."""
+    state = folded(task_event("received", 1), task_event("received", 1, uuid="t2"), task_event("failed", 1, uuid="t3"))
+    first, _ = state.due()
+    folded(task_event("succeeded", 2), task_event("received", 2, uuid="t4"), state=state)
+    waiting = state.changed
+    second, _ = state.due()
+    third, _ = state.due()
+
+    assert [one.uuid for one in first] == ["t3"]
+    assert waiting == 3
+    assert [(one.uuid, one.state) for one in second] == [("t1", "SUCCESS"), ("t2", "RECEIVED")]
+    assert [one.uuid for one in third] == ["t4"]
+    assert (state.due(), state.changed, set(state.tasks)) == (([], []), 0, {"t2", "t4"})
+
+
+def test_what_is_not_yet_due_is_bounded_too():
+    state = ClusterState(max_tasks=10)
+    for number in range(8):
+        folded(task_event("received", number, uuid=f"t{number}"), state=state)
+    state.due()
+    for number in range(8, 16):
+        folded(task_event("received", number, uuid=f"t{number}"), state=state)
+
+    assert (state.changed, state.dropped) == (10, 6)
+
+
 def test_a_finished_task_that_speaks_again_is_a_row_of_what_is_new():
     """The store has the rest, and merges the two."""
     state = folded(task_event("received", 1), task_event("succeeded", 2, result="1"))

@@ -4,7 +4,8 @@ Cheap sources are read each cycle. Pings, broker connections and closer looks at
 quiet cluster costs next to nothing.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from celeriac.app.asking import SOURCE_LIMIT_S, Asked, PingTally, Whom
 from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import IncidentState
 from celeriac.core.limits import Limits
-from celeriac.core.model import App, Consumer, Crash, Place, Pool, Verdict
+from celeriac.core.model import App, Consumer, Crash, Incarnation, Place, Pool, Verdict
 from celeriac.core.readings import Known, Reading, Unknown
 from celeriac.core.snapshot import Lived, Seen, Stream, Waiting
 from celeriac.ports import Book, Broker, Control, History, Platform
@@ -33,6 +34,12 @@ POOLS_EVERY_S = 10.0
 POOLS_AT_ONCE = 50
 CRASHES_BACK_S = 900.0
 REMEMBER_EVERY_S = 3600.0
+QUIET_BEATS = 2
+"""RabbitMQ may end a frozen worker's connection as early as suspicion begins, so the connection is looked at before."""
+
+QUIET_S = 60.0
+"""After so long only suspects are asked for: RabbitMQ logs an error for each queue that is not there."""
+
 WITNESSES = 3
 """Well workers that are pinged beside the suspects: if none of them answers, the way to them is at fault."""
 WARY = frozenset({Verdict.STARTING, Verdict.DRAINING, Verdict.CRASHED, Verdict.HUNG})
@@ -162,9 +169,10 @@ class Gatherer:
         whom = self._whom(seen, book)
         now, control, broker = seen.at, self._sources.control, self._sources.broker
         queues = {name for pool in book.pools.values() for name in pool.queues} if whom.proving else set()
-        ask_broker = broker is not None and (whom.anybody or now >= self._names_due_at)
+        quiet = {one.node for one in _quiet(seen, most_s=QUIET_S)}
+        ask_broker = broker is not None and (whom.anybody or quiet or now >= self._names_due_at)
 
-        nodes = whom.pinged | self._unsure(seen)
+        nodes = whom.pinged | quiet | _telling(seen, self._limits.drain_deadline_s)
         consumers = self._ask(lambda: broker.consumers(nodes)) if broker and ask_broker else None
         pings = self._ask(lambda: control.ping(whom.pinged)) if whom.pinged else None
         consuming = self._ask(lambda: control.consuming(whom.proving)) if whom.proving else None
@@ -179,7 +187,7 @@ class Gatherer:
             seen,
             pools={**seen.pools, **self.learned},
             consumers=known,
-            lingering=self._linger(seen, whom, known),
+            lingering=self._linger(seen, known),
             pings=self._tally.judge(pings.answer(), whom, now) if pings else {},
             consuming=_consuming(consuming.answer(), whom.proving) if consuming else {},
             waiting=self._queues(depths.answer() if depths else None, now),
@@ -230,18 +238,10 @@ class Gatherer:
                     learned[one.key] = replace(pool, named=True)
         return learned
 
-    def _unsure(self, seen: Seen) -> set[str]:
-        """Return the nodes whose connections are to be seen for other reasons than silence: to be named, or said goodbye."""
-        pools = seen.pools
-        nameless = {one.node for one in seen.incarnations if one.key in pools and not pools[one.key].named}
-        leaving = {one.node for one in seen.incarnations if one.offline}
-        return set(sorted(nameless)[:POOLS_AT_ONCE]) | leaving
-
-    def _linger(self, seen: Seen, whom: Whom, consumers: Reading[dict[str, Consumer]]) -> frozenset[str]:
-        """Note which silent workers' connections are still there, for as long as they are under suspicion."""
-        suspects = [one for one in seen.incarnations if one.node in whom.suspects]
+    def _linger(self, seen: Seen, consumers: Reading[dict[str, Consumer]]) -> frozenset[str]:
+        """Note which quiet workers' connections are still there, for as long as they say nothing."""
         there = consumers.value if isinstance(consumers, Known) else {}
-        self._lingering = frozenset(one.key for one in suspects if one.node in there or one.key in self._lingering)
+        self._lingering = frozenset(one.key for one in _quiet(seen) if one.node in there or one.key in self._lingering)
         return self._lingering
 
     def _queues(self, depths: Reading[dict[str, int]] | None, now: float) -> dict[str, Waiting]:
@@ -258,6 +258,24 @@ class Gatherer:
 
     def _ask(self, call: Callable[[], T]) -> Asked[T]:
         return Asked(self._pool.submit(call), self.clock)
+
+
+def _quiet(seen: Seen, most_s: float = math.inf) -> Iterator[Incarnation]:
+    """Yield the workers that missed two beats: long before any suspicion, and long after a goodbye would have come."""
+    if not isinstance(seen.stream, Known):
+        return
+    for one in seen.incarnations:
+        silent_s = seen.stream.value.observed_at - one.last_seen_at
+        if not one.offline and QUIET_BEATS * one.freq <= silent_s < most_s:
+            yield one
+
+
+def _telling(seen: Seen, drain_s: float) -> set[str]:
+    """Return the nodes whose connections are to be named yet, or are to be seen to go."""
+    pools = seen.pools
+    nameless = {one.node for one in seen.incarnations if one.key in pools and not pools[one.key].named}
+    leaving = {one.node for one in seen.incarnations if one.offline and seen.at - one.last_seen_at < drain_s}
+    return set(sorted(nameless)[:POOLS_AT_ONCE]) | leaving
 
 
 def _consuming(

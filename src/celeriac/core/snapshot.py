@@ -68,7 +68,7 @@ class Seen(Struct, frozen=True):
 
     `platform` is None when none is configured. `pings` and `consuming` hold only the nodes that were asked, by node name;
     `pools` is by `Incarnation.key`; `consumers` is by node name, from the names that broker connections carry;
-    `lingering` holds the keys of incarnations whose connection was still there when they had been silent for some beats.
+    `lingering` holds the keys of incarnations whose connection was still there when they had missed some beats.
     """
 
     cluster: str
