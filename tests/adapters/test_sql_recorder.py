@@ -3,13 +3,14 @@
 import contextlib
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from adapters.stored import DAY, NOW, Kept, as_stored, by_uuid, kept
 from celeriac.adapters.sql import database
 from celeriac.adapters.sql.database import Database
-from celeriac.adapters.sql.recorder import SqlRecorder
+from celeriac.adapters.sql.recorder import LOG_EVERY_S, SqlRecorder
 from celeriac.core.errors import UnreachableError
 from celeriac.core.model import Incarnation
 from celeriac.core.queues import QueueSample
@@ -248,6 +249,41 @@ def test_a_backup_in_the_files_place_is_read_anew(small, tmp_path):
 
     assert sorted(one.uuid for one in small.all()) == sorted(one.uuid for one in tasks(0, 40))
     small.check()
+
+
+def test_readers_that_never_pause_do_not_make_the_log_grow_for_ever(small, monkeypatch):
+    """SQLite begins it anew only when nobody reads; now and then the writer waits for those who do, and empties it."""
+    monkeypatch.setattr(database, "LOG_BYTES", 1_000_000)
+    log = small.database.path.with_name("history.db-wal")
+    small.recorder.tidy(NOW)
+    with contextlib.ExitStack() as last, ThreadPoolExecutor() as threads:
+        for number in range(10):
+            reading = contextlib.ExitStack()
+            reading.enter_context(small.database.reading()).exec_driver_sql("SELECT count(*) FROM words").all()
+            last.close()
+            last.push(reading)
+            small.record(*tasks(number * 100, number * 100 + 100, args="x" * 4000))
+            small.recorder.tidy(NOW + 1)
+        assert log.stat().st_size > 4_000_000
+
+        waiting = threads.submit(small.recorder.tidy, NOW + LOG_EVERY_S)
+        last.close()
+        waiting.result(10)
+    assert log.stat().st_size < 1_000_000
+    small.check()
+
+
+def test_a_reader_that_does_not_end_keeps_nobody_from_writing(hasty, tmp_path, monkeypatch):
+    """The log stays long, and what comes is stored."""
+    monkeypatch.setattr(database, "LOG_BYTES", 1)
+    with kept(tmp_path / "history.db") as one:
+        one.record(*tasks(0, 10))
+        with one.database.reading() as reading:
+            assert reading.exec_driver_sql("SELECT count(*) FROM partitions").scalar()
+            one.record(*tasks(10, 20))
+            one.recorder.tidy(NOW)
+            one.record(*tasks(20, 30))
+        assert len(one.all()) == 30
 
 
 # One writer ----------------------------------------------------------------------------------------------------------

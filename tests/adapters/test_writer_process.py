@@ -2,10 +2,14 @@
 
 import contextlib
 import os
+import resource
 import signal
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Listener
 
+import msgspec
 import pytest
 
 from adapters.stored import NOW, Kept
@@ -238,6 +242,22 @@ def test_what_the_store_says_is_said_and_the_writer_goes_on(writer, history):
     assert is_once(history, 20)
 
 
+def test_a_full_disk_ends_no_writer(writer, history):
+    """As far as it can tell: its files may not grow. When there is room again the same batch is stored."""
+    record(writer, batch(0, 10))
+    same, unlimited = writer.pid, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    resource.prlimit(same, resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+    for _ in range(2):
+        with pytest.raises(UnreachableError, match="disk"):
+            record(writer, batch(5, 500, args="x" * 5000))
+    record(writer, batch(0, 11))
+    resource.prlimit(same, resource.RLIMIT_FSIZE, unlimited)
+    record(writer, batch(5, 500, args="x" * 5000))
+
+    assert writer.pid == same
+    assert is_once(history, 500)
+
+
 def test_a_batch_is_never_taken_for_stored_by_a_writer_that_could_not_open(start, history):
     """Started anew while the store is away, it must open it before it takes the batch."""
     writer = start()
@@ -245,13 +265,16 @@ def test_a_batch_is_never_taken_for_stored_by_a_writer_that_could_not_open(start
     os.kill(writer.pid, signal.SIGKILL)
     folder = history.database.path.parent
     away = folder.rename(folder.with_name("away"))
-    for _ in range(3):
+    processes = []
+    for _ in range(4):
         with pytest.raises(UnreachableError):
             record(writer, batch(0, 10))
+        processes.append(writer.pid)
     away.rename(folder)
     record(writer, batch(0, 10))
 
     assert is_once(history, 10)
+    assert len(set(processes[1:])) == 1, "the one that waits is not started again with each try"
 
 
 def test_a_store_that_is_not_ready_is_asked_again(start, history):
@@ -398,16 +421,20 @@ def test_upkeep_never_keeps_a_batch_waiting_longer_than_its_share(monkeypatch):
     assert writing.said.count("tidy") > 0
 
 
-def test_a_flood_of_batches_does_not_end_upkeep():
-    """After each there is some: else the disk would fill."""
-    writing = Writing(pieces=10)
-    with serving(writing) as writer:
-        writer.open()
-        for _ in range(3):
-            record(writer, batch(0, 1))
-        wait_until(lambda: writing.said.count("tidy") >= 11, 10, "all upkeep is done", dump=lambda: writing.said)
+def test_a_flood_of_batches_does_not_end_upkeep(tmp_path):
+    """The next one waits already after each: else the disk would fill."""
+    writing, path = Writing(pieces=10), str(tmp_path / "writer")
+    encode = msgspec.msgpack.Encoder().encode
+    with Listener(path, "AF_UNIX") as listener, ThreadPoolExecutor() as threads:
+        served = threads.submit(serve, path, lambda _: writing, lambda: NOW)
+        with listener.accept() as link:
+            for frame in (Job("x", "full"), batch(0, 1), batch(1, 2)):
+                link.send_bytes(encode(frame))
+            for _ in range(3):
+                link.recv_bytes()
+        served.result(10)
 
-    assert writing.said[1] == "tidy"
+    assert writing.said[:13] == ["record", *["tidy"] * 11, "record"]
 
 
 def test_an_error_of_the_store_is_answered():

@@ -52,26 +52,30 @@ class ClusterState:
         """Fold events as they came, and return our own echoes among them; `received_at` is our own clock."""
         heard: Heard = {}
         echoes: list[Event] = []
+        changed, task_events, sent_events = self._changed_tasks, 0, 0
         for event in events:
             state = STATES.get(event.type)
             if state is None:
-                if event.type == ECHO:
-                    echoes.append(event)
-                else:
-                    self._fold_other(event, heard, received_at)
+                self._fold_other(event, heard, echoes, received_at)
                 continue
-            self._fold_task(event, state)
+            uuid = event.uuid or ""
+            task = changed.get(uuid) or self._row(uuid)
+            if task is not None:
+                tasks.apply(task, event, state)
+            task_events += 1
             if state is PENDING:  # a producer is no worker
-                self.sent_events += 1
-            else:
-                key = (event.hostname, event.pid)
-                one = heard.get(key)
-                if one is None:
-                    one = heard[key] = self._speaker(key, received_at)
-                if state is STARTED:
-                    one.started += 1
+                sent_events += 1
+                continue
+            key = (event.hostname, event.pid)
+            one = heard.get(key)
+            if one is None:
+                one = heard[key] = self._speaker(key, received_at)
+            if state is STARTED:
+                one.started += 1
         for key, one in heard.items():
             self._worked(key, one, received_at)
+        self.task_events += task_events
+        self.sent_events += sent_events
         return echoes
 
     def due(self) -> tuple[list[Task], list[Incarnation]]:
@@ -101,23 +105,26 @@ class ClusterState:
         self._changed_workers = {}
         return changed, workers
 
-    def _fold_task(self, event: Event, state: str) -> None:
-        self.task_events += 1
-        uuid = event.uuid or ""
-        task = self._changed_tasks.get(uuid) or self._passed_over.get(uuid)
+    def _row(self, uuid: str) -> Task | None:
+        """Return the row of a task that has not changed since the last call of `changes`; None if there is no room."""
+        task = self._passed_over.get(uuid)
+        if task is not None:
+            return task
+        if self.changed >= self.max_tasks:
+            self.dropped += 1  # nobody has taken the changes for long: the store is away
+            return None
+        task = self.tasks.get(uuid)
         if task is None:
-            if self.changed >= self.max_tasks:
-                self.dropped += 1  # nobody has taken the changes for long: the store is away
-                return
-            task = self.tasks.get(uuid)
-            if task is None:
-                if len(self.tasks) >= self.max_tasks:
-                    self._make_room()
-                task = self.tasks[uuid] = Task(uuid)
-            self._changed_tasks[uuid] = task
-        tasks.apply(task, event, state)
+            if len(self.tasks) >= self.max_tasks:
+                self._make_room()
+            task = self.tasks[uuid] = Task(uuid)
+        self._changed_tasks[uuid] = task
+        return task
 
-    def _fold_other(self, event: Event, heard: Heard, received_at: float) -> None:
+    def _fold_other(self, event: Event, heard: Heard, echoes: list[Event], received_at: float) -> None:
+        if event.type == ECHO:
+            echoes.append(event)
+            return
         if not event.type.startswith("worker-"):
             self.unknown_types += 1  # also a task's own `send_event`, which carries the pid of a pool's child
             return

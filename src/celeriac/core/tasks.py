@@ -19,6 +19,7 @@ RECEIVED = "RECEIVED"
 STARTED = "STARTED"
 RETRY = "RETRY"
 SUCCESS = "SUCCESS"
+REVOKED = "REVOKED"
 STATES = {
     "task-sent": PENDING,
     "task-received": RECEIVED,
@@ -27,10 +28,10 @@ STATES = {
     "task-failed": "FAILURE",
     "task-retried": RETRY,
     "task-rejected": "REJECTED",
-    "task-revoked": "REVOKED",
+    "task-revoked": REVOKED,
     "task-cancelled": "CANCELLED",
 }
-FINAL = frozenset({SUCCESS, "FAILURE", "REJECTED", "REVOKED", "CANCELLED"})
+FINAL = frozenset({SUCCESS, "FAILURE", "REJECTED", REVOKED, "CANCELLED"})
 # Ends win over beginnings when one clock tick covers both, and success over all; one digit each, for `_wins`.
 RANK = {state: rank for rank, state in enumerate(STATES.values())} | {SUCCESS: 9}
 NEVER = float("inf")
@@ -114,33 +115,42 @@ def apply(task: Task, event: Event, state: str) -> None:
         task.runtime = event.runtime
         task.worker = event.hostname
     if state is STARTED:
-        task.started_at = _latest(task.started_at, at)
+        if at > (task.started_at or 0.0):
+            task.started_at = at
     elif state is RECEIVED:
-        if at >= max(task.received_at or 0.0, task.sent_at or 0.0):
-            _describe(task, event, tied=at == task.received_at)
-        task.received_at = _latest(task.received_at, at)
-        _adopt(task, event.parent_id)
+        _received(task, event, at)
     else:
         _ended(task, event, state, at)
 
 
 def _sent(task: Task, event: Event, at: float) -> None:
-    if at >= (task.sent_at or 0.0):
-        tied = at == task.sent_at
-        if at > (task.received_at or 0.0):
-            _describe(task, event, tied=tied)
-        if not tied or _wins(event.queue, task.queue):
+    sent = task.sent_at or 0.0
+    if at >= sent:
+        if at > (task.received_at or 0.0) and (at != sent or _wins(_told(event), _told(task))):
+            _describe(task, event)
+        if at != sent or _wins(event.queue, task.queue):
             task.queue = event.queue
         task.sent_at = at
-    _adopt(task, event.parent_id)
+    if event.parent_id is not None:
+        _adopt(task, event.parent_id)
+
+
+def _received(task: Task, event: Event, at: float) -> None:
+    received = task.received_at or 0.0
+    if at >= received:
+        if at >= (task.sent_at or 0.0) and (at != received or _wins(_told(event), _told(task))):
+            _describe(task, event)
+        task.received_at = at
+    if event.parent_id is not None:
+        _adopt(task, event.parent_id)
 
 
 def _ended(task: Task, event: Event, state: str, at: float) -> None:
     if state is RETRY:
-        task.retried_at = _latest(task.retried_at, at)
-    else:
-        task.finished_at = _latest(task.finished_at, at)
-    exception = event.exception if event.exception is not None else _revoked_as(event)
+        task.retried_at = max(task.retried_at or 0.0, at)
+    elif at > (task.finished_at or 0.0):
+        task.finished_at = at
+    exception = _revoked_as(event) if state is REVOKED else event.exception
     if exception is None or at < (task.failed_at or 0.0):
         return
     if at != task.failed_at or _wins((exception, event.traceback), _failed(task)):
@@ -158,17 +168,15 @@ def _outranks(task: Task, state: str, event: Event) -> bool:
     return _wins((RANK[state], event.hostname, event.result, event.runtime), _said(task))
 
 
-def _describe(task: Task, event: Event, *, tied: bool) -> None:
-    if tied and not _wins(_told(event), _told(task)):
-        return
+def _describe(task: Task, event: Event) -> None:
     task.name, task.args, task.kwargs = event.name, event.args, event.kwargs
     task.root_id, task.retries = event.root_id, event.retries
     task.eta, task.expires = event.eta, event.expires
 
 
-def _adopt(task: Task, parent_id: str | None) -> None:
+def _adopt(task: Task, parent_id: str) -> None:
     """Keep the parent: a retried task is sent by itself, and its later events name it as its own parent."""
-    if parent_id is not None and parent_id != task.uuid and parent_id > (task.parent_id or ""):
+    if parent_id != task.uuid and parent_id > (task.parent_id or ""):
         task.parent_id = parent_id
 
 
@@ -240,10 +248,6 @@ def _newer(held: Task, new: Task, at: Callable[[Task], Any], values: Callable[[T
 def _wins(new: object, held: object) -> bool:
     """Choose between two values from one moment, whichever came first."""
     return new != held and repr(new) > repr(held)
-
-
-def _latest(held: float | None, at: float) -> float:
-    return at if held is None or at > held else held
 
 
 def _later(held: float | None, new: float | None) -> float | None:

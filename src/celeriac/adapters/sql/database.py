@@ -23,6 +23,7 @@ from celeriac.core.errors import UnreachableError
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 5.0
 READ_SECONDS = 10.0
+LOG_BYTES = 256 << 20
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 20_000
 
 
@@ -81,6 +82,17 @@ class Database:
             if self._watch is None:
                 self._watch = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
             return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
+
+    def shorten_log(self) -> None:
+        """Empty the write-ahead log if it is long: while readers overlap without a pause, SQLite never begins it anew.
+
+        Waits for those who read now, at most as long as for a lock; what is still long then is so the next time too.
+        """
+        with self._translated():
+            log = self.path.with_name(f"{self.path.name}-wal")
+            if log.exists() and log.stat().st_size > LOG_BYTES:
+                with contextlib.closing(self._writer.raw_connection()) as connection:
+                    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def migrate(self) -> None:
         """Bring the schema to its newest revision."""

@@ -28,6 +28,8 @@ from celeriac.core.rollup import ALL, Count, Tally
 from celeriac.core.tasks import Task
 from celeriac.ports import Batch, Opening
 
+LOG_EVERY_S = 30.0
+
 RollupKey = tuple[int, int | None, int]
 """Step, number of the task's name, beginning of the step."""
 
@@ -56,6 +58,7 @@ class SqlRecorder:
         self._upkeep = Upkeep(retention)
         self._known: tuple[Words, Catalogue] | None = None
         self._file: object = None
+        self._log_due_at = 0.0
 
     def opening(self) -> Opening:
         """Return what an observer takes up; raises UnreachableError if the history is not ready, or has its writer."""
@@ -75,6 +78,9 @@ class SqlRecorder:
 
     def tidy(self, now: float) -> bool:
         """Do one short piece of upkeep; False if there is nothing to do now."""
+        if now >= self._log_due_at:
+            self._log_due_at = now + LOG_EVERY_S
+            self._database.shorten_log()
         with self._changing() as (connection, _, catalogue):
             return self._upkeep.step(connection, catalogue, now)
 
