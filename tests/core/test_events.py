@@ -214,3 +214,14 @@ def test_what_cannot_be_read_harms_no_other_message(bodies, place):
 
     assert [one.uuid for one in found].count("the good one") == 1
     assert (len(found), counted) == (len(alone) + 1, malformed)
+
+
+def test_a_plugins_event_with_fields_of_its_own_types_is_read():
+    """`active` is a number in Celery's heartbeat and a list in a plugin's: only Celery's own must keep to Celery's types."""
+    expected = ("worker-pulse", HEARTBEAT["hostname"], HEARTBEAT["timestamp"], HEARTBEAT.get("pid", 0))
+    found, malformed = decode(
+        *({**HEARTBEAT, "type": kind, "active": ["id"]} for kind in ("worker-pulse", "worker-heartbeat"))
+    )
+
+    assert [(one.type, one.hostname, one.timestamp, one.pid) for one in found] == [expected]
+    assert malformed == 1

@@ -57,6 +57,25 @@ class Event(Struct, frozen=True, gc=False):
 _one = msgspec.json.Decoder(Event, strict=False)
 _list = msgspec.json.Decoder(list[Event], strict=False)
 _parts = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Heading(Struct, frozen=True, gc=False):
+    """What every event has, also a plugin's."""
+
+    type: str
+    hostname: str
+    timestamp: Instant
+    pid: Count = 0
+    clock: Count = 0
+
+
+CELERYS = frozenset(
+    [f"task-{what}" for what in ("sent", "received", "started", "succeeded", "failed", "retried", "rejected")]
+    + ["task-revoked", "task-cancelled", "worker-online", "worker-heartbeat", "worker-offline"]
+)
+"""The types whose fields have the types that Celery gives them; one of these with others is malformed."""
+
+_heading = msgspec.json.Decoder(_Heading, strict=False)
 _TEXTS = tuple(field.name for field in msgspec.structs.fields(Event) if field.type in (str, str | None))
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -111,8 +130,21 @@ def _part_by_part(body: bytes) -> tuple[list[Event], int]:
         try:
             events.append(_one.decode(part))
         except UNREADABLE:
-            malformed += 1
+            foreign = _foreign(part)
+            malformed += foreign is None
+            events += [foreign] if foreign else []
     return events, malformed
+
+
+def _foreign(part: bytes) -> Event | None:
+    """Return what can be read of an event that is not Celery's own: a plugin's fields may be of any type."""
+    try:
+        heading = _heading.decode(part)
+    except UNREADABLE:
+        return None
+    if heading.type in CELERYS:
+        return None
+    return Event(heading.type, heading.hostname, heading.timestamp, heading.pid, heading.clock)
 
 
 def _shortened(event: Event) -> Event:

@@ -92,7 +92,6 @@ class Incarnation(Struct):
     freq: float = 2.0
     active: int | None = None
     processed: int | None = None
-    clock: int = 0
     software: str | None = None
     sent: tuple[int, float] = (0, 0.0)
     goodbye: tuple[int, float] | None = None
