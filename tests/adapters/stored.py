@@ -200,10 +200,8 @@ def by_uuid(tasks) -> dict[str, dict]:
 
 def summed(tasks) -> dict[tuple[int, int, str], rollup.Count]:
     """Return the roll-ups of these tasks, counted anew."""
-    tally = rollup.tally()
-    for task in tasks:
-        rollup.add(tally, task)
-    return {key: count for key, found in rollup.rolls(tally).items() if (count := rollup.total([found]))}
+    rolls = rollup.rolls(rollup.contributed(list(tasks)))
+    return {key: count for key, found in rolls.items() if (count := rollup.total([found]))}
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Reading roll-ups: the sums of any range and step are those of the tasks themselves."""
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -31,9 +32,7 @@ def counted(tasks, name=None):
     minutes = {}
     for task in tasks:
         if name is None or (task.name or UNNAMED) == name:
-            tally = rollup.tally()
-            rollup.add(tally, task)
-            for (_, minute, code), number in tally.items():
+            for (_, minute, code), number in rollup.contributed([task]).items():
                 count = minutes.setdefault(minute * MINUTE, {})
                 count[code] = count.get(code, 0) + number
     return minutes
@@ -101,7 +100,7 @@ def test_nothing_is_told_of_what_was_taken_back(history):
     assert list(history.charts.by_name(T0 - 120, T0 + HOUR)) == ["a"]
     assert history.charts.counts(T0 - 120, T0 + HOUR, MINUTE, UNNAMED) == {}
     steps = history.charts.counts(T0 - 120, T0 + HOUR, MINUTE)
-    began = {CODES["STARTED"]: 1, rollup.WAIT + rollup.bucket(120): 1}
+    began = {CODES["STARTED"]: 1, rollup.WAIT + rollup.buckets(np.array([120.0]))[0]: 1}
     assert steps == {T0 - 120: {CODES["RECEIVED"]: 1}, T0: began}
 
 

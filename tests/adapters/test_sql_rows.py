@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from adapters.stored import NOW, as_stored, by_uuid, kept
 from celeriac.adapters.sql import sieve
-from celeriac.adapters.sql.rows import key_of, uuid_of
+from celeriac.adapters.sql.rows import key_of, keys_of, uuid_of
 from celeriac.adapters.sql.sieve import Sieve
 from celeriac.core.tasks import STATES, Task
 
@@ -34,6 +34,12 @@ def test_any_id_comes_back_from_its_key(id):
 
     assert len(key) == 16
     assert uuid_of(key, text) == id
+
+
+@given(st.lists(UUIDS, max_size=5) | st.lists(IDS, max_size=5))
+@example(["00000000-0000-0000-0000-00000000000 ", "00000000-0000-0000-0000-000000000000"])
+def test_many_ids_have_the_keys_that_each_has(ids):
+    assert keys_of(ids) == [key_of(id) for id in ids]
 
 
 @given(st.sets(IDS, max_size=20))

@@ -212,7 +212,7 @@ def test_many_events_at_once_are_as_many_one_by_one():
         one_by_one.fold([one], T0 + 10)
 
     assert at_once.incarnations == one_by_one.incarnations
-    assert at_once.tasks == one_by_one.tasks
+    assert at_once.changes() == one_by_one.changes()
     assert {key: one.started for key, one in at_once.incarnations.items()} == {(NODE, 7): 0, (NODE, 8): 1}
 
 
@@ -303,7 +303,7 @@ def test_when_memory_is_full_the_oldest_unfinished_tasks_go():
         folded(task_event("received", number, uuid=f"t{number}"), state=state)
         state.changes()
 
-    assert len(state.tasks) <= 10
+    assert 9 <= len(state.tasks) <= 10
     assert "t24" in state.tasks
     assert state.dropped == 0
 

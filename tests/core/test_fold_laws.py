@@ -82,7 +82,7 @@ ENDS = [
 def folded(events: list[Event]) -> dict[str, Task]:
     state = ClusterState()
     state.fold(events, T0)
-    return state.tasks
+    return {task.uuid: task for task in state.changes()[0]}
 
 
 @given(shuffled())

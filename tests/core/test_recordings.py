@@ -155,6 +155,10 @@ def folded(name: str) -> ClusterState:
     return state
 
 
+def taken(state: ClusterState) -> dict[str, Task]:
+    return {task.uuid: task for task in state.changes()[0]}
+
+
 def named(words: str) -> set[str]:
     return set(words.split())
 
@@ -164,10 +168,11 @@ def test_tasks_end_in_the_state_that_they_were_brought_to(name):
     state, ending = folded(name), ENDINGS[name]
 
     found: dict[str, set[str]] = {}
-    for task in state.tasks.values():
+    rows = taken(state)
+    for task in rows.values():
         found.setdefault(task.state, set()).add(task.uuid[:8])
     assert found == {state: named(tasks) for state, tasks in ending.tasks.items()}
-    assert {task[:8]: row.worker for task, row in state.tasks.items() if task[:8] in ending.on} == ending.on
+    assert {task[:8]: row.worker for task, row in rows.items() if task[:8] in ending.on} == ending.on
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -201,7 +206,7 @@ def test_states_are_those_of_a_plain_count(name):
             elif event["type"] in STATES and event["timestamp"] >= last.get(event["uuid"], (0.0,))[0]:
                 last[event["uuid"]] = (event["timestamp"], STATES[event["type"]])
 
-    assert Counter(task.state for task in folded(name).tasks.values()) == Counter(state for _, state in last.values())
+    assert Counter(task.state for task in taken(folded(name)).values()) == Counter(state for _, state in last.values())
 
 
 BEHIND = {
@@ -221,7 +226,7 @@ def test_at_any_moment_a_task_is_what_the_result_backend_said(name, at, mark):
     state = ClusterState()
     state.fold(decode(recording(name).until(at))[0], at)
 
-    assert [task.state for uuid, task in state.tasks.items() if uuid.startswith(mark.id)] == [mark.status]
+    assert [task.state for uuid, task in taken(state).items() if uuid.startswith(mark.id)] == [mark.status]
 
 
 # The order law -------------------------------------------------------------------------------------------------------

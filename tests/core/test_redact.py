@@ -352,6 +352,27 @@ def test_a_task_keeps_what_is_no_secret():
     )
 
 
+@pytest.mark.parametrize("payloads", Payloads)
+@pytest.mark.parametrize("carriers", [(), (0,), (5, 39), range(40)])
+def test_many_tasks_keep_what_each_keeps(payloads, carriers):
+    """Also where one of many holds a secret."""
+    some = Redaction(payloads)
+    many = [
+        carrying() if place in carriers else Task(f"t{place}", args="(1,)", exception="E(2)") for place in range(40)
+    ]
+    alone = [replace(task) for task in many]
+    some.tasks(many)
+    for task in alone:
+        some.task(task)
+
+    assert many == alone
+
+
+def test_half_a_character_hides_no_secret():
+    """A program may hand one over; RE2 reads none."""
+    assert redaction.text("('\ud800', {'token': 'x'})") == "('\ud800', {'token': '***'})"
+
+
 def test_with_no_payloads_only_the_type_of_an_exception_is_kept():
     task = carrying()
     Redaction(Payloads.NONE).task(task)

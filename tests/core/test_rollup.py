@@ -1,5 +1,8 @@
 """Roll-ups: what a row contributes, buckets of durations, and their percentiles."""
 
+from collections import Counter
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,13 +14,15 @@ from celeriac.core.tasks import SUCCESS, Task
 T0 = 1_790_002_800 // HOUR * HOUR
 
 
+def bucket(seconds):
+    (number,) = rollup.buckets(np.array([seconds])).tolist()
+    return number
+
+
 def contributed(*tasks, **fields):
     """Return what these tasks contribute by name and minute: counts by state, durations by bucket."""
-    tally = rollup.tally()
-    for task in tasks or [Task("t", name="mail", **fields)]:
-        rollup.add(tally, task)
     found = {}
-    for (name, minute, code), number in tally.items():
+    for (name, minute, code), number in rollup.contributed(tasks or [Task("t", name="mail", **fields)]).items():
         found.setdefault((name, minute * MINUTE - T0), {})[code] = number
     return found
 
@@ -35,8 +40,8 @@ def test_a_task_counts_in_the_minute_of_each_step():
 
     assert found == {
         ("mail", 0): {CODES["RECEIVED"]: 1},
-        ("mail", 60): {CODES["STARTED"]: 1, WAIT + rollup.bucket(60.0): 1},
-        ("mail", 120): {CODES["SUCCESS"]: 1, RUNTIME + rollup.bucket(64.0): 1},
+        ("mail", 60): {CODES["STARTED"]: 1, WAIT + bucket(60.0): 1},
+        ("mail", 120): {CODES["SUCCESS"]: 1, RUNTIME + bucket(64.0): 1},
     }
 
 
@@ -72,18 +77,42 @@ def test_a_task_without_a_name_is_counted_apart():
     assert found == {(UNNAMED, 0): {CODES["RECEIVED"]: 2}}
 
 
+TIMES = st.none() | st.integers(0, 7200).map(lambda at: T0 + at / 2)
+
+
+@st.composite
+def rows(draw):
+    return Task(
+        "t",
+        state=draw(st.sampled_from(list(CODES))),
+        name=draw(st.sampled_from([None, "", "a", "b"])),
+        sent_at=draw(TIMES),
+        received_at=draw(TIMES),
+        started_at=draw(TIMES),
+        retried_at=draw(TIMES),
+        finished_at=draw(TIMES),
+        runtime=draw(st.none() | st.floats(0, 1e9)),
+    )
+
+
+@given(st.lists(rows(), max_size=8))
+def test_many_rows_contribute_what_each_does(tasks):
+    together = rollup.contributed(tasks)
+
+    assert together == sum((rollup.contributed([task]) for task in tasks), Counter())
+
+
 def test_what_is_taken_back_leaves_nothing():
-    tally, task = rollup.tally(), Task("t", "SUCCESS", received_at=T0 + 1.0, finished_at=T0 + 2.0, runtime=0.5)
-    rollup.add(tally, task)
-    rollup.add(tally, task, -1)
+    task = Task("t", "SUCCESS", received_at=T0 + 1.0, finished_at=T0 + 2.0, runtime=0.5)
+    tally = rollup.contributed([task])
+    tally.subtract(rollup.contributed([task]))
 
     assert rollup.rolls(tally) == {}
 
 
 def test_changes_are_rolled_up_by_minute_and_hour_for_each_name_and_for_all():
-    tally = rollup.tally()
-    for minute, name in ((0, "a"), (59, "a"), (59, "b"), (60, "a")):
-        rollup.add(tally, Task("t", name=name, received_at=T0 + 60.0 * minute + 30))
+    received = [(0, "a"), (59, "a"), (59, "b"), (60, "a")]
+    tally = rollup.contributed([Task("t", name=name, received_at=T0 + 60.0 * minute + 30) for minute, name in received])
     one = {CODES["RECEIVED"]: 1}
     two, three = {CODES["RECEIVED"]: 2}, {CODES["RECEIVED"]: 3}
 
@@ -126,7 +155,7 @@ ROUNDING = 1e-9
 
 @given(DURATIONS)
 def test_a_duration_lies_in_its_bucket(seconds):
-    number = rollup.bucket(seconds)
+    number = bucket(seconds)
 
     assert rollup.lower_bound(number) <= seconds * (1 + ROUNDING)
     assert seconds <= rollup.lower_bound(number + 1) * (1 + ROUNDING)
@@ -136,27 +165,25 @@ def test_a_duration_lies_in_its_bucket(seconds):
 def test_a_longer_duration_lies_in_no_earlier_bucket(one, other):
     shorter, longer = sorted((one, other))
 
-    assert rollup.bucket(shorter) <= rollup.bucket(longer)
+    assert bucket(shorter) <= bucket(longer)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1e-9, 1e-6])
 def test_what_takes_no_time_lies_in_the_first_bucket(seconds):
-    assert rollup.bucket(seconds) == 0
+    assert bucket(seconds) == 0
 
 
 def test_run_times_and_waits_never_share_a_code():
     """The longest that an event can name, and a wait since 1970."""
-    assert RUNTIME + rollup.bucket(1e9) < WAIT
-    assert WAIT + rollup.bucket(2.0**32) < WAIT + 1000
+    assert RUNTIME + bucket(1e9) < WAIT
+    assert WAIT + bucket(2.0**32) < WAIT + 1000
 
 
 @given(st.lists(DURATIONS, min_size=1, max_size=50), st.floats(0.01, 1.0))
 def test_a_percentile_is_at_most_five_percent_off(durations, share):
     """Of the task that stands there when all are put in order."""
-    tally = rollup.tally()
-    for seconds in durations:
-        rollup.add(tally, Task("t", SUCCESS, finished_at=1.0 * T0, runtime=seconds))
-    count = rollup.total(rollup.rolls(tally).values())
+    ended = [Task("t", SUCCESS, finished_at=1.0 * T0, runtime=seconds) for seconds in durations]
+    count = rollup.total(rollup.rolls(rollup.contributed(ended)).values())
     found = rollup.quantile(rollup.histogram(count, RUNTIME), share)
     exact = next(each for n, each in enumerate(sorted(durations), 1) if n >= share * len(durations))
 
@@ -172,9 +199,7 @@ def test_histograms_of_two_ranges_add_up(one, other):
     """What is summed from minutes is what all tasks together give."""
 
     def count(durations):
-        tally = rollup.tally()
-        for seconds in durations:
-            rollup.add(tally, Task("t", SUCCESS, finished_at=1.0 * T0, runtime=seconds))
-        return {code: number for (_, _, code), number in tally.items()}
+        ended = [Task("t", SUCCESS, finished_at=1.0 * T0, runtime=seconds) for seconds in durations]
+        return {code: number for (_, _, code), number in rollup.contributed(ended).items()}
 
     assert rollup.total([count(one), count(other)]) == rollup.total([count(one + other)])

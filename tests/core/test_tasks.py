@@ -167,6 +167,26 @@ def test_a_producer_whose_clock_is_ahead_describes_and_moves_nothing():
     assert (task.state, task.result, task.worker, task.first_at) == ("SUCCESS", "1", NODE, T0 + 1)
 
 
+SAID = {
+    "nothing more": {},
+    "all there is": {
+        "name": "mail", "args": "(1,)", "kwargs": "{}", "root_id": "r", "parent_id": "p", "retries": 2, "eta": "soon",
+        "expires": "late", "queue": "celery", "result": "1", "runtime": 0.5, "exception": "E()", "traceback": "at",
+    },
+    "that it is its own parent": {"name": "mail", "root_id": "t1", "parent_id": "t1"},
+    "that its parent has no name": {"parent_id": ""},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", SAID)
+@pytest.mark.parametrize("kind", [kind.removeprefix("task-") for kind in STATES])
+def test_the_first_that_is_heard_of_a_task_begins_its_row(kind, said):
+    """As if an empty row had been there."""
+    event = task_event(kind, 1.00000049, **SAID[said])
+
+    assert tasks.begun("t1", event, STATES[event.type]) == row(event)
+
+
 ONE_MOMENT = {
     "descriptions": [task_event("received", 1, name=name, args=name) for name in ("a", "b", "c")],
     "descriptions without words": [task_event("received", 1, name=name) for name in (None, "", "x")],

@@ -9,7 +9,8 @@ from celeriac.adapters.sql.database import Database
 from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.adapters.writer_process import Job, WriterProcess, serve
 from celeriac.bootstrap.process import steady_clock
-from celeriac.core.redact import WORDS, Payloads, Redaction
+from celeriac.core.redact import Payloads, Redaction
+from celeriac.core.secret_words import WORDS
 from celeriac.settings import ClusterSettings, Settings
 
 

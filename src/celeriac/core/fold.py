@@ -18,10 +18,10 @@ Heard = dict[Key, Incarnation]
 
 
 class ClusterState:
-    """Incarnations and unfinished (or just finished) tasks of one cluster; bounded by `max_tasks` and `max_workers`.
+    """Incarnations and tasks of one cluster; bounded by `max_tasks` and `max_workers`.
 
-    Finished tasks leave memory when their row has been taken by `changes()`: the store is the history, and it merges a
-    late event by the same rule (`tasks.merge`).
+    `tasks` are the unfinished ones whose row was taken by `changes()`. Finished tasks leave memory then: the store is the
+    history, and it merges a late event by the same rule (`tasks.merge`).
     """
 
     def __init__(self, *, max_tasks: int = 200_000, max_workers: int = 10_000) -> None:
@@ -59,9 +59,11 @@ class ClusterState:
                 self._fold_other(event, heard, echoes, received_at)
                 continue
             uuid = event.uuid or ""
-            task = changed.get(uuid) or self._row(uuid)
+            task = changed.get(uuid) or self._passed_over.get(uuid)
             if task is not None:
                 tasks.apply(task, event, state)
+            else:
+                self._change(uuid, event, state)
             task_events += 1
             if state is PENDING:  # a producer is no worker
                 sent_events += 1
@@ -84,42 +86,39 @@ class ClusterState:
         Most tasks end within a moment, and a row that is stored once costs a fraction of one that is stored and changed.
         """
         under_way = {uuid: task for uuid, task in self._changed_tasks.items() if task.state not in FINAL}
-        for uuid in under_way:
-            del self._changed_tasks[uuid]
-        taken = self.changes()
-        self._passed_over = under_way
-        return taken
+        done = [task for task in self._changed_tasks.values() if task.state in FINAL]
+        return self._take(done, under_way)
 
     def changes(self) -> tuple[list[Task], list[Incarnation]]:
         """Return the rows that changed since the last call, and let finished tasks go.
 
         The tasks are the live ones: store or copy them before the next event is folded.
         """
-        changed = [*self._passed_over.values(), *self._changed_tasks.values()]
-        workers = [msgspec.structs.replace(one) for one in self._changed_workers.values()]
-        let_go = self.tasks.pop
-        for task in changed:
-            if task.state in FINAL:
-                let_go(task.uuid, None)
-        self._changed_tasks, self._passed_over = {}, {}
-        self._changed_workers = {}
-        return changed, workers
+        return self._take(self._changed_tasks.values(), {})
 
-    def _row(self, uuid: str) -> Task | None:
-        """Return the row of a task that has not changed since the last call of `changes`; None if there is no room."""
-        task = self._passed_over.get(uuid)
-        if task is not None:
-            return task
+    def _take(self, changed: Iterable[Task], under_way: dict[str, Task]) -> tuple[list[Task], list[Incarnation]]:
+        taken = [*self._passed_over.values(), *changed]
+        workers = [msgspec.structs.replace(one) for one in self._changed_workers.values()]
+        for task in taken:
+            if task.state not in FINAL:
+                self.tasks[task.uuid] = task
+        if len(self.tasks) > self.max_tasks:
+            self._make_room()
+        self._changed_tasks, self._passed_over = {}, under_way
+        self._changed_workers = {}
+        return taken, workers
+
+    def _change(self, uuid: str, event: Event, state: str) -> None:
+        """Change the row of a task that has not changed since the last call of `changes`, if there is room."""
         if self.changed >= self.max_tasks:
             self.dropped += 1  # nobody has taken the changes for long: the store is away
-            return None
-        task = self.tasks.get(uuid)
+            return
+        task = self.tasks.pop(uuid, None)
         if task is None:
-            if len(self.tasks) >= self.max_tasks:
-                self._make_room()
-            task = self.tasks[uuid] = Task(uuid)
+            task = tasks.begun(uuid, event, state)
+        else:
+            tasks.apply(task, event, state)
         self._changed_tasks[uuid] = task
-        return task
 
     def _fold_other(self, event: Event, heard: Heard, echoes: list[Event], received_at: float) -> None:
         if event.type == ECHO:
@@ -134,7 +133,9 @@ class ClusterState:
         self._hear(key, event, received_at)
 
     def _make_room(self) -> None:
-        for uuid in list(islice(self.tasks, self.max_tasks // 100 + 1)):  # the oldest unfinished live on in the store
+        """Forget the oldest unfinished tasks: they live on in the store."""
+        over = len(self.tasks) - self.max_tasks
+        for uuid in list(islice(self.tasks, over + self.max_tasks // 100)):
             del self.tasks[uuid]
 
     def _speaker(self, key: Key, received_at: float) -> Incarnation:

@@ -5,44 +5,21 @@ Where it is in doubt how to read a text, what may be secret is left out.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from celeriac.core.reprs import ASSIGNS, OpenError, UnclearError, begins_string, opening, string_end, value_end
+from celeriac.core.secret_words import WORDS, SecretWords
 from celeriac.core.tasks import Task
 
 MASK = "***"
 NOT_STORED = "<not stored: it mentions a secret and cannot be parsed>"
 
-WORDS = (
-    "password",
-    "passwd",
-    "passphrase",
-    "pwd",
-    "secret",
-    "token",
-    "api_key",
-    "authorization",
-    "credential",
-    "private_key",
-    "access_key",
-    "session",
-    "cookie",
-    "signature",
-    "card_number",
-    "cvv",
-)
-"""What makes a key secret, wherever it stands in the key; `_` stands for `_`, `-`, `.`, a space or nothing.
-
-What Sentry's scrubber, Django's error pages and Celery's own `HIDDEN_SETTINGS` hide, without those of their words that
-hide too much (`key`, `auth`, `api`, `database`).
-"""
-
-SHORTEST = 5
-"""Characters of the shortest text that can hold a secret: `pwd=1`."""
-
 LONGEST = 65_536
 """A longer text that may hold a secret is cut to half of this: reading it must not hold up the events behind it."""
+
+AT_ONCE = 16
+"""Tasks that are looked through at once."""
 
 
 class Payloads(StrEnum):
@@ -61,7 +38,17 @@ class Redaction:
 
     def __init__(self, payloads: Payloads = Payloads.REDACTED, words: Iterable[str] = WORDS) -> None:
         self.payloads = payloads
-        self._words = _Words(words)
+        self._words = SecretWords(words)
+
+    def tasks(self, these: Sequence[Task]) -> None:
+        """Leave in the tasks only what may be stored; most hold no secret, which is seen of several at once."""
+        if self.payloads is Payloads.FULL:
+            return
+        for start in range(0, len(these), AT_ONCE):
+            some = these[start : start + AT_ONCE]
+            if self.payloads is Payloads.NONE or self._words.may_be_in("\n".join(map(_carried, some))):
+                for task in some:
+                    self.task(task)
 
     def task(self, task: Task) -> None:
         """Leave in the task only what may be stored."""
@@ -95,39 +82,8 @@ class Redaction:
 
 def _carried(task: Task) -> str:
     """Return all texts of a task as one: one search costs less than five."""
-    return f"{task.args} {task.kwargs} {task.result} {task.exception} {task.traceback}"
-
-
-class _Words:
-    """The words compiled, in lower case: `word` finds one, `key` one with its `=`, `mention` one within a string."""
-
-    def __init__(self, words: Iterable[str]) -> None:
-        split = [parts for word in words if (parts := re.findall(r"[^\s_.-]+", word.lower()))]
-        patterns = ["[-_. ]?".join(map(re.escape, parts)) for parts in split]
-        word = _one_of(patterns)
-        tail = r"[\w.\-\]%]{0,200}"
-        self.word = re.compile(word)
-        self.key = re.compile(rf"(?:{word}){tail}[)\]>]*\s*{ASSIGNS}\s*")
-        self.mention = re.compile(
-            rf"(?:{word})(?:{tail}\\*[\"']?[)\]>]*\s*{ASSIGNS}|[^\"'\\\n]{{0,200}}(?<![:=\s(\[{{,])\\*[\"']\s*:)\s*"
-            rf"|(?<![\w-])--[\w-]*(?:{word})[\w-]*\s+(?=[^\s-])"
-        )
-        self._sign = re.compile(_one_of([*patterns, "bearer", "basic"])).search
-
-    def may_be_in(self, text: str) -> bool:
-        """Tell quickly whether a text can hold a secret: nearly all hold none."""
-        if len(text) < SHORTEST:
-            return False
-        return self._sign(text.lower()) is not None or ("://" in text and ("@" in text or "..." in text))
-
-
-def _one_of(patterns: Iterable[str]) -> str:
-    """Join alternatives by their first letters, so that `re` skips quickly over what begins none of them."""
-    rests: dict[str, list[str]] = {}
-    for pattern in patterns:
-        length = 2 if pattern[0] == "\\" else 1
-        rests.setdefault(pattern[:length], []).append(pattern[length:])
-    return "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in rests.items()) or "(?!)"
+    texts = (task.args or "", task.kwargs or "", task.result or "", task.exception or "", task.traceback or "")
+    return "\n".join(texts)
 
 
 _QUOTE = re.compile(r"[\"']")
@@ -143,7 +99,7 @@ _LAST_OF_ALL = re.compile(r"[^\"'()\[\]{},]*(?:[)\]]|\.\.\.$)")
 class _Repr:
     """Reads a `repr` from left to right: what is outside of strings, a string, what is outside, and so on."""
 
-    def __init__(self, text: str, words: _Words) -> None:
+    def __init__(self, text: str, words: SecretWords) -> None:
         self._text, self._low, self._words = text, _lower(text), words
         self._at = 0
         self._parts: list[str] = []
@@ -227,7 +183,7 @@ class _Repr:
             self._keep(more.end())
 
 
-def _within(text: str, words: _Words) -> str:
+def _within(text: str, words: SecretWords) -> str:
     """Mask values in what stands within a string: JSON, a query, a header, a sentence."""
     low, at = _lower(text), 0
     parts: list[str] = []
@@ -247,7 +203,7 @@ def _within(text: str, words: _Words) -> str:
 _FRAME = re.compile(r"^(  File \"[^\n]*(?:\n    [^\n]*)*)$", re.MULTILINE)
 
 
-def _traceback(text: str, words: _Words) -> str:
+def _traceback(text: str, words: SecretWords) -> str:
     """Mask values in messages, and in code line by line: a bracket still open at the end of a line means nothing."""
     pieces: list[str] = []
     for piece in _FRAME.split(text):

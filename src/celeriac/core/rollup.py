@@ -12,9 +12,12 @@ A count is a dictionary from a code to a number: a state's place in `CODES`, or 
 are the same everywhere, eight to a doubling, so that histograms of any two ranges add up (relative error below 5 %).
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
-from math import log2
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+
+import numpy as np
+from numpy.typing import NDArray
 
 from celeriac.core.tasks import FINAL, RECEIVED, RETRY, STARTED, STATES, SUCCESS, Task, waited
 
@@ -28,45 +31,65 @@ ALL = ""
 """The name under which the tasks of all names are summed."""
 
 Count = dict[int, int]
-Tally = defaultdict[tuple[str, int, int], int]
-"""(task name, minute since the epoch, code) -> change."""
+Tally = Counter[tuple[str, int, int]]
+"""(task name, minute since the epoch, code) -> number, or change."""
 
 UNNAMED = "(no name)"
 """A task of which only later events were heard."""
 
-_RECEIVED, _STARTED, _RETRY = CODES[RECEIVED], CODES[STARTED], CODES[RETRY]
-_LEAST_S = 1e-6
+_RECEIVED, _STARTED, _RETRY, _SUCCESS = (CODES[state] for state in (RECEIVED, STARTED, RETRY, SUCCESS))
+_FINAL = [CODES[state] for state in FINAL]
+_TIMES = attrgetter("received_at", "started_at", "retried_at", "finished_at", "runtime")
 _IN_A_DOUBLING = 8
 _FIRST = 160
 """Puts the bucket of a microsecond at 0."""
 
+_MINUTES, _CODES = 1 << 27, 1 << 12
+"""More than there are minutes until 2106, and more than there are codes."""
 
-def tally() -> Tally:
-    """Return an empty tally."""
-    return defaultdict(int)
+Floats = NDArray[np.float64]
 
 
-def add(into: Tally, task: Task, sign: int = 1) -> None:
-    """Add to a tally what one row contributes, or with sign -1 take it back.
+def contributed(tasks: Sequence[Task]) -> Tally:
+    """Return what these rows contribute.
 
     A retried task counts once, by its latest retry; run times are those of successes, as Celery sends no others.
     """
-    name = task.name or UNNAMED
-    if task.received_at is not None:
-        into[name, int(task.received_at) // MINUTE, _RECEIVED] += sign
-    if task.started_at is not None:
-        minute = int(task.started_at) // MINUTE
-        into[name, minute, _STARTED] += sign
-        wait = waited(task)
-        if wait is not None:
-            into[name, minute, WAIT + bucket(wait)] += sign
-    if task.retried_at is not None:
-        into[name, int(task.retried_at) // MINUTE, _RETRY] += sign
-    if task.finished_at is not None and task.state in FINAL:
-        minute = int(task.finished_at) // MINUTE
-        into[name, minute, CODES[task.state]] += sign
-        if task.state == SUCCESS and task.runtime is not None:
-            into[name, minute, RUNTIME + bucket(task.runtime)] += sign
+    if not tasks:
+        return Counter()
+    names = list({task.name or UNNAMED for task in tasks})
+    numbers = {name: number for number, name in enumerate(names)}
+    name = np.array([numbers[task.name or UNNAMED] for task in tasks])
+    state = np.array([CODES[task.state] for task in tasks])
+    received, began, retried, finished, runtime = np.array([_TIMES(task) for task in tasks], dtype=np.float64).T
+    wait = np.array([waited(task) for task in tasks], dtype=np.float64)
+    ended = np.where(np.isin(state, _FINAL), finished, np.nan)
+    ran = np.where(state == _SUCCESS, runtime, np.nan)
+    parts: list[tuple[Floats, int | NDArray[np.int64]]] = [
+        (received, _RECEIVED),
+        (began, _STARTED),
+        (retried, _RETRY),
+        (ended, state),
+        (np.where(np.isnan(wait), np.nan, began), WAIT + buckets(wait)),
+        (np.where(np.isnan(ran), np.nan, ended), RUNTIME + buckets(ran)),
+    ]
+    return _counted(names, [_places(name, at, code) for at, code in parts])
+
+
+def _places(name: NDArray[np.int64], at: Floats, code: int | NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return name, minute and code as one number, for those whose time is known."""
+    known = ~np.isnan(at)
+    minutes = (at[known] // MINUTE).astype(np.int64)
+    codes = code if isinstance(code, int) else code[known]
+    return (name[known] * _MINUTES + minutes) * _CODES + codes
+
+
+def _counted(names: Sequence[str], places: Sequence[NDArray[np.int64]]) -> Tally:
+    found, numbers = np.unique(np.concatenate(places), return_counts=True)
+    rest, codes = np.divmod(found, _CODES)
+    name, minutes = np.divmod(rest, _MINUTES)
+    keys = zip((names[number] for number in name.tolist()), minutes.tolist(), codes.tolist(), strict=True)
+    return Counter(dict(zip(keys, numbers.tolist(), strict=True)))
 
 
 def rolls(changes: Tally) -> dict[tuple[int, int, str], Count]:
@@ -102,14 +125,17 @@ def histogram(count: Count, kind: int) -> dict[int, int]:
     return {code - kind: count[code] for code in sorted(count) if kind <= code < kind + 1000}
 
 
-def bucket(seconds: float) -> int:
-    """Return the bucket of a duration; a microsecond and less is the first one."""
-    return int(log2(max(seconds, _LEAST_S)) * _IN_A_DOUBLING + _FIRST)
-
-
 def lower_bound(number: float) -> float:
     """Return the least duration of a bucket, in seconds; of half a number, the middle of one."""
     return float(2 ** ((number - _FIRST) / _IN_A_DOUBLING))
+
+
+_BOUNDS = np.array([lower_bound(number) for number in range(1, 1000)])
+
+
+def buckets(seconds: Floats) -> NDArray[np.int64]:
+    """Return the bucket of each duration; a microsecond and less is the first one."""
+    return np.searchsorted(_BOUNDS, seconds, side="right").astype(np.int64)
 
 
 def quantile(buckets: dict[int, int], share: float) -> float | None:

