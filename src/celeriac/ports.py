@@ -181,7 +181,10 @@ class Charts(Protocol):
     """One cluster's roll-ups: they outlive the tasks, and a day of them is read in milliseconds."""
 
     def counts(self, since: float, until: float, step_s: int, name: str | None = None) -> dict[int, Count]:
-        """Return the sums (`core.rollup`) of each step, by its beginning in seconds; `step_s` is whole minutes."""
+        """Return tasks by state (`core.rollup`) in each step, by its beginning in seconds; `step_s` is whole minutes."""
+
+    def durations(self, since: float, until: float, step_s: int, name: str | None = None) -> dict[int, Count]:
+        """Return run times and waits (`core.rollup`) in each step, in the same way."""
 
     def by_name(self, since: float, until: float) -> dict[str, Count]:
         """Return the sums of the whole range by task name; by whole hours where it is longer than some hours."""

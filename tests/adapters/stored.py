@@ -130,12 +130,11 @@ class Kept:
     def rollups(self) -> dict[tuple[int, int, str], rollup.Count]:
         """Return what is stored of roll-ups, as `rollup.rolls` would give it."""
         row, word = schema.rollups.c, schema.words.c
-        query = sa.select(row.step, row.at, sa.func.coalesce(word.text, rollup.ALL), row.body)
+        query = sa.select(row.step, row.at, sa.func.coalesce(word.text, rollup.ALL), row.states, row.durations)
         query = query.outerjoin_from(schema.rollups, schema.words, word.id == row.name)
         with self.database.reading() as connection:
-            found = {
-                tuple(key): msgspec.msgpack.decode(body, type=rollup.Count) for *key, body in connection.execute(query)
-            }
+            read = msgspec.msgpack.Decoder(rollup.Count).decode
+            found = {tuple(key): read(one) | read(other) for *key, one, other in connection.execute(query)}
         return {key: count for key, count in found.items() if count}
 
     def tables(self) -> set[str]:

@@ -187,6 +187,7 @@ READS = {
     "facets": lambda store: store.tasks("a").facets(TaskFilter()),
     "histogram": lambda store: store.tasks("a").histogram(TaskFilter(), 60),
     "counts": lambda store: store.charts("a").counts(0, NOW, 60),
+    "durations": lambda store: store.charts("a").durations(0, NOW, 60),
     "by name": lambda store: store.charts("a").by_name(0, NOW),
     "journal version": lambda store: store.journal().version(),
     "history version": lambda store: store.history("a").version(),

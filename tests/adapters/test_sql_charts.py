@@ -61,10 +61,13 @@ def test_the_steps_of_a_range_are_the_sums_of_their_tasks(tasks, bounds, step_s,
     until = since + minutes * 60
     with fresh() as history:
         history.record(*tasks)
-        found = history.charts.counts(since, until, step_s, name)
+        counts = history.charts.counts(since, until, step_s, name)
+        durations = history.charts.durations(since, until, step_s, name)
 
-    assert found == steps(tasks, since, until, step_s, name)
-    assert list(found) == sorted(found)
+    wanted = {at: rollup.parted(count) for at, count in steps(tasks, since, until, step_s, name).items()}
+    assert counts == {at: states for at, (states, _) in wanted.items() if states}
+    assert durations == {at: spans for at, (_, spans) in wanted.items() if spans}
+    assert list(counts) == sorted(counts)
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
@@ -100,16 +103,17 @@ def test_nothing_is_told_of_what_was_taken_back(history):
     assert list(history.charts.by_name(T0 - 120, T0 + HOUR)) == ["a"]
     assert history.charts.counts(T0 - 120, T0 + HOUR, MINUTE, UNNAMED) == {}
     steps = history.charts.counts(T0 - 120, T0 + HOUR, MINUTE)
-    began = {CODES["STARTED"]: 1, rollup.WAIT + rollup.buckets(np.array([120.0]))[0]: 1}
-    assert steps == {T0 - 120: {CODES["RECEIVED"]: 1}, T0: began}
+    assert steps == {T0 - 120: {CODES["RECEIVED"]: 1}, T0: {CODES["STARTED"]: 1}}
+    waits = history.charts.durations(T0 - 120, T0 + HOUR, MINUTE)
+    assert waits == {T0: {rollup.WAIT + rollup.buckets(np.array([120.0]))[0]: 1}}
 
 
 @pytest.mark.parametrize("step", [MINUTE, HOUR])
 def test_a_range_is_read_through_an_index(history, step):
     """Whatever the number of names and the length of the past."""
     questions = {
-        "SELECT at, body FROM rollups WHERE step = ? AND name = 0 AND at >= 1 AND at < 2": "name=? AND at>? AND at<?",
-        "SELECT name, body FROM rollups WHERE step = ? AND at >= 1 AND at < 2": "step=? AND at>? AND at<?",
+        "SELECT at, states FROM rollups WHERE step = ? AND name = 0 AND at >= 1 AND at < 2": "name=? AND at>? AND at<?",
+        "SELECT name, states FROM rollups WHERE step = ? AND at >= 1 AND at < 2": "step=? AND at>? AND at<?",
     }
     with history.database.reading() as connection:
         for query, through in questions.items():

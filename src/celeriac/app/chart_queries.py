@@ -1,6 +1,6 @@
 """Numbers of tasks over time from roll-ups, merged over clusters: they outlive the tasks, and are read at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from celeriac.app.ranges import DAY_S, bounds, in_steps
 from celeriac.app.sources import Sources
@@ -38,7 +38,8 @@ class ChartQueries:
         """Return how many tasks were received, began and ended in each step, of one name or of all."""
         since, until = bounds(since, until, self._clock(), DAY_S)
         shown = in_steps(since, until, step_s, POINTS, MINUTE)
-        steps = self._steps(cluster, since, until, shown.step_s, name)
+        found = [one.charts.counts(since, until, shown.step_s, name) for one in self._sources.chosen(cluster)]
+        steps = _summed(found)
         items = [StepCountsView(sure_moment(at), by_state(steps.get(at, {}))) for at in shown.steps()]
         return CountsView(sure_moment(since), sure_moment(until), shown.step_s, items)
 
@@ -63,7 +64,8 @@ class ChartQueries:
         if not series:
             return view
         shown = in_steps(since, until, None, POINTS, MINUTE)
-        steps = self._steps(cluster, since, until, shown.step_s, name)
+        spans = [one.charts.durations(since, until, shown.step_s, name) for one in self._sources.chosen(cluster)]
+        steps = _summed(spans)
         counts = [(at, steps.get(at, {})) for at in shown.steps()]
         line = [
             StepDurationsView(sure_moment(at), _percentiles(each, RUNTIME), _percentiles(each, WAIT))
@@ -71,11 +73,10 @@ class ChartQueries:
         ]
         return DurationTableView(view.since, view.until, items, shown.step_s, line)
 
-    def _steps(
-        self, cluster: str | None, since: float, until: float, step_s: int, name: str | None
-    ) -> dict[int, Count]:
-        found = [one.charts.counts(since, until, step_s, name) for one in self._sources.chosen(cluster)]
-        return {at: total(each.get(at, {}) for each in found) for at in {at for each in found for at in each}}
+
+def _summed(clusters: Sequence[dict[int, Count]]) -> dict[int, Count]:
+    """Return the sums of several clusters' steps."""
+    return {at: total(each.get(at, {}) for each in clusters) for at in {at for each in clusters for at in each}}
 
 
 def _durations(name: str, count: Count, *, buckets: bool) -> DurationsView:

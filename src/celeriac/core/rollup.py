@@ -115,6 +115,14 @@ def total(counts: Iterable[Count]) -> Count:
     return {code: number for code, number in sums.items() if number}
 
 
+def parted(count: Count) -> tuple[Count, Count]:
+    """Return a count's numbers of tasks by state, and its durations: ten times as much, and seldom asked for."""
+    return (
+        {code: number for code, number in count.items() if code < RUNTIME},
+        {code: number for code, number in count.items() if code >= RUNTIME},
+    )
+
+
 def by_state(count: Count) -> dict[str, int]:
     """Return the numbers of tasks by state."""
     return {state: count[code] for state, code in CODES.items() if count.get(code)}

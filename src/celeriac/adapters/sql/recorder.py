@@ -168,18 +168,18 @@ def _add_rollups(connection: sa.Connection, tally: Tally, words: Words) -> None:
     if not changes:
         return
     held = _read_rollups(connection, changes)
-    rows = [
-        {"step": key[0], "name": key[1], "at": key[2], "body": _packed(rollup.total((held.get(key, {}), count)))}
-        for key, count in changes.items()
-    ]
+    rows = []
+    for (step, name, at), count in changes.items():
+        states, durations = rollup.parted(rollup.total((held.get((step, name, at), {}), count)))
+        rows.append({"step": step, "name": name, "at": at, "states": _packed(states), "durations": _packed(durations)})
     connection.execute(upsert(schema.rollups), rows)
 
 
 def _read_rollups(connection: sa.Connection, keys: Iterable[RollupKey]) -> dict[RollupKey, Count]:
     """Return the counts that are stored under these keys; one by one, as SQLite reads all rows for a list of triples."""
-    own, query = driver(connection), "SELECT body FROM rollups WHERE step = ? AND name = ? AND at = ?"
-    bodies = ((key, own.execute(query, key).fetchone()) for key in keys)
-    return {key: _unpacked(row[0]) for key, row in bodies if row is not None}
+    own, query = driver(connection), "SELECT states, durations FROM rollups WHERE step = ? AND name = ? AND at = ?"
+    found = ((key, own.execute(query, key).fetchone()) for key in keys)
+    return {key: _unpacked(row[0]) | _unpacked(row[1]) for key, row in found if row is not None}
 
 
 def _sample(one: QueueSample, words: Words) -> dict[str, object]:

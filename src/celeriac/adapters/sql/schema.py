@@ -116,7 +116,8 @@ rollups = sa.Table(
     sa.Column("step", sa.Integer, primary_key=True),
     sa.Column("name", sa.Integer, primary_key=True),
     sa.Column("at", sa.Integer, primary_key=True),  # seconds: the beginning of the step
-    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("states", sa.LargeBinary, nullable=False),
+    sa.Column("durations", sa.LargeBinary, nullable=False),
     sa.Index("ix_rollups_at", "step", "at"),
     sqlite_with_rowid=False,
 )

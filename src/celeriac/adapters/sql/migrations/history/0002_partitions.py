@@ -36,7 +36,8 @@ def upgrade() -> None:
         sa.Column("step", sa.Integer, primary_key=True),
         sa.Column("name", sa.Integer, primary_key=True),
         sa.Column("at", sa.Integer, primary_key=True),
-        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("states", sa.LargeBinary, nullable=False),
+        sa.Column("durations", sa.LargeBinary, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_index("ix_rollups_at", "rollups", ["step", "at"])
