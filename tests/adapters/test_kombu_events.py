@@ -11,23 +11,18 @@ import time
 import pytest
 import redis
 from celery import Celery
-from celery.events.event import get_exchange
-from kombu import Connection
 
 import harness
+from adapters.broker_talk import LIFE, Heard, bodies, clocks, echo, failing, producer, publish
 from adapters.redis_guarded import MASTER, sentinel_running
+from adapters.redis_messages import CHANNEL, NO_EVENT
 from celeriac.adapters.kombu_events import KombuEvents
-from celeriac.core.errors import UnreachableError
 from celeriac.core.events import decode
 from celeriac.core.fold import ECHO
 from celeriac.ports import Condition
 from celeriac.processes import running, spawn
 
 LIMIT = 0.5
-
-
-def echo(number):
-    return {"type": ECHO, "hostname": "celeriac@demo", "timestamp": 1_795_000_000.5, "pid": 7, "clock": number}
 
 
 @pytest.fixture
@@ -45,20 +40,6 @@ def listen():
         one.close()
 
 
-def timed(call):
-    begun = time.monotonic()
-    with pytest.raises(UnreachableError) as caught:
-        call()
-    return time.monotonic() - begun, str(caught.value)
-
-
-def bodies(stream, number, within=5.0):
-    """Receive until so many bodies came."""
-    found = []
-    harness.wait_until(lambda: found.extend(stream.receive(0.1)) or len(found) >= number, within, f"{number} came")
-    return found
-
-
 def keys(server):
     with redis.Redis(port=server.port) as look:
         return {key.decode() for key in look.scan_iter()}
@@ -73,7 +54,7 @@ def test_our_own_event_comes_back(redis_server, listen):
 
     assert all(isinstance(body, bytes) for body in found)
     assert [json.loads(body) for body in found] == [echo(number) for number in range(3)]
-    assert [event.clock for event in decode(found)[0]] == [0, 1, 2]
+    assert clocks(found) == [0, 1, 2]
 
 
 def test_silence_is_an_empty_list_after_the_time_asked_for(redis_server, listen):
@@ -118,8 +99,7 @@ def test_two_observers_do_not_disturb_each_other(redis_server, listen):
 def test_an_event_of_celery_itself_is_read(redis_server, listen):
     """A producer's `task-sent` arrives as JSON that the core decodes."""
     stream = listen(redis_server.url)
-    with Celery("producer", broker=redis_server.url, set_as_current=False) as app:
-        app.conf.task_send_sent_event = True
+    with producer(redis_server.url, task_send_sent_event=True) as app:
         sent = app.send_task("orders.price", [7], queue="orders")
     (event,), malformed = decode(bodies(stream, 1))
 
@@ -158,7 +138,7 @@ def test_a_redis_that_is_gone_is_unreachable_and_may_come_back(redis_server, lis
     redis_server.child.wait(5)
 
     for call in (lambda: stream.receive(5), lambda: stream.receive(5), lambda: stream.send(echo(1))):
-        took, said = timed(call)
+        took, said = failing(call)
         assert took < 1
         assert said
     with harness.redis_running(tmp_path / "again", port=redis_server.port):
@@ -174,7 +154,7 @@ def test_a_redis_that_stands_still_is_unreachable_within_the_time_limit(redis_se
     try:
         assert stream.receive(0.1) == []
         for call in (lambda: stream.send(echo(1)), lambda: stream.receive(0.1), lambda: stream.send(echo(1))):
-            took, said = timed(call)
+            took, said = failing(call)
             assert took < 2 * LIMIT + 0.5  # once for the call, once for saying goodbye
             assert "Timeout" in said or "time" in said
     finally:
@@ -186,7 +166,7 @@ def test_a_redis_that_stands_still_is_unreachable_within_the_time_limit(redis_se
 
 def test_an_address_where_nobody_listens_is_unreachable_at_once(free_port):
     """No second try, and no pause before it: the observer has its own back-off."""
-    took, said = timed(lambda: KombuEvents(f"redis://127.0.0.1:{free_port()}/0", timeout=LIMIT).receive(5))
+    took, said = failing(lambda: KombuEvents(f"redis://127.0.0.1:{free_port()}/0", timeout=LIMIT).receive(5))
 
     assert took < 1
     assert "refused" in said
@@ -198,7 +178,7 @@ def test_a_wrong_password_says_so(redis_server):
         admin.config_set("requirepass", "right-secret")
 
     for password, wanted in (("wrong-secret", "invalid username-password pair"), ("", "Authentication required")):
-        took, said = timed(
+        took, said = failing(
             lambda password=password: KombuEvents(
                 f"redis://:{password}@127.0.0.1:{redis_server.port}/0", timeout=LIMIT
             ).receive(0.1)
@@ -206,23 +186,6 @@ def test_a_wrong_password_says_so(redis_server):
         assert took < 1
         assert wanted in said
         assert "secret" not in said
-
-
-CHANNEL = "/0.celeryev/x"
-HEADERS = {"content-type": "application/json", "content-encoding": "utf-8", "headers": {}}
-WHERE = {"delivery_tag": "t", "delivery_info": {"exchange": "celeryev", "routing_key": "x"}, "body_encoding": "base64"}
-NO_EVENT = {
-    "a list": "[]",
-    "null": "null",
-    "a number": "5",
-    "another table": '{"a":1}',
-    "no JSON": "{cut sh",
-    "no text": b"\xff\xfe",
-    "a null body": json.dumps({"body": None, "properties": WHERE} | HEADERS),
-    "no properties": json.dumps({"body": "", "properties": None} | HEADERS),
-    "no base64": json.dumps({"body": "x", "properties": WHERE} | HEADERS),
-    "a number for a body": json.dumps({"body": 5, "properties": WHERE} | HEADERS),
-}
 
 
 def observers(look):
@@ -254,13 +217,6 @@ def test_a_message_that_is_no_event_costs_itself_only(redis_server, listen, publ
 
 
 # Other content types, and what the reader knows of itself
-
-
-def publish(url, event, **how):
-    """Publish through Kombu, as a dispatcher with other settings would."""
-    with Connection(url) as connection, connection.Producer() as sender:
-        exchange = get_exchange(connection)
-        sender.publish(event, exchange=exchange, declare=[exchange], routing_key="task.sent", **how)
 
 
 @pytest.mark.parametrize(
@@ -295,11 +251,11 @@ def test_a_connection_that_ends_without_our_asking_is_a_cut(redis_server, listen
     with redis.Redis(port=redis_server.port) as look:
         for one in observers(look):
             look.client_kill_filter(_id=one)
-    timed(lambda: stream.receive(5))
+    failing(lambda: stream.receive(5))
     assert stream.condition().cuts == 1
 
     never = KombuEvents(f"redis://127.0.0.1:{free_port()}/0", timeout=LIMIT)
-    timed(lambda: never.receive(0.1))
+    failing(lambda: never.receive(0.1))
     assert never.condition().cuts == 0
 
 
@@ -348,7 +304,7 @@ def test_a_sentinel_tells_where_redis_is(redis_server, listen, tmp_path):
     with sentinel_running(tmp_path, redis_server) as guard:
         stream = listen(f"{guard.url}/0;sentinel://127.0.0.1:{harness.free_port()}/0?master_name={MASTER}")
         stream.send(echo(1))
-        assert [event.clock for event in decode(bodies(stream, 1))[0]] == [1]
+        assert clocks(bodies(stream, 1)) == [1]
         stream.close()
 
 
@@ -389,27 +345,17 @@ def test_observers_that_are_killed_leave_one_binding_at_most(redis_server, liste
 def test_heartbeats_and_task_events_are_read(workers, listen):
     """A worker's beats and every step of a task are bytes that the core decodes."""
     node, child = workers.start("heard", "-c", "1")
-    stream, events = listen(workers.redis.url), []
-    with Celery("producer", broker=workers.redis.url, set_as_current=False) as app:
-        app.conf.task_send_sent_event = True
+    heard = Heard(listen(workers.redis.url))
+    with producer(workers.redis.url, task_send_sent_event=True) as app:
         sent = app.send_task("orders.price", [6], queue="orders").id
 
-    def heard(*kinds):
-        found, malformed = decode(stream.receive(0.2))
-        assert malformed == 0
-        events.extend(found)
-        return set(kinds) <= {one.type for one in events}
-
-    harness.wait_until(
-        lambda: heard("task-sent", "task-received", "task-started", "task-succeeded", "worker-heartbeat"), 15,
-        "all is heard", dump=lambda: events,
-    )  # fmt: skip
-    beat = next(one for one in events if one.type == "worker-heartbeat")
+    heard.wait_for(*LIFE)
+    beat = heard.first("worker-heartbeat")
     assert (beat.hostname, beat.pid, beat.freq) == (node, child.pid, 2.0)
-    assert {one.uuid for one in events if one.type.startswith("task-")} == {sent}
-    assert next(one for one in events if one.type == "task-succeeded").result == "42"
+    assert heard.of_tasks() == {sent}
+    assert heard.first("task-succeeded").result == "42"
     child.terminate()
-    harness.wait_until(lambda: heard("worker-offline"), 10, "it says goodbye", dump=lambda: events)
+    heard.wait_for("worker-offline")
 
 
 @pytest.mark.live

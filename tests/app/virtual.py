@@ -15,7 +15,10 @@ from celeriac.core.model import App, Consumer, Crash, Instance, Pool
 from celeriac.core.queues import QueueState
 from celeriac.core.redact import Redaction
 from celeriac.ports import Batch, Book, Condition
-from core.builders import CLUSTER, NOW, app, guid, instance, stream
+from core.builders import CLUSTER, NOW, app, guid, instance, stream, worker
+
+STORED_S = 1.0
+"""Seconds after which what an observer has heard is surely stored."""
 
 
 @dataclass
@@ -194,6 +197,14 @@ class MemoryPlatform:
 PREFORK = Pool("prefork", 4, ("celery",))
 CALM = Book(pools={f"celery@{guid(index)}#7": PREFORK for index in range(4)})
 """A journal in which nothing is open, and every pool is known."""
+
+
+NODE = f"celery@{guid()}"
+
+
+def alive(clock, index=0, **fields):
+    """Return a worker that speaks at the next two looks too."""
+    return worker(index, now=clock() + 4, **fields)
 
 
 class Cluster:

@@ -52,6 +52,13 @@ def test_every_command_is_where_the_table_says(name):
     assert command.get_short_help_str()
 
 
+@pytest.mark.parametrize(("typed", "said"), [("worker", " Did you mean 'workers'?"), ("writr", ""), ("wri", "")])
+def test_what_is_proposed_for_a_wrong_name_is_never_a_hidden_command(typed, said):
+    done = CliRunner().invoke(main, [typed])
+
+    assert done.stderr.endswith(f"Error: No such command '{typed}'.{said}\n")
+
+
 def test_version():
     assert output("--version") == f"celeriac {celeriac.__version__}\n"
 

@@ -30,7 +30,7 @@ def demo(folder: Path, *arguments: str) -> Child:
 def test_check_heals_a_killed_and_a_frozen_worker(tmp_path: Path, broker: str) -> None:
     """`celeriac demo --check` exits 0, tells both stories with their evidence, and nothing of it runs afterwards."""
     if broker == "amqp":
-        harness.need(harness.RABBITMQ, "rabbitmq-server")
+        harness.need_rabbitmq()
     with running(demo(tmp_path, "--check", "--broker", broker)) as child:
         code = child.wait(270)
 

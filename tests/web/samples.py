@@ -17,7 +17,7 @@ from celeriac.core.model import App, Incarnation, Instance, InstanceState, Place
 from celeriac.core.places import Site
 from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Evidence
-from celeriac.core.rollup import ALL, HOUR, MINUTE, Count, add, rolls, tally, total
+from celeriac.core.rollup import ALL, HOUR, MINUTE, Count, contributed, parted, rolls, total
 from celeriac.core.search import Cursor, Facets, Found, Histogram, TaskFilter, TaskRow
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import FINAL, Task
@@ -76,6 +76,12 @@ class MemoryHistory:
         return Histogram(step_s, {at: dict(each) for at, each in counts.items()}, self.slow is None)
 
     def counts(self, since: float, until: float, step_s: int, name: str | None = None) -> dict[int, Count]:
+        return {at: parted(each)[0] for at, each in self._steps(since, until, step_s, name).items()}
+
+    def durations(self, since: float, until: float, step_s: int, name: str | None = None) -> dict[int, Count]:
+        return {at: parted(each)[1] for at, each in self._steps(since, until, step_s, name).items()}
+
+    def _steps(self, since: float, until: float, step_s: int, name: str | None) -> dict[int, Count]:
         found: dict[int, list[Count]] = {}
         for (step, at, of), count in self._rolls().items():
             if step == MINUTE and of == (name or ALL) and since - since % step_s <= at < until:
@@ -90,14 +96,12 @@ class MemoryHistory:
         return {name: total(each) for name, each in found.items()}
 
     def _matching(self, which: TaskFilter) -> list[TaskRow]:
-        rows = [TaskRow(cursor(task), task) for task in self.rows.values() if _fits(task, which)]
+        every = list(self.rows.values())  # a test may add to them meanwhile
+        rows = [TaskRow(cursor(task), task) for task in every if _fits(task, which)]
         return sorted(rows, key=lambda row: row.cursor, reverse=True)
 
     def _rolls(self) -> dict[tuple[int, int, str], Count]:
-        into = tally()
-        for each in self.rows.values():
-            add(into, each)
-        return rolls(into)
+        return rolls(contributed(list(self.rows.values())))
 
 
 def cursor(task: Task) -> Cursor:
@@ -160,7 +164,7 @@ class MemoryJournal:
             self.boards[changes.board.cluster] = changes.board
 
     def incidents(self, cluster: str | None, *, open_only: bool, limit: int) -> list[Incident]:
-        found = [one for one in self.stories.values() if cluster in (None, one.cluster)]
+        found = [one for one in list(self.stories.values()) if cluster in (None, one.cluster)]
         found = [one for one in found if not (open_only and one.over)]
         return sorted(found, key=lambda one: one.opened_at, reverse=True)[:limit]
 

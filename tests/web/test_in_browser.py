@@ -94,6 +94,7 @@ def test_what_is_redrawn_keeps_what_people_opened(visit, world):
 def test_a_chosen_cluster_stays_chosen_when_something_changes(visit, world, console):
     with visit() as page:
         page.get_by_role("navigation", name="Choose a cluster").get_by_role("link", name="billing").click()
+        page.wait_for_url("**/?cluster=billing")  # until then the page before it is live
         page.wait_for_selector("html[data-live=live]")
         arrive(world, "shop.of_orders")
         world.histories["billing"].samples.append(QueueSample("unpaid", samples.NOW, {0: 9}, consumers=0))

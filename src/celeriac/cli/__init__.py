@@ -49,7 +49,10 @@ SUMMARIES = {
 
 
 class Lazy(MutableMapping[str, click.Command]):
-    """The commands by name; each is imported when it is asked for."""
+    """The commands by name; each is imported when it is asked for.
+
+    One without a summary is hidden: who knows its name finds it, and nothing lists or proposes it.
+    """
 
     def __init__(self, places: dict[str, str]) -> None:
         self._places = places
@@ -71,10 +74,10 @@ class Lazy(MutableMapping[str, click.Command]):
         del self._places[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return (name for name in self._places if name in SUMMARIES)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return sum(1 for _ in self)
 
 
 class Root(click.Group):

@@ -1,4 +1,7 @@
-"""The servers that the demo needs, each on free loopback ports, in the data directory, and gone with the demo."""
+"""The servers that the demo needs, each on free loopback ports, in the data directory, and gone with the demo.
+
+Benchmarks and tests start theirs by the same words.
+"""
 
 import importlib.util
 import os
@@ -46,10 +49,11 @@ def rabbitmq(stack: ExitStack, data: Path, logs: Path) -> str:
     """Run an empty RabbitMQ with a node name and a port mapper (epmd) of its own; return its URL."""
     program, mapper = rabbitmq_program()
     port, mapper_port = free_port(), free_port()
-    env = {**os.environ, **rabbitmq_settings(data / "rabbitmq", port, mapper_port)}
-    start(stack, logs, "epmd", [mapper, "-port", str(mapper_port), "-address", "127.0.0.1"], env)
+    env = rabbitmq_environment(data / "rabbitmq", port, mapper_port)
+    names = start(stack, logs, "epmd", [mapper, "-port", str(mapper_port), "-address", "127.0.0.1"], env)
+    await_ready("epmd", names, logs, lambda: listens(mapper_port))
     child = start(stack, logs, "rabbitmq", [program], env)
-    await_ready("RabbitMQ", child, logs, lambda: _speaks_amqp(port))
+    await_ready("RabbitMQ", child, logs, lambda: speaks_amqp(port))
     return f"amqp://guest:guest@127.0.0.1:{port}//"
 
 
@@ -63,13 +67,18 @@ def rabbitmq_program() -> tuple[str, str]:
     return program, mapper
 
 
-def rabbitmq_settings(home: Path, port: int, mapper_port: int) -> dict[str, str]:
-    """Return the environment of a RabbitMQ that shares nothing with another on this machine; makes its files."""
+def rabbitmq_environment(home: Path, port: int, mapper_port: int, *settings: str) -> dict[str, str]:
+    """Return the environment of a RabbitMQ that shares nothing with another on this machine; makes its files.
+
+    `settings` are more lines of its rabbitmq.conf. The Erlang cookie is made by the server, in `home`.
+    """
     home.mkdir(parents=True, exist_ok=True)
     (home / "plugins").write_text("[].\n")
-    (home / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
+    (home / "rabbitmq.conf").write_text("\n".join([f"listeners.tcp.1 = 127.0.0.1:{port}", *settings, ""]))
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
     return {
-        "HOME": str(home),  # the Erlang cookie
+        **outside,
+        "HOME": str(home),
         "ERL_EPMD_PORT": str(mapper_port),
         "RABBITMQ_NODENAME": f"celeriac-{port}@localhost",
         "RABBITMQ_DIST_PORT": str(free_port()),
@@ -116,7 +125,8 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _speaks_amqp(port: int) -> bool:
+def speaks_amqp(port: int) -> bool:
+    """Tell whether a broker on this loopback port takes connections."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.sendall(b"AMQP\0\0\x09\x01")

@@ -1,35 +1,15 @@
-"""The look: which sources are asked, of whom, and what a source that fails or is slow becomes."""
-
-import threading
+"""The look: which sources are asked, of whom, and how often."""
 
 import pytest
 from msgspec.structs import replace
 
-from app.virtual import CALM, PREFORK, Cluster
-from celeriac.app import asking, gather
-from celeriac.core.errors import RefusedError, UnreachableError
+from app.virtual import CALM, NODE, PREFORK, alive
 from celeriac.core.incident import IncidentState
 from celeriac.core.model import Consumer, Pool
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Lived
-from celeriac.ports import Batch, Book
-from core.builders import NOW, crash, guid, incident, place, said_goodbye, stream, worker
-
-NODE = f"celery@{guid()}"
-
-
-@pytest.fixture
-def cluster(clock, history):
-    one = Cluster(clock, history)
-    yield one
-    one.gatherer.close()
-
-
-def alive(clock, index=0, **fields):
-    return worker(index, now=clock() + 4, **fields)
-
-
-# Calm ----------------------------------------------------------------------------------------------------------------
+from celeriac.ports import Book
+from core.builders import NOW, crash, guid, incident, place, said_goodbye, worker
 
 
 def test_a_quiet_cluster_is_not_asked(cluster, clock):
@@ -70,9 +50,6 @@ def test_guids_are_remembered(cluster, clock):
     assert guid(0, 7) in {one.guid for one in look.lived}, "one may have lived and died between two looks"
     look = cluster.look(alive(clock), book=book)
     assert {one.guid for one in look.lived} >= {"older", guid()}
-
-
-# Newcomers -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_newcomer_is_asked_once(cluster, clock):
@@ -124,9 +101,6 @@ def test_many_newcomers_are_asked_in_turns(cluster, clock):
 
     first, second = cluster.control.nodes("pools")
     assert (len(first), len(second), first & second) == (50, 20, frozenset())
-
-
-# Suspicion -----------------------------------------------------------------------------------------------------------
 
 
 def test_suspects_are_pinged_with_well_ones_beside_them(cluster, clock):
@@ -228,9 +202,6 @@ def test_queues_are_forgotten_when_nobody_waits_for_proof(cluster, clock):
     assert cluster.look(alive(clock), book=book).waiting["celery"].since == clock()
 
 
-# The platform --------------------------------------------------------------------------------------------------------
-
-
 def asked(cluster, seconds, *workers, book=CALM):
     """Return how often the platform was read, once the keeper has its pace: a calm interval may have to end first."""
     for _ in range(6):
@@ -260,214 +231,3 @@ def test_crashes_are_read_fifteen_minutes_back(cluster, clock):
     cluster.platform.crashed = (crash(ago=800), crash(1, ago=1000))
 
     assert [one.index for one in cluster.looked(alive(clock)).crashes.value] == [0]
-
-
-def test_no_platform_is_no_fault(cluster, clock):
-    """A cluster that runs elsewhere has neither apps nor crashes, and that is not unknown."""
-    bare = cluster.another(platform=None)
-    cluster.observe(alive(clock))
-    look = bare.look(CALM)
-    bare.close()
-
-    assert (look.platform, look.crashes, bare.lived) == (None, None, ())
-
-
-# Sources that fail ---------------------------------------------------------------------------------------------------
-
-
-def test_a_platform_that_fails_is_unknown_with_its_reason(cluster, clock):
-    """Neither an empty platform nor an old word: unknown."""
-    cluster.platform.away = RefusedError("401: log in again")
-    look = cluster.looked(alive(clock))
-
-    assert isinstance(look.platform, Unknown)
-    assert (look.platform.why, look.crashes.why) == ("401: log in again", "401: log in again")
-    assert cluster.gatherer.lived == ()
-
-
-def test_events_that_cannot_be_read_leave_the_apps_known(cluster, clock):
-    """A role may see the apps and not their events: only the crashes are unknown then."""
-
-    def refuse(since):
-        message = "403: not authorized"
-        raise RefusedError(message)
-
-    cluster.platform.crashes = refuse
-    look = cluster.looked(alive(clock))
-
-    assert isinstance(look.platform, Known)
-    assert look.crashes.why == "403: not authorized"
-    assert len(cluster.gatherer.lived) == 4
-
-
-def test_a_control_that_fails_makes_each_ping_unknown(cluster, clock):
-    """No answer because nobody could be asked is no proof."""
-    cluster.control.away = "remote control: Connection refused"
-    book = Book(incidents=(incident(1, state=IncidentState.VERIFYING),), pools=CALM.pools)
-    look = cluster.looked(worker(silent=20, now=clock()), alive(clock, 1), book=book)
-
-    assert {one.why for one in look.pings.values()} == {"remote control: Connection refused"}
-    assert [one.why for one in look.consuming.values()] == ["remote control: Connection refused"]
-
-
-def test_a_broker_that_fails_makes_the_connections_unknown(cluster, clock):
-    """An empty list would prove that every worker is gone."""
-    cluster.broker.away = "Redis: Connection refused"
-    look = cluster.looked(worker(silent=20, now=clock()))
-
-    assert look.consumers == Unknown("Redis: Connection refused", clock())
-
-
-def test_a_source_that_is_slow_is_unknown(cluster, clock, monkeypatch):
-    """Every source has its time; the others are read all the same."""
-    monkeypatch.setattr(asking, "SOURCE_LIMIT_S", 0.05)
-    release = threading.Event()
-    cluster.broker.consumers = lambda _: release.wait(10)
-    try:
-        look = cluster.looked(worker(silent=20, now=clock()))
-    finally:
-        release.set()
-
-    assert look.consumers.why == "no answer within 0 s"
-    assert look.pings[NODE].why == "no answer yet, asked 1 times"
-
-
-def test_a_slow_platform_keeps_its_last_answer_for_a_while(cluster, clock, monkeypatch):
-    """Its next answer is under way, and no second question is sent after it; after half a minute it is unknown."""
-    monkeypatch.setattr(gather, "PLATFORM_WAIT_S", 0.01)
-    cluster.looked(alive(clock))
-    before = cluster.platform.asked.count("crashes")
-    release = threading.Event()
-    real = cluster.platform.apps
-    cluster.platform.apps = lambda: (release.wait(10), real())[1]
-    try:
-        kept = [cluster.look(alive(clock), after=11).platform for _ in range(5)]
-    finally:
-        release.set()
-    asked_since = cluster.platform.asked.count("crashes") - before
-
-    assert [isinstance(one, Known) for one in kept] == [True, True, True, False, False]
-    assert kept[-1].why == "no answer for 44 s"
-    assert asked_since == 1
-
-
-def test_a_platform_that_never_answered_is_unknown(cluster, clock, monkeypatch):
-    """There is no last answer to keep."""
-    monkeypatch.setattr(gather, "SOURCE_LIMIT_S", 0.01)
-    release = threading.Event()
-    cluster.platform.apps = lambda: release.wait(10)
-    try:
-        look = cluster.look(alive(clock))
-    finally:
-        release.set()
-
-    assert look.platform == Unknown("no answer for 0 s", clock())
-
-
-def test_a_connection_that_outlasts_the_heartbeats_is_remembered(cluster, clock):
-    """RabbitMQ ends a frozen worker's connection itself, some time after the worker fell silent."""
-    cluster.broker.there = {NODE: Consumer(1, fetching=True, idle_s=0.0)}
-    silent = worker(silent=20, now=clock())
-    cluster.looked(silent)
-    cluster.broker.there = {}
-
-    assert cluster.look(silent).lingering == {silent.key}
-    assert cluster.look(alive(clock)).lingering == frozenset()
-
-
-def test_a_connection_that_went_with_the_heartbeats_is_not(cluster, clock):
-    cluster.broker.there = {}
-
-    assert cluster.looked(worker(silent=20, now=clock())).lingering == frozenset()
-
-
-def test_the_broker_is_asked_for_those_only_whose_connection_tells_something(cluster, clock):
-    """RabbitMQ logs an error for each missing queue that it is asked for."""
-    named = Book(pools={key: replace(pool, named=True) for key, pool in CALM.pools.items()})
-    cluster.looked(worker(silent=20, now=clock()), book=named)
-
-    assert cluster.broker.nodes == {NODE}
-
-
-def test_a_defect_in_reading_a_source_is_unknown(cluster, clock):
-    """An answer that we cannot read convicts nobody, and ends no cycle."""
-    cluster.broker.consumers = lambda _: {}["nothing"]
-    look = cluster.looked(worker(silent=20, now=clock()))
-
-    assert look.consumers.why == "a defect in reading it: KeyError: 'nothing'"
-
-
-class Broken:
-    """A history of which one part cannot be read."""
-
-    def __init__(self, real, part):
-        self._real, self._part = real, part
-
-    def stream(self):
-        return self._read("stream")
-
-    def incarnations(self):
-        return self._read("incarnations")
-
-    def _read(self, part):
-        if part == self._part:
-            message = "the store is locked"
-            raise UnreachableError(message)
-        return getattr(self._real, part)()
-
-
-@pytest.mark.parametrize("part", ["stream", "incarnations"])
-def test_a_store_that_cannot_be_read_makes_the_cluster_blind(cluster, clock, part):
-    """Also if only the list of workers is missing: else everybody would seem never to have joined."""
-    keeper = cluster.another(history=Broken(cluster.history, part))
-    for _ in range(3):
-        cluster.clock.pass_(2)
-        cluster.observe(alive(clock))
-        look = keeper.look(CALM)
-    keeper.close()
-
-    assert (look.stream.why, look.incarnations if part == "incarnations" else ()) == ("the store is locked", ())
-
-
-# The observer, judged by the keeper's own clock ----------------------------------------------------------------------
-
-
-def test_without_an_observer_the_cluster_is_blind(cluster):
-    """Nothing was ever stored."""
-    assert cluster.gatherer.look(CALM).stream.why == "the observer has not stored anything yet"
-
-
-def test_the_observers_last_word_may_be_old(cluster, clock):
-    """Only when its word has changed once is it known to work: it may have died days ago."""
-    assert cluster.look(alive(clock)).stream.why == "the observer's next word is awaited"
-    assert isinstance(cluster.look(alive(clock)).stream, Known)
-
-
-def test_an_observer_that_says_nothing_for_five_seconds_is_stale(cluster, clock):
-    """Its clock and ours need not agree: what counts is that its word changes."""
-    cluster.looked(alive(clock))
-
-    clock.pass_(5)
-    assert isinstance(cluster.gatherer.look(CALM).stream, Known)
-    clock.pass_(0.5)
-    assert cluster.gatherer.look(CALM).stream.why == "the observer has said nothing for 6 s"
-    assert isinstance(cluster.look(alive(clock)).stream, Known)
-
-
-@pytest.mark.parametrize("skew", [-86400.0, 86400.0])
-def test_the_observers_clock_may_be_wrong(cluster, clock, skew):
-    """A day ahead or behind: silence is counted between its own times."""
-    for _ in range(2):
-        clock.pass_(2)
-        cluster.recorder.record(Batch(stream(now=clock() + skew)))
-        look = cluster.gatherer.look(CALM)
-
-    assert isinstance(look.stream, Known)
-
-
-def test_newcomers_are_not_asked_while_the_observer_is_stale(cluster, clock):
-    """Who speaks now is not known."""
-    cluster.observe(alive(clock))
-    cluster.gatherer.look(Book())
-
-    assert cluster.control.asked == []
