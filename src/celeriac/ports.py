@@ -22,10 +22,12 @@ from celeriac.core.tasks import Task
 class Condition(Struct, frozen=True):
     """How a reader fares: what waits in its own buffer, and what it knows to be lost.
 
-    `cuts` counts connections that ended while we were behind, or that the broker ended for our slowness.
+    `keeps` tells that the broker keeps what comes while nobody reads. `cuts` counts connections that ended while we were
+    behind, or that the broker ended for our slowness.
     """
 
     reader: str
+    keeps: bool = False
     backlog_bytes: int = 0
     cuts: int = 0
     refused: int = 0
@@ -114,10 +116,11 @@ class Batch(Struct, frozen=True):
 
 
 class Opening(Struct, frozen=True):
-    """What an observer takes up from its history: what tells it from any other, and the workers' lives so far."""
+    """What an observer takes up from its history: what tells it from any other, the workers' lives, its last word."""
 
     identity: str
     incarnations: tuple[Incarnation, ...] = ()
+    stream: Stream | None = None
 
 
 class Recorder(Protocol):

@@ -136,9 +136,11 @@ def walk(tasks, which: TaskFilter):
 
 
 @contextlib.contextmanager
-def storing(tasks, rows):
-    """Store tasks in two flushes, in partitions of so many rows, half of them sealed."""
-    with fresh(rows=rows) as history:
+def storing(tasks, rows, pieces=(2_000, 16_000)):
+    """Store tasks in two flushes, in partitions of so many rows, half of them sealed; they are read in such pieces."""
+    with fresh(rows=rows) as history, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "_FIRST_PIECE", pieces[0])
+        patch.setattr(search, "_LONGEST_PIECE", pieces[1])
         history.record(*tasks[::2])
         for _ in range(7):
             history.recorder.tidy(NOW)
@@ -147,14 +149,15 @@ def storing(tasks, rows):
 
 
 ROWS = st.sampled_from([1, 3, 7, 200_000])
+PIECES = st.sampled_from([(1, 1), (1, 4), (2_000, 16_000)])
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=150)
-@given(some_tasks(), FILTERS, ROWS)
-def test_all_pages_there_and_back_hold_each_matching_task_once_in_order(tasks, which, rows):
-    """Whatever the filter, the page's size, and how tasks lie in partitions."""
+@given(some_tasks(), FILTERS, ROWS, PIECES)
+def test_all_pages_there_and_back_hold_each_matching_task_once_in_order(tasks, which, rows, pieces):
+    """Whatever the filter, the page's size, how tasks lie in partitions, and in what pieces these are read."""
     wanted = sorted((task for task in tasks if matches(task, which)), key=place, reverse=True)
-    with storing(tasks, rows) as history:
+    with storing(tasks, rows, pieces) as history:
         older, last = walk(history.tasks, which)
         assert older == wanted
 
@@ -166,12 +169,12 @@ def test_all_pages_there_and_back_hold_each_matching_task_once_in_order(tasks, w
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
-@given(some_tasks(), FILTERS, ROWS, st.lists(st.integers(0, 6), min_size=1, max_size=4), st.booleans())
-def test_pages_that_ran_out_of_time_leave_nothing_out(tasks, which, rows, budgets, newer):
+@given(some_tasks(), FILTERS, ROWS, PIECES, st.lists(st.integers(0, 6), min_size=1, max_size=4), st.booleans())
+def test_pages_that_ran_out_of_time_leave_nothing_out(tasks, which, rows, pieces, budgets, newer):
     """They say up to where all was looked at; who goes on from there sees each task once all the same."""
     wanted = sorted((task for task in tasks if matches(task, which)), key=place, reverse=not newer)
     start = Cursor(0, "") if newer else None
-    with storing(tasks, rows) as history, impatient(cycle([*budgets, 1000])):
+    with storing(tasks, rows, pieces) as history, impatient(cycle([*budgets, 1000])):
         found, _ = walk(history.tasks, replace(which, newer=newer, cursor=start))
 
     assert found == wanted
@@ -322,6 +325,8 @@ def test_sqlite_itself_is_stopped_when_time_is_up(history, monkeypatch):
         ({"states": ("FAILURE", "RETRY", "STARTED")}, "state"),
         ({"names": ("a",)}, "name"),
         ({"workers": ("a",)}, "worker"),
+        ({"workers": ("a",), "args": "x"}, "worker"),
+        ({"states": ("FAILURE",), "anywhere": "x"}, "state"),
     ],
     ids=str,
 )
@@ -335,6 +340,79 @@ def test_a_page_follows_an_index_and_sorts_no_table(history, which, index):
             plan = [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {query}", values)]
             assert f"INDEX tasks_1_{index}" in plan[0]
             assert plan[1:] == ["USE TEMP B-TREE FOR RIGHT PART OF ORDER BY"], "only what shares a microsecond"
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_search_for_text_reads_rows_as_they_lie(history, newer):
+    """Looking up each row from an index would take twice as long."""
+    history.record(*numbered(0, 25))
+    with history.database.reading() as connection:
+        condition = Condition(TaskFilter(args="x", newer=newer), lambda _: 1)
+        ((query, values),) = condition.among(1, range(1, 5))
+        plan = str(connection.connection.driver_connection.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall())
+
+    assert plan.count("INTEGER PRIMARY KEY") == 2
+    assert "tasks_1_first" not in plan
+
+
+@pytest.mark.parametrize(
+    ("which", "scanned"),
+    [
+        ({"args": "x"}, True),
+        ({"anywhere": ""}, True),
+        ({"queues": ("a",)}, True),
+        ({"runtime_least": 0.0}, True),
+        ({"args": "x", "since": 1.0, "until": 4.0}, True),
+        ({"args": "x", "cursor": Cursor(3_000_001, "")}, True),
+        ({"args": "x", "cursor": Cursor(1_999_999, ""), "newer": True}, True),
+        ({}, False),
+        ({"args": "x", "names": ("a",)}, False),
+        ({"args": "x", "workers": ("a",)}, False),
+        ({"args": "x", "states": ("FAILURE",)}, False),
+        ({"args": "x", "root_id": "a"}, False),
+        ({"args": "x", "since": 2.5}, False),
+        ({"args": "x", "until": 3.0}, False),
+        ({"args": "x", "cursor": Cursor(3_000_000, "00" * 16)}, False),
+        ({"args": "x", "cursor": Cursor(2_000_000, "00" * 16), "newer": True}, False),
+    ],
+    ids=str,
+)
+def test_a_partition_is_read_as_it_lies_where_neither_values_nor_times_narrow_it(which, scanned):
+    """Else an index leads to fewer rows."""
+    assert Condition(TaskFilter(**which), lambda _: 1).scans(2_000_000, 3_000_000) is scanned
+
+
+@pytest.fixture
+def pieces(monkeypatch):
+    """Read partitions in pieces of two rows, and note which."""
+    read, plain = [], Condition.among
+    monkeypatch.setattr(search, "_FIRST_PIECE", 2)
+    monkeypatch.setattr(search, "_LONGEST_PIECE", 2)
+    monkeypatch.setattr(Condition, "among", lambda self, *where: read.append(where) or plain(self, *where))
+    return read
+
+
+def test_a_search_reads_no_further_than_a_full_page(history, pieces):
+    """What many tasks have is found among the first that are read, from either end."""
+    history.record(*numbered(0, 30, args="x"))
+
+    assert len(history.tasks.find(TaskFilter(args="x", limit=3)).rows) == 3
+    assert pieces == [(3, range(9, 11)), (3, range(7, 9))]
+    pieces.clear()
+    assert len(history.tasks.find(TaskFilter(args="x", limit=3, newer=True, cursor=Cursor(0, ""))).rows) == 3
+    assert pieces == [(1, range(1, 3)), (1, range(3, 5))]
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_search_finds_what_lies_far_from_its_time(history, pieces, newer):
+    """The newest by the sender's clock came first, the oldest last."""
+    first, *tasks, last = numbered(0, 9, args="x")
+    ahead, behind = replace(first, first_at=NOW + 99), replace(last, first_at=NOW - 99)
+    history.record(ahead, *tasks, behind)
+    which = TaskFilter(args="x", limit=1, newer=newer, cursor=Cursor(0, "") if newer else None)
+
+    assert [row.task.uuid for row in history.tasks.find(which).rows] == [behind.uuid if newer else ahead.uuid]
+    assert len(pieces) == 1
 
 
 def test_a_tree_of_tasks_is_found_through_an_index(history):

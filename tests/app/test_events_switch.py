@@ -9,7 +9,7 @@ import pytest
 from app.virtual import Clock
 from celeriac.adapters.sql.audit import SqlAudit
 from celeriac.adapters.sql.database import Database
-from celeriac.app.events_switch import AT_ONCE, TRIES, EventsSwitch
+from celeriac.app.events_switch import AN_HOUR, AT_ONCE, TRIES, EventsSwitch
 from celeriac.app.heal import Keeper, Rules
 from celeriac.core.errors import UnreachableError
 from celeriac.core.limits import Limits, Policy
@@ -114,6 +114,16 @@ def test_another_life_with_the_same_name_and_pid_is_asked_again(desk):
     desk.consider(mute(born=-10, silent=-12))
 
     assert len(desk.control.asked) == 2
+
+
+def test_two_processes_with_one_name_and_one_pid_are_not_asked_for_ever(desk):
+    """Each word of the one ends the life of the other: three times an hour are enough to reach both."""
+    for beat in range(600):
+        desk.consider(mute(born=-beat - 2, silent=-beat - 3), after=1)
+    within_minutes = len(desk.control.asked)
+    desk.consider(mute(born=-5000, silent=-5001), after=3600)
+
+    assert (within_minutes, len(desk.control.asked)) == (AN_HOUR, AN_HOUR + 1)
 
 
 def test_all_that_are_due_are_asked_together_within_a_bound(desk):

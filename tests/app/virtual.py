@@ -42,11 +42,16 @@ class MemoryStream:
     waiting: list[bytes] = field(default_factory=list)
     away: str | None = None
     half_open: bool = False
+    dropping: bool = False
+    """What is sent is lost, though the connection stands."""
     delay: float = 0.0
     """Seconds that `receive` takes beyond its due: the process was stopped in it."""
     closed: int = 0
     marked: int = 0
     settled: list[int] = field(default_factory=list)
+    keeps: bool = False
+    unsettling: str | None = None
+    """Why nothing can be settled."""
     said: dict[str, int] = field(default_factory=dict)
     """With which mark each task's event was handed over."""
 
@@ -62,14 +67,16 @@ class MemoryStream:
         return self.marked
 
     def settle(self, mark: int) -> None:
+        if self.unsettling:
+            raise UnreachableError(self.unsettling)
         self.settled.append(mark)
 
     def condition(self) -> Condition:
-        return Condition("memory")
+        return Condition("memory", keeps=self.keeps, cuts=self.closed)
 
     def send(self, event: dict[str, object]) -> None:
         self._be_there()
-        if not self.half_open:
+        if not self.half_open and not self.dropping:
             self.waiting.append(json.dumps(event).encode())
 
     def close(self) -> None:

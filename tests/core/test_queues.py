@@ -117,10 +117,3 @@ def test_a_sample_holds_what_is_known():
     assert (known.arriving, known.completing, known.oldest_s, known.oldest_how) == (2, 1, 60, "message timestamp")
     assert known.unknown == {}
     assert (known.depth, known.unacked) == (3, 1)
-
-
-@pytest.mark.parametrize(
-    ("ready", "consumers", "expected"), [(3, 0, True), (3, 1, False), (0, 0, False), (3, None, False)]
-)
-def test_a_queue_is_unconsumed_when_messages_wait_and_nobody_takes_them(ready, consumers, expected):
-    assert QueueSample("orders", AT, {0: ready}, consumers=consumers).unconsumed is expected

@@ -59,6 +59,15 @@ MASKED = {
         repr({"DB_PASSWORD": "x", "x-api-key": "y", "apiKey": "z"}),
         "{'DB_PASSWORD': '***', 'x-api-key': '***', 'apiKey': '***'}",
     ),
+    "a short word at the end of a part": (
+        repr({"DB_PASS": "x", "smtp-pass": "y", "pass": "z", "passenger": "ann"}),
+        "{'DB_PASS': '***', 'smtp-pass': '***', 'pass': '***', 'passenger': 'ann'}",
+    ),
+    "a private key": (
+        repr(("-----BEGIN RSA PRIVATE KEY-----\nx\ny\n-----END RSA PRIVATE KEY-----\n", 1)),
+        r"('-----BEGIN RSA PRIVATE KEY-----***\n', 1)",
+    ),
+    "a private key that is cut": (repr("-----BEGIN PRIVATE KEY-----\nxy")[:-1] + "...", None),
     "a number, None, bytes": (
         repr({"token": 12, "secret": None, "cookie": b"x"}),
         "{'token': '***', 'secret': '***', 'cookie': '***'}",

@@ -3,7 +3,7 @@
 No verdict depends on it. The asking has a thread of its own, so that a cycle only hands over what it saw.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -24,6 +24,10 @@ AT_ONCE = 50
 TRIES = 3
 """So many times a worker is asked whom the question itself may not have reached."""
 
+HOUR_S = 3600.0
+AN_HOUR = 3
+"""So many times an hour at most a node name and pid is asked, whatever its lives: two processes may share them."""
+
 RETRY_S = 60.0
 LONGEST_RETRY_S = 600.0
 
@@ -41,6 +45,7 @@ class EventsSwitch:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"events-{cluster}")
         self._asking: Future[None] | None = None
         self._settled: set[Life] = set()
+        self._asked: defaultdict[str, list[float]] = defaultdict(list)
         self._missed: Counter[Life] = Counter()
         self._failures = 0
         self._due_at = 0.0
@@ -51,7 +56,7 @@ class EventsSwitch:
             return
         self._forget(seen.incarnations)
         silent = to_enable(seen.incarnations, seen.stream.value.observed_at)
-        due = [one for one in silent if _life(one) not in self._settled]
+        due = [one for one in silent if _life(one) not in self._settled and len(self._asked[one.key]) < AN_HOUR]
         if due:
             self._asking = self._pool.submit(self._ask_or_say_why, due[:AT_ONCE])
 
@@ -67,6 +72,8 @@ class EventsSwitch:
         self._settled &= lives
         for gone in self._missed.keys() - lives:
             del self._missed[gone]
+        lately = {key: [at for at in times if self._clock() - at < HOUR_S] for key, times in self._asked.items()}
+        self._asked = defaultdict(list, {key: times for key, times in lately.items() if times})
 
     def _ask_or_say_why(self, due: list[Incarnation]) -> None:
         try:
@@ -104,6 +111,7 @@ class EventsSwitch:
     def _settle(self, asked: list[Incarnation], answers: dict[str, str]) -> None:
         self._settled.update(map(_life, asked))  # first: what cannot be stored must not be said again
         for one in asked:
+            self._asked[one.key].append(self._clock())
             outcome = answers.get(one.node, NO_ANSWER)
             log.info("asked for task events", cluster=self._cluster, worker=one.key, outcome=outcome)
             self._audit.note(AuditEntry(self._clock(), ACTOR, ACTION, one.key, outcome, self._cluster))

@@ -4,7 +4,8 @@ Every 2 s it sends an event to itself. Only while that echo comes back does a wo
 connection, a late echo and a pause of our own each end the flow, and silence counts anew from its next beginning.
 
 What the broker keeps for us is settled when it is stored. While the recorder is busy changes gather in the state, one row
-a task, up to its bound; what finds no room is counted.
+a task, up to its bounds; what finds no room is counted. What was lost is remembered: a new observer begins with the last
+word of the one before it.
 """
 
 import os
@@ -21,9 +22,9 @@ from celeriac.core.events import Event, decode
 from celeriac.core.fold import ECHO, ClusterState
 from celeriac.core.model import Incarnation
 from celeriac.core.queues import QueueSample
-from celeriac.core.snapshot import Stream
+from celeriac.core.snapshot import Stream, resumed
 from celeriac.core.tasks import Task
-from celeriac.ports import Batch, EventStream, Opening, Recorder
+from celeriac.ports import Batch, Condition, EventStream, Opening, Recorder
 from celeriac.processes import backoff
 
 ECHO_EVERY_S = 2.0
@@ -32,6 +33,11 @@ WORD_EVERY_S = 0.5
 """How often the observer says that it is there when nothing has changed."""
 
 FLUSH_ROWS = 20_000
+"""So many wait for the next flush, and so many go into one batch: also a slow one is stored in time."""
+
+MOST_BYTES = 256 << 20
+"""Of messages whose rows wait; then further tasks find no room."""
+
 RECEIVE_S = 0.1
 PAUSE_S = 5.0
 BREATH_S = 0.1
@@ -54,6 +60,8 @@ class Held(Struct):
     tasks: Sequence[Task]
     incarnations: Sequence[Incarnation]
     queues: Sequence[QueueSample]
+    stored: int = 0
+    """How many of the tasks were stored in batches before."""
 
 
 class Observer:
@@ -69,16 +77,17 @@ class Observer:
         sampled: Sampled = lambda *_: (),
     ) -> None:
         self._cluster, self._stream, self._recorder, self._clock = cluster, stream, recorder, clock
+        self._name = f"celeriac@{cluster}.{opening.identity}"
         self._sampled = sampled
         self._state = ClusterState()
         self._state.restore(opening.incarnations, clock())
-        self._seen = Stream(observed_at=clock(), reader=stream.condition().reader)
+        self._seen = self._before = _begun(opening.stream, stream.condition(), clock())
+        self._losses = self._seen.losses
         self._held: Held | None = None
-        self._echoes = self._losses = 0
-        self._failures = 0
+        self._echoes = self._failures = self._waiting_bytes = self._store_failures = 0
+        self._heard_echo: int | None = None
         self._mark = stream.mark()
-        self._on_its_way = False
-        self._store_failures = 0
+        self._on_its_way = 0
         self._awake_at = self._echo_due_at = self._flush_due_at = self._word_due_at = clock()
         self._retry_at = self._retry_store_at = clock()
         self._connected_at: float | None = None
@@ -104,7 +113,7 @@ class Observer:
         pause, self._awake_at = now - self._awake_at, now
         if pause > PAUSE_S:
             log.warning("the observer itself paused", cluster=self._cluster, seconds=round(pause, 1))
-            self._note(flowing_since=None, longest_pause_s=max(pause, self._seen.longest_pause_s))
+            self._note(flowing_since=None)
         return now
 
     # Hearing
@@ -125,23 +134,25 @@ class Observer:
         return True
 
     def _send_echo(self, now: float) -> None:
-        self._echoes += 1
         event: dict[str, object] = {
             "type": ECHO,
-            "hostname": f"celeriac@{self._cluster}",
+            "hostname": self._name,
             "timestamp": now,
             "pid": os.getpid(),
-            "clock": self._echoes,
+            "clock": self._echoes + 1,
         }
         self._stream.send(event)
+        self._echoes += 1
 
     def _take(self, bodies: list[bytes]) -> None:
         now, seen = self._clock(), self._seen
+        self._state.closed = self._waiting_bytes > MOST_BYTES
+        self._waiting_bytes += sum(map(len, bodies))
         events, malformed = decode(bodies)
         echoes = self._state.fold(events, now)
         heard = len(events) - len(echoes)
         self._note(
-            events=seen.events + len(events),
+            events=seen.events + heard,
             malformed=seen.malformed + malformed,
             last_event_at=now if heard else seen.last_event_at,
         )
@@ -149,11 +160,14 @@ class Observer:
             self._hear_echo(echo, now)
 
     def _hear_echo(self, event: Event, now: float) -> None:
-        if event.pid == os.getpid() and event.hostname == f"celeriac@{self._cluster}":
-            lag = max(0.0, now - event.timestamp)
-            # One sent before a pause proves nothing about the time since.
-            since = self._seen.flowing_since or (now if lag <= PAUSE_S else None)
-            self._note(echo_at=now, lag_s=lag, flowing_since=since)
+        if event.pid != os.getpid() or event.hostname != self._name:
+            return
+        lag = max(0.0, now - event.timestamp)
+        # One sent before a pause proves nothing about the time since.
+        since = self._seen.flowing_since or (now if lag <= PAUSE_S else None)
+        missed = self._heard_echo is not None and event.clock > self._heard_echo + 1  # a full queue drops its oldest
+        self._heard_echo = event.clock
+        self._note(echo_at=now, lag_s=lag, flowing_since=since, gaps=self._seen.gaps + missed)
 
     def _connected(self, now: float) -> None:
         if self._connected_at is None:
@@ -177,7 +191,7 @@ class Observer:
         if self._seen.error != why:
             log.warning("the broker cannot be read", cluster=self._cluster, why=why, retry_in_s=round(pause, 1))
         reconnects = self._seen.reconnects + (self._connected_at is not None)
-        self._connected_at = None
+        self._connected_at = self._heard_echo = None
         self._note(error=why, flowing_since=None, reconnects=reconnects)
 
     # Storing
@@ -189,58 +203,72 @@ class Observer:
                 return
             self._settle()
             changed = self._state.changed
-            if changed >= FLUSH_ROWS or now >= (self._flush_due_at if changed else self._word_due_at):
+            if self._held or changed >= FLUSH_ROWS or now >= (self._flush_due_at if changed else self._word_due_at):
                 self._hand_over(now)
         except PortError as error:
             self._keep(str(error), now)
 
     def _settle(self) -> None:
-        """The batch that was on its way is stored."""
-        if self._on_its_way and self._held is not None:
-            self._stream.settle(self._held.mark)
-            self._held, self._on_its_way, self._store_failures = None, False, 0
-            if self._seen.store_error is not None:
-                log.info("the store takes everything again", cluster=self._cluster, dropped=self._state.dropped)
-                self._note(store_error=None)
+        """The batch that was on its way is stored; when it was the last of what is held, the broker may forget it."""
+        held, stored = self._held, self._on_its_way
+        if held is None or not stored:
+            return
+        held.stored += stored
+        self._on_its_way = self._store_failures = 0
+        if held.stored < len(held.tasks):
+            return
+        self._held = None
+        if self._seen.store_error is not None:
+            log.info("the store takes everything again", cluster=self._cluster, dropped=self._state.dropped)
+            self._note(store_error=None)
+        try:
+            self._stream.settle(held.mark)
+        except PortError as error:  # it comes again
+            self._lose(str(error))
 
     def _hand_over(self, now: float, *, last: bool = False) -> None:
         if self._held is None:
             before, self._mark = self._mark, self._stream.mark()
+            last = last or self._state.changed > self._state.max_tasks // 2  # soon there would be no room
             tasks, lives = self._state.changes() if last else self._state.due()
+            self._waiting_bytes = 0
             queues = self._sampled(tasks, lives, self._seen.flowing_since)
             # Everything of before the last flush is in this one; of what came since, some is passed over.
             self._held = Held(self._mark if last else before, tasks, lives, queues)
         self._look_around(now)
-        self._recorder.record(Batch(self._seen, self._held.tasks, self._held.incarnations, self._held.queues))
-        self._on_its_way = True
+        held = self._held
+        part = held.tasks[held.stored : held.stored + FLUSH_ROWS]
+        self._recorder.record(Batch(self._seen, part, held.incarnations, held.queues))
+        self._on_its_way = max(1, len(part))
         self._flush_due_at, self._word_due_at = now + FLUSH_EVERY_S, now + WORD_EVERY_S
 
     def _keep(self, why: str, now: float) -> None:
         """The batch was not stored: it is handed over again after a pause."""
         if why != self._seen.store_error:  # once, not with every try: the log may share the full disk
             log.error("the store takes nothing", cluster=self._cluster, why=why)
-        self._on_its_way = False
+        self._on_its_way = 0
         self._store_failures += 1
         self._retry_store_at = now + backoff(self._store_failures, cap=5.0)
         self._note(store_error=why)
 
     def _look_around(self, now: float) -> None:
-        state, condition, losses = self._state, self._stream.condition(), self._losses
+        state, condition, before = self._state, self._stream.condition(), self._before
+        lost_tasks = before.lost_tasks + state.missed
         self._note(
             observed_at=now,
             reader=condition.reader,
-            unknown_types=state.unknown_types,
-            task_events=state.task_events,
-            sent_events=state.sent_events,
-            dropped=state.dropped,
-            lost_tasks=state.missed,
-            lost_events=state.missed * EVENTS_A_TASK,
-            cuts=condition.cuts,
-            refused=condition.refused,
+            unknown_types=before.unknown_types + state.unknown_types,
+            task_events=before.task_events + state.task_events,
+            sent_events=before.sent_events + state.sent_events,
+            dropped=before.dropped + state.dropped,
+            lost_tasks=lost_tasks,
+            lost_events=lost_tasks * EVENTS_A_TASK,
+            cuts=before.cuts + (0 if condition.keeps else condition.cuts),
+            refused=before.refused + condition.refused,
             backlog_bytes=condition.backlog_bytes,
-            rows=self._recorder.written(),
+            rows=before.rows + self._recorder.written(),
         )
-        self._losses = self._seen.losses
+        losses, self._losses = self._losses, self._seen.losses
         if self._losses > losses:
             self._note(lost_at=now)
 
@@ -264,3 +292,9 @@ class Observer:
 
     def _note(self, **changes: object) -> None:
         self._seen = replace(self._seen, **changes)
+
+
+def _begun(before: Stream | None, condition: Condition, now: float) -> Stream:
+    if before is None:
+        return Stream(observed_at=now, reader=condition.reader)
+    return resumed(before, now, reader=condition.reader, kept=condition.keeps)

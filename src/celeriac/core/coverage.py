@@ -34,7 +34,7 @@ class Watched(Struct, frozen=True):
     """What is known of a cluster, as far as gaps follow from it.
 
     `pools` is by `Incarnation.key`, `queues` are the newest samples, `broker` is `redis`, `rabbitmq` or another of Kombu's
-    transports; the last two are settings of ours.
+    transports; the last is a setting of ours.
     """
 
     stream: Stream | None
@@ -42,7 +42,6 @@ class Watched(Struct, frozen=True):
     pools: dict[str, Pool] = {}
     queues: tuple[QueueSample, ...] = ()
     broker: str = "redis"
-    result_backend: bool = False
     enable_task_events: str = "once"
 
 
@@ -52,6 +51,7 @@ def coverage(watched: Watched) -> tuple[Gap, ...]:
         return (Gap("everything that events tell", "the observer has not stored anything yet", "celeriac serve"),)
     stream = watched.stream
     found = [
+        _nobody(watched, stream),
         _without_task_events(watched, stream),
         _lost(watched, stream),
         _dropped(stream),
@@ -60,7 +60,7 @@ def coverage(watched: Watched) -> tuple[Gap, ...]:
         _malformed(stream),
         _unsent(watched, stream),
         _unnamed(watched, stream),
-        _without_results(watched),
+        RESULTS,
         *_hidden_queues(watched),
         _unknown_types(stream),
     ]
@@ -83,6 +83,16 @@ def _speaks(one: Incarnation, observed_at: float) -> bool:
     return not one.offline and observed_at - one.last_seen_at <= SPEAKS_BEATS * one.freq
 
 
+def _nobody(watched: Watched, stream: Stream) -> Gap | None:
+    """Tell of a cluster that is listened to and in which nobody speaks: it may be empty, or send nothing at all."""
+    since = stream.flowing_since
+    heard = any(stream.observed_at - one.last_seen_at <= RECENT_S for one in watched.incarnations)
+    if since is None or stream.observed_at - since <= LATE_S or heard:
+        return None
+    why = "the broker is heard, and no worker speaks: there is none, or they send neither heartbeats nor task events"
+    return Gap("the workers", why, "celery worker without --without-heartbeat")
+
+
 def _without_task_events(watched: Watched, stream: Stream) -> Gap | None:
     nodes = _nodes(watched, lambda one: one.mute and _speaks(one, stream.observed_at))
     setting = EVENTS_SETTING
@@ -92,11 +102,13 @@ def _without_task_events(watched: Watched, stream: Stream) -> Gap | None:
 
 
 def _lost(watched: Watched, stream: Stream) -> Gap | None:
-    parts = {
-        "tasks began whose events never came": stream.lost_tasks,
-        "times the broker cut us off": stream.cuts,
-    }
-    why = ", ".join(f"{number} {what}" for what, number in parts.items() if number)
+    lost, cuts, gaps = stream.lost_tasks, stream.cuts, stream.gaps
+    parts = [
+        f"of {_number(lost, 'task')} that began no events came, unless these have send_events = False" if lost else "",
+        f"the broker cut us off {_number(cuts, 'time')}" if cuts else "",
+        f"a part of the stream was missing {_number(gaps, 'time')}" if gaps else "",
+    ]
+    why = ", ".join(filter(None, parts))
     if not why:
         return None
     if watched.broker == "redis" and stream.cuts:
@@ -161,14 +173,10 @@ def _unnamed(watched: Watched, stream: Stream) -> Gap | None:
     return _about(nodes, "whether some workers fetch messages", why, setting)
 
 
-def _without_results(watched: Watched) -> Gap | None:
-    if watched.result_backend:
-        return None
-    return Gap(
-        "whole results, and how tasks ended whose events were lost",
-        "no result backend is configured for Celeriac; events hold at most 1024 characters",
-        'result_backend = "..." in [[cluster]]',
-    )
+RESULTS = Gap(
+    "whole results, and how tasks ended whose events were lost",
+    "events hold at most 1024 characters of a result, and Celeriac asks no result backend",
+)
 
 
 _QUEUE_FIELDS = {
@@ -176,8 +184,6 @@ _QUEUE_FIELDS = {
     "unacked": "unacknowledged messages",
     "oldest_s": "the age of the oldest message",
 }
-MANAGEMENT = 'management = "http://<host>:15672" in [[cluster]]: RabbitMQ tells it through its management plug-in'
-
 
 def _hidden_queues(watched: Watched) -> list[Gap]:
     """Return a gap for each reason why queues do not tell something; what rates want is said of tasks.
@@ -190,12 +196,10 @@ def _hidden_queues(watched: Watched) -> list[Gap]:
             fields, names = by_why[one.unknown[field]]
             fields.add(field)
             names.add(one.name)
-    setting = MANAGEMENT if watched.broker == "rabbitmq" else None
     return [
         Gap(
             f"{_listed(what for field, what in _QUEUE_FIELDS.items() if field in fields)} of {_some(names)}",
             why,
-            setting,
         )
         for why, (fields, names) in by_why.items()
     ]
@@ -213,6 +217,10 @@ def _nodes(watched: Watched, which: Callable[[Incarnation], bool]) -> tuple[str,
 
 def _about(nodes: tuple[str, ...], what: str, why: str, setting: str) -> Gap | None:
     return Gap(what, why, setting, nodes) if nodes else None
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _some(names: set[str], most: int = 3) -> str:

@@ -33,6 +33,8 @@ class ClusterState:
         self.sent_events = 0
         self.missed = 0
         self.dropped = 0
+        self.closed = False
+        """Whether further tasks find no room, however few there are."""
         self._changed_tasks: dict[str, Task] = {}
         self._passed_over: dict[str, Task] = {}
         self._changed_workers: Heard = {}
@@ -110,7 +112,7 @@ class ClusterState:
 
     def _change(self, uuid: str, event: Event, state: str) -> None:
         """Change the row of a task that has not changed since the last call of `changes`, if there is room."""
-        if self.changed >= self.max_tasks:
+        if self.closed or self.changed >= self.max_tasks:
             self.dropped += 1  # nobody has taken the changes for long: the store is away
             return
         task = self.tasks.pop(uuid, None)
@@ -174,14 +176,15 @@ def _born_again(one: Incarnation, event: Event) -> bool:
     """
     if event.processed is None:
         return False
+    clock, at = one.sent
+    if event.clock < clock:  # a process's own clock never falls: made later, it is another's; made earlier, it comes late
+        return event.timestamp > at
     fell = one.processed is not None and event.processed < one.processed
-    if event.type == "worker-online":
-        return fell or event.clock < one.sent[0] or (event.processed == 0 and one.beats > 0)
-    return fell and _made(event) > one.sent
+    anew = event.type == "worker-online" and event.processed == 0 and one.beats > 0
+    return (fell or anew) and _made(event) > one.sent
 
 
 def _spoke(one: Incarnation, received_at: float) -> None:
-    one.longest_gap_s = max(one.longest_gap_s, received_at - one.last_seen_at)
     one.last_seen_at = max(one.last_seen_at, received_at)
     one.first_seen_at = min(one.first_seen_at, received_at)
 
@@ -195,12 +198,13 @@ def _live(one: Incarnation, event: Event, received_at: float) -> int:
     newest = _made(event) >= one.sent
     one.sent = max(one.sent, _made(event))
     one.software = one.software or _software(event)
-    if newest:
-        one.freq = event.freq or one.freq
-        one.active = event.active if event.active is not None else one.active
-        one.processed = event.processed if event.processed is not None else one.processed
-    if event.type != "worker-heartbeat" or event.active is None:
+    if event.active is None:
         return 0  # asked by a monitor's broadcast, a worker sends one beat that says nothing of its work: no habit
+    if newest:
+        one.freq, one.active = event.freq or one.freq, event.active
+        one.processed = event.processed if event.processed is not None else one.processed
+    if event.type != "worker-heartbeat":
+        return 0
     since_last_s = received_at - (one.last_heartbeat_at or received_at)
     one.beats += 1
     one.last_heartbeat_at = max(one.last_heartbeat_at or received_at, received_at)

@@ -1,8 +1,9 @@
 """What a worker's own counter says of the events that did not reach us.
 
 Each heartbeat carries `processed`, the number of tasks that the worker has begun; each begun task sends one `task-started`
-(Celery 5.7: `celery.worker.request.on_accepted`). What the counter is ahead of the events is lost, but for those that
-still wait in the worker's buffer of at most 24 when the heartbeat overtakes them.
+(Celery 5.7: `celery.worker.request.on_accepted`), unless its class has `send_events = False`. What the counter is ahead of
+the events counts as lost, but for those that still wait in the worker's buffer of at most 24 when the heartbeat overtakes
+them.
 """
 
 from celeriac.core.model import Incarnation

@@ -97,7 +97,6 @@ class Incarnation(Struct):
     goodbye: tuple[int, float] | None = None
     offline_at: float | None = None
     last_task_at: float | None = None
-    longest_gap_s: float = 0.0
     started: int = 0
     counted: tuple[int, int] | None = None
     behind: int = 0

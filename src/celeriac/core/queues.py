@@ -53,11 +53,6 @@ class QueueSample(Struct, frozen=True):
     def depth(self) -> int:
         return sum(self.ready.values())
 
-    @property
-    def unconsumed(self) -> bool:
-        """Tell whether messages wait and nobody takes them."""
-        return self.depth > 0 and self.consumers == 0
-
 
 class Head(Struct, frozen=True):
     """The message that is taken next: its task, since when it is seen there, and when its `task-sent` says it was sent."""

@@ -219,6 +219,9 @@ _URL = re.compile(
     rf"{_USER}(?:(?:[^\s/?#\"'\\]|\\.)*@|(?:(?!://)[^\s@\"'\\]|\\.)*@)"
 )
 _URL_CUT = re.compile(rf"{_USER}(?:(?!://)[^\s@\"'\\]|\\.)*?\\?\.\.\.(?![^\s\"',)])")
+_PEM = re.compile(
+    r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?!\*\*\*).*?(?:-----END [A-Z ]*PRIVATE KEY-----|(?=[\"'])|$)", re.DOTALL
+)
 _VALUE = r"[\w.~+/=|:-]"
 _SCHEME = re.compile(
     rf"([Bb](?:(?:earer|EARER)\s+|(?:asic|ASIC)\s+(?={_VALUE}+(?!{_VALUE}|[ \t]+\w))))(?!\.\.\.)"
@@ -231,7 +234,8 @@ def _bounded(text: str) -> str:
 
 
 def _without_credentials(text: str) -> str:
-    """Mask what follows the user in a URL, and `Bearer` and `Basic`."""
+    """Mask what follows the user in a URL, `Bearer` and `Basic`, and what a private key is made of."""
+    text = _PEM.sub(rf"\1{MASK}", text)
     if "://" in text:
         text = _URL_CUT.sub(rf"\1{MASK}...", _URL.sub(rf"\1{MASK}@", text))
     return _SCHEME.sub(rf"\1{MASK}", text)

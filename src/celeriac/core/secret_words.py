@@ -11,6 +11,7 @@ WORDS = (
     "password",
     "passwd",
     "passphrase",
+    "pass",
     "pwd",
     "secret",
     "token",
@@ -27,10 +28,13 @@ WORDS = (
 )
 """What makes a key secret, wherever it stands in the key; `_` stands for `_`, `-`, `.`, a space or nothing.
 
+Behind a word of at most four letters stands no other letter: `DB_PASS` is one, `passenger` is none.
+
 What Sentry's scrubber, Django's error pages and Celery's own `HIDDEN_SETTINGS` hide, without those of their words that
 hide too much (`key`, `auth`, `api`, `database`).
 """
 
+SHORT = 4
 SHORTEST = 5
 """Characters of the shortest text that can hold a secret: `pwd=1`."""
 
@@ -41,7 +45,7 @@ class SecretWords:
     def __init__(self, words: Iterable[str]) -> None:
         split = [parts for word in words if (parts := re.findall(r"[^\s_.-]+", word.lower()))]
         patterns = ["[-_. ]?".join(map(re.escape, parts)) for parts in split]
-        word = _one_of(patterns)
+        word = _one_of(pattern if len(pattern) > SHORT else rf"{pattern}(?![a-z])" for pattern in patterns)
         tail = r"[\w.\-\]%]{0,200}"
         self.word = re.compile(word)
         self.key = re.compile(rf"(?:{word}){tail}[)\]>]*\s*{ASSIGNS}\s*")

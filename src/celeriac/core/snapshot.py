@@ -1,6 +1,7 @@
 """Everything that one cycle saw of one cluster, as one value."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from celeriac.core.model import App, Consumer, Crash, Incarnation, Place, Pool
 from celeriac.core.readings import Reading, Unknown
@@ -11,8 +12,10 @@ class Stream(Struct, frozen=True):
 
     `echo_at` is when our own event last came back through the broker, `flowing_since` when it began to come without a
     gap. Silence before `flowing_since` proves nothing about anybody. `lag_s` is how old our echo was when it came back,
-    `cuts` counts connections that the broker ended for our slowness or by itself, `dropped` the events that found no room
-    while the store was away, `lost_tasks` the begun tasks that workers' own counters show and whose events never came.
+    `cuts` counts connections that the broker ended for our slowness or by itself, where it keeps nothing; `gaps` the times
+    that a part of the stream was missing: nobody listened, or our own numbered events did not all come back. `dropped`
+    counts the events that found no room while the store was away, `lost_tasks` the begun tasks that workers' own counters
+    show and whose events never came.
     """
 
     observed_at: float
@@ -25,7 +28,6 @@ class Stream(Struct, frozen=True):
     unknown_types: int = 0
     dropped: int = 0
     reconnects: int = 0
-    longest_pause_s: float = 0.0
     lag_s: float | None = None
     last_event_at: float | None = None
     task_events: int = 0
@@ -33,6 +35,7 @@ class Stream(Struct, frozen=True):
     lost_tasks: int = 0
     lost_events: int = 0
     cuts: int = 0
+    gaps: int = 0
     refused: int = 0
     backlog_bytes: int = 0
     lost_at: float | None = None
@@ -45,7 +48,27 @@ class Stream(Struct, frozen=True):
     @property
     def losses(self) -> int:
         """Return a number that grows whenever something is lost."""
-        return self.malformed + self.refused + self.dropped + self.cuts + self.lost_tasks
+        return self.malformed + self.refused + self.dropped + self.cuts + self.gaps + self.lost_tasks
+
+
+def resumed(before: Stream, now: float, *, reader: str, kept: bool) -> Stream:
+    """Return the last word of an observer as the first one of the next: of its losses all is true, of its hearing nothing.
+
+    What came between the two was heard by nobody, unless the broker has kept it.
+    """
+    return replace(
+        before,
+        observed_at=now,
+        echo_at=None,
+        flowing_since=None,
+        error=None,
+        reader=reader,
+        lag_s=None,
+        gaps=before.gaps + (not kept),
+        backlog_bytes=0,
+        lost_at=before.lost_at if kept else now,
+        store_error=None,
+    )
 
 
 class Lived(Struct, frozen=True):

@@ -94,7 +94,6 @@ password = "demo"
 
 
 def _settings(data: Path, urls: dict[str, str], api: str, port: int) -> str:
-    results = f'result_backend = "{urls["RESULT_URL"]}"\n' if urls["RESULT_URL"] else ""
     return f"""store = "{data / "store"}"
 
 [console]
@@ -112,7 +111,7 @@ poll = 2
 [[cluster]]
 name = "demo"
 broker = "{urls["BROKER_URL"]}"
-{results}platform = "cf"
+platform = "cf"
 apps = ["orders-worker", "reports-worker"]
 
 [heal]

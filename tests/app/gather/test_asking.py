@@ -81,6 +81,17 @@ def test_a_newcomer_that_does_not_answer_is_asked_again_after_ten_seconds(cluste
     assert len(cluster.control.nodes("pools")) == 3
 
 
+def test_a_life_that_the_history_forgets_is_forgotten_here(cluster, clock):
+    """Whoever restarts often has many lives, and the keeper may live longer than all of them."""
+    cluster.looked(alive(clock), book=Book())
+    cluster.looked(alive(clock, 1), book=Book())
+    assert len(cluster.gatherer._pools_asked) == 2
+    clock.pass_(3 * 86_400.0)
+    cluster.looked(alive(clock, 2), book=Book())
+
+    assert list(cluster.gatherer._pools_asked) == [f"celery@{guid(2)}#7"]
+
+
 @pytest.mark.parametrize(
     "life",
     [lambda clock: worker(silent=20, now=clock()), lambda clock: said_goodbye(2, now=clock() + 4)],

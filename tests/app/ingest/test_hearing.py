@@ -1,8 +1,10 @@
 """The observer knows when it cannot hear."""
 
+import os
 from itertools import pairwise
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.virtual import STORED_S
 from celeriac.core.diagnose import blindness
@@ -49,19 +51,72 @@ def test_the_flow_goes_on_while_echoes_come(watch, history):
     assert history.stream().reconnects == 0
 
 
-def test_another_observers_echo_is_not_ours(stream, watch, history):
-    """The echo of another cluster's observer, or of another process, proves nothing about this connection."""
+def test_another_observers_echo_is_not_ours(stream, watch, shelf, history):
+    """The echo of another cluster's observer, of another process or of another Celeriac proves nothing about this one."""
     stream.half_open = True
     watch(1)
     stream.half_open = False
     stream.waiting.clear()
-    stream.say("celeriac-echo", node=f"celeriac@{CLUSTER}", pid=1)
-    stream.say("celeriac-echo", node="celeriac@other")
+    own = shelf.open().identity
+    stream.say("celeriac-echo", node=f"celeriac@{CLUSTER}.{own}", pid=1)
+    stream.say("celeriac-echo", node=f"celeriac@{CLUSTER}.another", pid=os.getpid())
+    stream.say("celeriac-echo", node=f"celeriac@other.{own}", pid=os.getpid())
     watch(0.2)
+    stream.half_open = True
     watch(STORED_S)
 
-    assert history.stream().events >= 2
+    assert history.stream().flowing_since is None
     assert history.incarnations() == []
+
+
+def test_our_own_echoes_are_no_events_of_the_cluster(watch, history):
+    """A cluster in which nobody speaks must not look alive."""
+    watch(30)
+
+    assert (history.stream().events, history.stream().last_event_at) == (0, None)
+
+
+def test_an_echo_that_never_came_tells_of_a_gap(stream, watch, history):
+    """A full queue drops its oldest, and says so to nobody."""
+    watch(5)
+    assert history.stream().gaps == 0
+    stream.dropping = True
+    watch(3)
+    stream.dropping = False
+    watch(5)
+
+    assert history.stream().gaps == 1
+    assert history.stream().lost_at is not None
+
+
+@pytest.mark.parametrize("outage", ["the broker is away", "the connection is half open"])
+def test_an_echo_that_a_lost_connection_took_along_is_no_further_gap(stream, watch, history, outage):
+    """What a new connection misses is counted with the connection."""
+    watch(5)
+    if outage == "the broker is away":
+        stream.away = "Connection refused"
+    else:
+        stream.half_open = True
+    watch(20)
+    stream.away, stream.half_open = None, False
+    watch(20)
+
+    assert history.stream().reconnects >= 1
+    assert history.stream().gaps == 0
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_cut_is_a_loss_only_where_the_broker_keeps_nothing(stream, watch, history, keeps):
+    stream.keeps = keeps
+    watch(5)
+    stream.away = "Connection reset"
+    watch(5)
+    stream.away = None
+    watch(20)
+
+    assert history.stream().reconnects == 1
+    assert bool(history.stream().cuts) is not keeps
+    assert (history.stream().lost_at is None) is keeps
 
 
 def test_an_error_of_the_broker_ends_the_flow(stream, watch, history):
@@ -104,12 +159,13 @@ def test_a_broker_that_is_away_is_asked_ever_more_rarely(stream, clock, observer
     assert all(4.9 < gap < 10.5 for gap in gaps[6:])
 
 
-def test_waiting_for_a_broker_is_no_pause_of_ours(stream, watch, history):
-    """The longest pause is told to people as a fault of this machine."""
+def test_waiting_for_a_broker_is_no_pause_of_ours(stream, watch):
+    """A pause is told to people as a fault of this machine."""
     stream.away = "Connection refused"
-    watch(60)
+    with capture_logs() as said:
+        watch(60)
 
-    assert history.stream().longest_pause_s == 0
+    assert {one["event"] for one in said} == {"the broker cannot be read"}
 
 
 def test_a_late_echo_ends_the_flow(stream, watch, history):
@@ -156,9 +212,10 @@ def test_a_pause_of_our_own_ends_the_flow(stream, watch, history, clock, where):
     else:
         clock.pass_(60)
     stopped_until = clock() + stream.delay
-    watch(6 + stream.delay)
+    with capture_logs() as said:
+        watch(6 + stream.delay)
 
-    assert history.stream().longest_pause_s >= 60
+    assert [one["seconds"] >= 60 for one in said if "paused" in one["event"]] == [True]
     assert history.stream().flowing_since >= stopped_until > before
 
 

@@ -1,6 +1,9 @@
 """The observer: what it hears it stores, also when the store is away or slow for a while."""
 
+import pytest
+
 from app.virtual import STORED_S
+from celeriac.app import ingest
 from celeriac.app.ingest import Observer
 from celeriac.core.model import Incarnation
 from celeriac.core.snapshot import Stream
@@ -171,3 +174,81 @@ def test_workers_of_an_earlier_observer_are_known_again(stream, shelf, clock, hi
     by_node = {one.node: one for one in history.incarnations()}
     assert by_node["celery@gone"] == gone
     assert (by_node["celery@a"].first_seen_at, by_node["celery@a"].beats) == (NOW - 900, 401)
+
+
+def test_a_broker_that_cannot_be_told_is_no_fault_of_the_store(stream, watch, history, tasks):
+    """What is stored is stored; what is not settled comes again."""
+    watch(1)
+    stream.unsettling = "Connection reset by peer"
+    stream.say("task-received", uuid="t1")
+    stream.say("task-succeeded", uuid="t1")
+    watch(2)
+    heard = history.stream()
+    stream.unsettling = None
+    watch(20)
+
+    assert (heard.error, heard.store_error, heard.flowing_since) == ("Connection reset by peer", None, None)
+    assert [one.state for one in tasks()] == ["SUCCESS"]
+    assert (history.stream().error, history.stream().reconnects >= 1) == (None, True)
+
+
+def test_much_that_waits_is_stored_in_parts(stream, watch, shelf, tasks, monkeypatch):
+    """A batch stays so small that also a slow one is stored in time; the broker forgets what is in the last one."""
+    monkeypatch.setattr(ingest, "FLUSH_ROWS", 10)
+    watch(1)
+    shelf.slow = True
+    watch(1)
+    for number in range(35):
+        stream.say("task-succeeded", uuid=f"t{number}")
+    watch(1)
+    shelf.slow = False
+    while len(tasks()) < 35:
+        assert stream.settled[-1] < stream.said["t0"]
+        watch(0.1)
+    watch(1)
+
+    assert [len(batch.tasks) for batch in shelf.batches if batch.tasks] == [10, 10, 10, 5]
+    assert stream.settled[-1] >= stream.said["t34"]
+
+
+def test_what_waits_is_bounded_in_bytes_too(stream, watch, shelf, history, tasks, monkeypatch):
+    """Rows may be long: when they take too much room, events of further tasks are counted as dropped."""
+    monkeypatch.setattr(ingest, "MOST_BYTES", 2000)
+    watch(1)
+    shelf.slow = True
+    watch(1)
+    stream.say("task-received", uuid="long", args="x" * 3000)
+    watch(1)
+    stream.say("task-received", uuid="no-room")
+    stream.say("task-succeeded", uuid="long")
+    watch(1)
+    shelf.slow = False
+    watch(2)
+    stream.say("task-received", uuid="room")
+    watch(2)
+
+    assert {one.uuid for one in tasks()} == {"long", "room"}
+    assert history.stream().dropped == 1
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_losses_are_remembered_by_the_next_observer(stream, shelf, watch, observer, clock, history, keeps):
+    """And where the broker keeps nothing, what came between the two was heard by nobody."""
+    stream.keeps = keeps
+    stream.waiting.append(b"nonsense")
+    stream.say("task-received", uuid="t1")
+    watch(5)
+    before = history.stream()
+    clock.pass_(300)
+
+    shelf = type(shelf)(history)
+    observer = Observer(CLUSTER, stream, shelf, shelf.open(), clock)
+    begun = clock()
+    while clock() < begun + 5:
+        observer.step()
+
+    after = history.stream()
+    assert (after.malformed, after.events, after.task_events, after.rows) == (1, 1, 1, 1)
+    assert (before.gaps, after.gaps) == (0, 0 if keeps else 1)
+    assert after.lost_at == before.lost_at if keeps else after.lost_at == begun
+    assert after.flowing_since >= begun

@@ -1,13 +1,16 @@
 """What is asked of each partition: a filter as the conditions of one SELECT, with its values apart from its text."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from celeriac.adapters.sql.rows import COLUMNS, STATE_NUMBERS, key_of
 from celeriac.adapters.sql.schema import micros
-from celeriac.core.search import TaskFilter
+from celeriac.core.search import Cursor, TaskFilter
 
 _TEXTS = ("args", "kwargs", "result", "exception")
+_INDEXED = ("states", "names", "workers", "root_id")
+_NOT_INDEXED = ("queues", "runtime_least", "runtime_most", *_TEXTS, "anywhere")
 _SELECTED = ", ".join(COLUMNS)
 
 Query = tuple[str, dict[str, Any]]
@@ -25,12 +28,14 @@ class Condition:
         self._parts: list[str] = []
         self._values: dict[str, Any] = {}
         self._alternatives: list[list[str]] = [[]]
-        self._least, self._most = micros(which.since), micros(which.until)
+        self._least, self._most = _times(which)
+        self._order = "ASC" if which.newer else "DESC"
+        self._end = f"ORDER BY first_at {self._order}, key {self._order} LIMIT {which.limit}"
         self._any("name", [number(name) for name in which.names])
         self._any("worker", [number(worker) for worker in which.workers])
         self._any("queue", [number(queue) for queue in which.queues])
-        self._compare("first_at", ">=", self._least)
-        self._compare("first_at", "<", self._most)
+        self._compare("first_at", ">=", micros(which.since))
+        self._compare("first_at", "<", micros(which.until))
         self._compare("runtime", ">=", which.runtime_least)
         self._compare("runtime", "<=", which.runtime_most)
         for column in _TEXTS:
@@ -44,30 +49,47 @@ class Condition:
 
     def may_hold(self, from_at: int, to_at: int) -> bool:
         """Tell whether a partition with rows of these times may hold what is asked for."""
-        cursor = self._which.cursor
-        least, most = self._least, self._most
-        if cursor is not None and self._which.newer:
-            least = cursor.first_at if least is None else max(least, cursor.first_at)
-        elif cursor is not None:
-            most = cursor.first_at if most is None else min(most, cursor.first_at)
-        return (least is None or to_at >= least) and (most is None or from_at <= most)
+        return to_at >= self._least and from_at <= self._most
+
+    def scans(self, from_at: int, to_at: int) -> bool:
+        """Tell whether a partition with rows of these times is read as its rows lie: neither values nor times narrow it."""
+        which = self._which
+        return (
+            _asks(which, _NOT_INDEXED) and not _asks(which, _INDEXED) and self._least < from_at and to_at < self._most
+        )
 
     def page(self, partition: int) -> list[Query]:
         """Return the queries for a partition's part of a page; each may fill the page alone."""
-        which, parts, values = self._which, list(self._parts), dict(self._values)
-        order = "ASC" if which.newer else "DESC"
-        if which.cursor is not None:
-            beyond = ">" if which.newer else "<"
-            parts.append(f"first_at {beyond}= :at AND (first_at {beyond} :at OR key {beyond} :key)")
-            values |= {"at": which.cursor.first_at, "key": _edge(which)}
-        start = f"SELECT {_SELECTED} FROM tasks_{partition}"  # noqa: S608 (names of ours)
-        end = f"ORDER BY first_at {order}, key {order} LIMIT {which.limit}"
-        return [(f"{start} {_where([*parts, *more])} {end}", values) for more in self._alternatives]
+        cursor, beyond = self._which.cursor, ">" if self._which.newer else "<"
+        if cursor is None:
+            return self._in_order(partition, [], {})
+        after = f"first_at {beyond}= :at AND (first_at {beyond} :at OR key {beyond} :key)"
+        values = {"at": cursor.first_at, "key": _edge(cursor, newer=self._which.newer)}
+        return self._in_order(partition, [after], values)
+
+    def among(self, partition: int, ids: range) -> list[Query]:
+        """Return the query for what these ids have of a page; however many rows match, only a page's are read whole."""
+        start = f"SELECT id FROM tasks_{partition} NOT INDEXED"  # noqa: S608
+        found = f"{start} {_where(['id >= :from_id AND id < :to_id', *self._parts])} {self._end}"
+        query = f"SELECT {_SELECTED} FROM tasks_{partition} WHERE id IN ({found})"  # noqa: S608
+        return [(query, self._values | {"from_id": ids.start, "to_id": ids.stop})]
+
+    def beyond(self, partition: int, ids: range, last: int) -> list[Query]:
+        """Return the query for what the ids beyond these have of a page whose last row, so far, is of this time."""
+        if self._which.newer:
+            return self._in_order(partition, ["+id >= :edge", "first_at <= :last"], {"edge": ids.stop, "last": last})
+        return self._in_order(partition, ["+id < :edge", "first_at >= :last"], {"edge": ids.start, "last": last})
 
     def groups(self, partition: int, by: str) -> list[Query]:
         """Return the queries that count a partition's matching rows by these columns."""
         start = f"SELECT {by}, count(*) FROM tasks_{partition}"  # noqa: S608
         return [(f"{start} {_where([*self._parts, *more])} GROUP BY {by}", self._values) for more in self._alternatives]
+
+    def _in_order(self, partition: int, parts: Sequence[str], values: dict[str, Any]) -> list[Query]:
+        """Return the queries for which SQLite follows an index from the first row of the page on."""
+        start, parts = f"SELECT {_SELECTED} FROM tasks_{partition}", [*self._parts, *parts]  # noqa: S608 (names of ours)
+        values = self._values | values
+        return [(f"{start} {_where([*parts, *more])} {self._end}", values) for more in self._alternatives]
 
     def _either(self, parts: Sequence[str]) -> None:
         self._alternatives = [[*one, part] for one in self._alternatives for part in parts]
@@ -88,17 +110,31 @@ class Condition:
         if text is None:
             return
         mark = f"text_{len(self._values)}"
-        self._parts.append(f"({' OR '.join(f'{column} LIKE :{mark} ESCAPE :escape' for column in columns)})")
         plain = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-        self._values |= {mark: f"%{plain}%", "escape": "\\"}
+        how = f"LIKE :{mark}" if plain == text else rf"LIKE :{mark} ESCAPE '\'"  # ESCAPE takes 4 % more
+        self._parts.append(f"({' OR '.join(f'{column} {how}' for column in columns)})")
+        self._values[mark] = f"%{plain}%"
+
+
+def _asks(which: TaskFilter, fields: Sequence[str]) -> bool:
+    return any(getattr(which, field) not in (None, ()) for field in fields)
+
+
+def _times(which: TaskFilter) -> tuple[float, float]:
+    """Return the least and the greatest time of what is asked for, in microseconds, the cursor's own among them."""
+    since, until, cursor = micros(which.since), micros(which.until), which.cursor
+    least, most = -math.inf if since is None else since, math.inf if until is None else until
+    if cursor is None:
+        return least, most
+    return (max(least, cursor.first_at), most) if which.newer else (least, min(most, cursor.first_at))
 
 
 def _where(parts: Sequence[str]) -> str:
     return f"WHERE {' AND '.join(parts)}" if parts else ""
 
 
-def _edge(which: TaskFilter) -> bytes:
+def _edge(cursor: Cursor, *, newer: bool) -> bytes:
     """Return the key to go on from; a cursor without one stands for all tasks of its microsecond."""
-    if which.cursor is None or not which.cursor.key:
-        return b"" if which.newer else b"\xff" * 17
-    return bytes.fromhex(which.cursor.key)
+    if cursor.key:
+        return bytes.fromhex(cursor.key)
+    return b"" if newer else b"\xff" * 17

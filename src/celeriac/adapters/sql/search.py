@@ -1,7 +1,8 @@
 """Looking for tasks: the partitions are asked from the newest on, until the page is full or time is up.
 
 Each partition has its rows by time, so a page of the newest is read from one or two. Only a condition without an index,
-such as a piece of text, makes SQLite look at each row (about 0.2 us a row); its progress handler ends that in time.
+such as a piece of text, makes SQLite look at each row: in the order in which they lie (about 0.16 us a row), for each
+one's lookup from an index takes twice as long. Its progress handler ends that in time.
 """
 
 import sqlite3
@@ -26,6 +27,7 @@ from celeriac.ports import Tasks
 _FIRST, _KEY = COLUMNS.index("first_at"), COLUMNS.index("key")
 _WORDS = [COLUMNS.index(name) for name in ("name", "worker", "queue")]
 _NO_WORD = -1
+_FIRST_PIECE, _LONGEST_PIECE = 2_000, 16_000
 
 Ask = Callable[[Iterable[Query]], list[Any]]
 
@@ -133,13 +135,43 @@ def _page(ask: Ask, condition: Condition, partitions: list[Any], which: TaskFilt
         if not condition.may_hold(one.from_at, one.to_at):
             continue
         try:
-            more = ask(condition.page(one.id))
+            if condition.scans(one.from_at, one.to_at):
+                rows = _scanned(ask, condition, one.id, rows, which)
+            else:
+                rows = _merged(rows, ask(condition.page(one.id)), which)
         except TimeoutError:
             # What lies beyond this partition's edge was not looked at in all of them.
             kept = [row for row in rows if _nearer(row[_FIRST], edge, which)]
             return sorted(kept, key=_place, reverse=True), _reached(edge, which)
-        rows = sorted(rows + more, key=_place, reverse=not which.newer)[: which.limit]
     return sorted(rows, key=_place, reverse=True), None
+
+
+def _scanned(ask: Ask, condition: Condition, partition: int, rows: list[Any], which: TaskFilter) -> list[Any]:
+    """Return a page's rows with those of a partition that is read piece by piece, as its rows lie.
+
+    Rows lie in the order in which they came, which is nearly that of their times. So a page is often full long before the
+    end, and few of the rows that were not read come before its last: an index leads to those.
+    """
+    ends = f"SELECT (SELECT min(id) FROM tasks_{partition}), (SELECT max(id) FROM tasks_{partition})"  # noqa: S608
+    ((least, most),) = ask([(ends, {})])
+    for ids in _pieces(range(least, most + 1), newer=which.newer):
+        rows = _merged(rows, ask(condition.among(partition, ids)), which)
+        if len(rows) == which.limit:
+            return _merged(rows, ask(condition.beyond(partition, ids, rows[-1][_FIRST])), which)
+    return rows
+
+
+def _pieces(ids: range, *, newer: bool) -> Iterator[range]:
+    """Cut ids into pieces to be read one after the other; the first are short, for what every task has."""
+    length = _FIRST_PIECE
+    while ids:
+        piece, ids = (ids[:length], ids[length:]) if newer else (ids[-length:], ids[:-length])
+        yield piece
+        length = min(2 * length, _LONGEST_PIECE)
+
+
+def _merged(rows: list[Any], more: list[Any], which: TaskFilter) -> list[Any]:
+    return sorted(rows + more, key=_place, reverse=not which.newer)[: which.limit]
 
 
 def _reached(edge: int, which: TaskFilter) -> Cursor:
