@@ -18,6 +18,8 @@ OUTCOMES = {"task-succeeded": "SUCCESS", "task-failed": "FAILURE", "task-revoked
 """The event that ends a task, and Celery's state for it: each task sends exactly one of these."""
 
 REVOKED, FAILED, RETRIED = 0.005, 0.03, 0.025
+SECRET = 0.02
+"""The share of the longer keyword arguments that carry a secret, which must be found and masked before it is stored."""
 
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/venv/lib/python3.11/site-packages/celery/app/trace.py", line 564, in trace_task
@@ -108,7 +110,8 @@ def _life(chance: Random, name: str, at: float, typical: float) -> list[tuple[fl
 def _described(chance: Random, name: str, uuid: str, order: int, region: str) -> str:
     kwargs = "{}"
     if order % 3:
-        kwargs = f"{{'order_id': {order}, 'region': '{region}', 'trace': '{make_uuid(chance)}', 'force': False}}"
+        secret = f", 'session_id': '{make_uuid(chance)}'" if chance.random() < SECRET else ""
+        kwargs = f"{{'order_id': {order}, 'region': '{region}', 'trace': '{make_uuid(chance)}', 'force': False{secret}}}"
     args = f"({order}, 'user-{order % 99991}@example.com')"
     return f'"name": "{name}", "args": "{args}", "kwargs": "{kwargs}", "root_id": "{uuid}", "parent_id": null, '
 

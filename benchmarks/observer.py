@@ -50,7 +50,7 @@ class Observer:
         """Wait until so many more are committed or no more come; return the count, and when it last grew."""
         count, since = self.task_events(), time.perf_counter()
         while count < wanted and time.perf_counter() - since < still_s and self.child.poll() is None:
-            time.sleep(0.02)
+            time.sleep(0.05)
             if (now := self.task_events()) > count:
                 count, since = now, time.perf_counter()
         return count, since

@@ -100,7 +100,7 @@ def _charts(bench: Bench, caller: Caller, filled: Filled) -> Iterator[Figure]:
     until = filled.until - filled.until % 3600 + 3600
     day = {"since": until - DAY_S, "until": until}
     for title, path in (
-        ("tasks by minute", "/api/v1/tasks/counts?" + urlencode(day | {"step": 60})),
+        ("tasks by minute", "/api/v1/tasks/counts?" + urlencode(day | {"step_s": 60})),
         ("run times by name", "/api/v1/tasks/durations?" + urlencode(day)),
     ):
         p95 = caller.p95_ms([path])

@@ -12,6 +12,7 @@ from celery import Celery
 
 import harness
 from adapters.rabbitmq_worker import HEARTBEAT_S, worker_running
+from celeriac.adapters import rabbitmq_broker as module
 from celeriac.adapters.amqp_client import connect
 from celeriac.adapters.control import CeleryControl
 from celeriac.adapters.rabbitmq_broker import RabbitBroker
@@ -219,6 +220,58 @@ def test_half_an_answer_is_none(rabbitmq_vhost, ask):
 
     assert "of 20000 queues in 0.3 s" in said or "in time" in said
     assert broker.depths(["orders"]) == {"orders": 0}
+
+
+def test_queues_of_each_kind_among_each_other_are_told_apart(broker, channel):
+    """After a missing one, and after somebody's own, the next are asked for again: none is skipped or mixed up."""
+    expected = {}
+    for number in range(60):
+        name, kind = f"orders-{number}", number * number % 7
+        if kind == 1:
+            channel.queue_declare(name, exclusive=True)
+        elif kind == 2:
+            expected[name] = 0  # it is missing
+        else:
+            put(channel, name, number % 5)
+            expected[name] = number % 5
+
+    assert broker.depths([f"orders-{number}" for number in range(60)]) == expected
+
+
+def test_a_long_way_to_the_broker_delays_many_queues_no_more_than_few(broker, channel, monkeypatch):
+    """Questions do not wait for one another's answers."""
+    for number in range(40):
+        put(channel, f"orders-{number}", 0)
+    waits = []
+    real = module._declare
+    monkeypatch.setattr(module, "_declare", lambda *asked: waits.append(asked) or real(*asked))
+
+    assert len(broker.queues([f"orders-{number}" for number in range(40)])) == 40
+    assert len(waits) == 2
+
+
+def test_more_queues_than_can_be_asked_in_time_are_told_of_in_turns(rabbitmq_vhost, ask, channel):
+    """What is not answered is unknown with the reason, and comes first at the next look."""
+    names = [f"orders-{number:04}" for number in range(4000)]
+    put(channel, names[-1], 3)
+    broker = ask(rabbitmq_vhost, 0.4)
+    broker.depths([])
+    found = broker.queues(names)
+    known, unknown = [one for one in found if one.ready], [one for one in found if not one.ready]
+
+    assert [one.name for one in found] == names
+    assert known
+    assert {frozenset(one.unknown) for one in unknown} == {
+        frozenset({"ready", "consumers", "unacked", "oldest_task", "oldest_sent_at"})
+    }
+    assert (
+        unknown[0].unknown["ready"]
+        == f"RabbitMQ told of {len(known)} of 4000 queues in time; this one has its turn later"
+    )
+    again = broker.queues(names)
+    assert (again[0].name, again[0].ready) == (unknown[0].name, {0: 0})
+    assert {one.name for one in again} == set(names)
+    harness.wait_until(lambda: 3 in {one.depth for one in broker.queues(names)}, 30, "the last one had its turn")
 
 
 def test_a_wrong_login_says_so_and_shows_no_secret(rabbitmq_vhost, ask):

@@ -1,4 +1,4 @@
-"""A py-amqp connection for a RabbitMQ URL as Celery has it, and what its errors mean to a port."""
+"""Connections for a RabbitMQ URL as Celery has it, of py-amqp and of Kombu, and what py-amqp's errors mean to a port."""
 
 import contextlib
 import ssl
@@ -7,12 +7,14 @@ from typing import Any
 
 import amqp
 from amqp import exceptions
+from kombu.transport import pyamqp
 from kombu.utils.url import parse_url
 
 from celeriac.core.errors import RefusedError, UnreachableError
 
 PORT, TLS_PORT = 5672, 5671
 TLS = "amqps"
+SCHEMES = ("amqp", "pyamqp", TLS)
 REFUSALS = (exceptions.AccessRefused, exceptions.NotAllowed, exceptions.PreconditionFailed, exceptions.ResourceLocked)
 
 
@@ -43,6 +45,21 @@ def connect(url: str, *, timeout: float, name: str, heartbeat: float = 0) -> amq
         raise
     connection.sock.settimeout(timeout)
     return connection
+
+
+class LimitedConnection(pyamqp.Connection):  # type: ignore[misc]
+    """Kombu's connection to RabbitMQ, on which no exchange takes longer than connecting may."""
+
+    def connect(self, callback: Any = None) -> None:
+        # py-amqp's own `read_timeout` bounds only the wait for the beginning of a frame.
+        super().connect(callback)
+        self.sock.settimeout(self.connect_timeout)
+
+
+class LimitedTransport(pyamqp.Transport):  # type: ignore[misc]
+    """Kombu's transport for RabbitMQ with such connections."""
+
+    Connection = LimitedConnection
 
 
 def tls_apart(url: str) -> tuple[str, dict[str, Any] | None]:

@@ -9,7 +9,7 @@ from celery import Celery
 from kombu.exceptions import KombuError
 from msgspec import Struct
 
-from celeriac.adapters.amqp_client import tls_apart
+from celeriac.adapters.amqp_client import SCHEMES, LimitedTransport, tls_apart
 from celeriac.adapters.redis_client import for_kombu
 from celeriac.core.errors import UnreachableError
 from celeriac.core.model import Pool
@@ -52,6 +52,7 @@ class CeleryControl:
             broker_connection_timeout=timeout,
             broker_connection_retry=False,
             broker_use_ssl=tls or False,
+            broker_transport=LimitedTransport if broker.partition("://")[0] in SCHEMES else None,
             broker_transport_options={
                 "socket_timeout": timeout,
                 "socket_connect_timeout": timeout,
@@ -99,17 +100,31 @@ class CeleryControl:
             if not missing:
                 raise _Enough
 
-        with self._translated(), contextlib.suppress(_Enough):
+        with self._connection() as connection, contextlib.suppress(_Enough):
             # Kombu's own limit counts answers, so that two processes of one node name would use up another's; 0 is none.
             self._app.control.broadcast(
-                command, destination=list(nodes), reply=True, timeout=self._wait, limit=0, callback=take
+                command,
+                destination=list(nodes),
+                connection=connection,
+                reply=True,
+                timeout=self._wait,
+                limit=0,
+                callback=take,
             )
         return found
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _connection(self) -> Iterator[Any]:
+        """Give a connection of the pool, and raise what goes wrong inside as the port's errors."""
         try:
-            yield
+            with self._app.connection_or_acquire() as connection:
+                try:
+                    yield connection
+                except TimeoutError:
+                    connection.collect()  # Kombu's goodbye would be waited for as long, twice
+                    raise
+        except TimeoutError as error:
+            raise UnreachableError("remote control: the broker does not answer in time") from error
         except (OSError, KombuError) as error:
             raise UnreachableError(f"remote control: {error}") from error
         except Exception as error:

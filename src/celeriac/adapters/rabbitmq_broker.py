@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from amqp import spec
 from amqp.exceptions import AMQPError, NotFound, ResourceLocked
 from msgspec import Struct
 
@@ -31,8 +32,9 @@ UNKNOWN = {
     "oldest_sent_at": "AMQP shows no message without taking it",
 }
 
-
 CHANNEL = 1
+AT_ONCE = 20
+"""So many queues are asked for before the first answer is read, for the way to the broker may be long."""
 
 
 class _Queue(Struct, frozen=True):
@@ -48,7 +50,9 @@ EXCLUSIVE = _Queue(ready=None, consumers=1)
 
 
 class RabbitBroker:
-    """`Broker` on RabbitMQ (`amqp_client.connect`); `timeout` (seconds) bounds each call, which then has no answer at all.
+    """`Broker` on RabbitMQ (`amqp_client.connect`); `timeout` (seconds) bounds each call.
+
+    What then is not answered is no answer at all, but for `queues`: the rest is unknown, and comes first the next time.
 
     Queues are declared passively on one connection that is kept, and no message is ever taken. RabbitMQ writes an error
     into its own log for each queue that is missing, and for each that is exclusive, as a worker's is by default: ask for
@@ -59,23 +63,33 @@ class RabbitBroker:
         self._url, self._timeout = url, timeout
         self._lock = threading.Lock()
         self._connection: Any = None
+        self._unanswered: list[str] = []
 
     def consumers(self, nodes: Collection[str]) -> dict[str, Consumer]:
         """Return those of these nodes that are connected."""
-        found = self._declared([PIDBOX.format(node=node) for node in nodes])
+        found = self._all_declared([PIDBOX.format(node=node) for node in nodes])
         return {node: CONNECTED for node in nodes if found[PIDBOX.format(node=node)].consumers}
 
     def depths(self, queues: Collection[str]) -> dict[str, int]:
         """Return the number of waiting messages of each queue; one that is missing is empty."""
-        return {name: queue.ready for name, queue in self._declared(queues).items() if queue.ready is not None}
+        return {name: queue.ready for name, queue in self._all_declared(queues).items() if queue.ready is not None}
 
     def queues(self, named: Collection[str]) -> tuple[QueueState, ...]:
         """Return what is known of these queues; AMQP lists no others."""
-        return tuple(
+        waiting = [name for name in self._unanswered if name in named]
+        names = list(dict.fromkeys([*waiting, *named]))
+        found = self._declared(names)
+        self._unanswered = names[len(found) :]
+        told = (
             QueueState(name, {0: queue.ready}, consumers=queue.consumers, unknown=UNKNOWN)
-            for name, queue in self._declared(named).items()
+            for name, queue in found.items()
             if queue.ready is not None
         )
+        why = f"RabbitMQ told of {len(found)} of {len(names)} queues in time; this one has its turn later"
+        untold = (
+            QueueState(name, {}, unknown={**UNKNOWN, "ready": why, "consumers": why}) for name in self._unanswered
+        )
+        return (*told, *untold)
 
     def close(self) -> None:
         """Drop the connection; the next call makes a new one."""
@@ -83,20 +97,27 @@ class RabbitBroker:
         if connection is not None:
             connection.collect()
 
-    def _declared(self, names: Collection[str]) -> dict[str, _Queue]:
-        deadline = time.monotonic() + self._timeout
+    def _all_declared(self, names: Collection[str]) -> dict[str, _Queue]:
+        once = list(dict.fromkeys(names))
+        found = self._declared(once)
+        if len(found) < len(once):
+            raise UnreachableError(f"RabbitMQ told of {len(found)} of {len(once)} queues in {self._timeout:g} s")
+        return found
+
+    def _declared(self, names: list[str]) -> dict[str, _Queue]:
+        """Return what is answered in time: of the first of these queues, of one at least."""
+        # When the last answer is not there in time all is lost, and the connection with it.
+        deadline, spare_s = time.monotonic() + self._timeout, self._timeout / 4
         found: dict[str, _Queue] = {}
         with self._turn(), amqp_errors():
             connection = self._connected()
             channel = connection.channel(CHANNEL)
-            for name in names:
+            while len(found) < len(names):
                 left = deadline - time.monotonic()
-                if left <= 0:
-                    raise UnreachableError(
-                        f"RabbitMQ told of {len(found)} of {len(names)} queues in {self._timeout:g} s"
-                    )
-                connection.sock.settimeout(left)
-                found[name] = _declare(channel, name)
+                if found and left < spare_s:
+                    break
+                connection.sock.settimeout(max(left, spare_s))
+                found |= _declare(channel, names[len(found) : len(found) + AT_ONCE])
         return found
 
     @contextlib.contextmanager
@@ -120,15 +141,23 @@ class RabbitBroker:
         return self._connection
 
 
-def _declare(channel: Any, name: str) -> _Queue:
-    """Ask for one queue; where the answer is an error py-amqp opens the channel again by itself."""
-    try:
-        answer = channel.queue_declare(name, passive=True)
-    except NotFound:
-        return MISSING
-    except ResourceLocked:
-        return EXCLUSIVE
-    return _Queue(answer.message_count, answer.consumer_count)
+def _declare(channel: Any, names: list[str]) -> dict[str, _Queue]:
+    """Ask for these queues in one go, and return the answers up to the first error: what was asked behind it is lost.
+
+    An error ends the channel; py-amqp opens it again by itself.
+    """
+    for name in names:
+        channel.send_method(spec.Queue.Declare, "BsbbbbbF", (0, name, True, False, False, False, False, None))
+    found: dict[str, _Queue] = {}
+    for name in names:
+        try:
+            _, ready, consumers = channel.wait(spec.Queue.DeclareOk, returns_tuple=True)
+        except NotFound:
+            return {**found, name: MISSING}
+        except ResourceLocked:
+            return {**found, name: EXCLUSIVE}
+        found[name] = _Queue(ready, consumers)
+    return found
 
 
 def _lives(connection: Any) -> bool:

@@ -142,6 +142,13 @@ class WriterProcess:
         return answer.opening
 
     def _start(self) -> None:
+        try:
+            self._link = self._connected()
+        except OSError as error:  # no room for the socket, no process left: the store is as good as away
+            self._drop()
+            raise UnreachableError(f"the writer's process cannot be started: {error}") from error
+
+    def _connected(self) -> Connection:
         with tempfile.TemporaryDirectory(prefix="celeriac-") as folder, socket.socket(socket.AF_UNIX) as listener:
             path = str(Path(folder) / "writer")
             listener.bind(path)
@@ -151,7 +158,7 @@ class WriterProcess:
             accepted = self._accept(listener)
         accepted.settimeout(None)
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(ANSWER_S), 0))
-        self._link = Connection(accepted.detach())
+        return Connection(accepted.detach())
 
     def _accept(self, listener: socket.socket) -> socket.socket:
         deadline = time.monotonic() + START_S

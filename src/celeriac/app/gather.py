@@ -214,6 +214,8 @@ class Gatherer:
             return set()
         now = seen.at
         found: set[str] = set()
+        asked = self._pools_asked
+        self._pools_asked = {one.key: asked[one.key] for one in seen.incarnations if one.key in asked}
         for one in seen.incarnations:
             speaks = seen.stream.value.observed_at - one.last_seen_at < self._limits.suspect_beats * one.freq
             due = now - self._pools_asked.get(one.key, 0.0) >= POOLS_EVERY_S

@@ -4,6 +4,7 @@ import pytest
 from kombu import Connection, Producer
 
 from adapters.amqp_events.inside import LIMIT, QUEUE
+from adapters.forgetful_way import ForgetfulWay
 from celeriac.adapters.amqp_client import connect
 from celeriac.adapters.amqp_events import AmqpEvents
 
@@ -27,6 +28,14 @@ def listen():
 @pytest.fixture
 def stream(rabbitmq_vhost, listen):
     return listen(rabbitmq_vhost)
+
+
+@pytest.fixture
+def way(rabbitmq_server):
+    """Lead to the server, until told to forget it."""
+    one = ForgetfulWay(rabbitmq_server.port)
+    yield one
+    one.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Everything that a broker may do to a connection, and what is said of it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import harness
 from adapters.amqp_events.inside import QUEUE, lost, ready, refused
 from adapters.broker_talk import bodies, clocks, echo
 from celeriac.adapters.amqp_events import subscription
-from celeriac.core.errors import PortError, UnreachableError
+from celeriac.core.errors import ConflictError, PortError, UnreachableError
 
 
 def test_an_operator_who_closes_it_gives_the_reason(rabbitmq_server, stream):
@@ -87,6 +88,35 @@ def test_a_broker_that_stands_still_is_noticed(rabbitmq_server, rabbitmq_vhost, 
         return bodies(stream, 1)
 
     assert clocks(harness.wait_until(hears, 10, "it hears again")) == [1]
+
+
+def test_a_connection_of_ours_that_is_half_open_is_given_up_by_rabbitmq(
+    rabbitmq_server, rabbitmq_vhost, listen, way, monkeypatch
+):
+    """Until then it holds our queue, and what is said names that reason too."""
+    monkeypatch.setattr(subscription, "HEARTBEAT_S", 2.0)
+    stream = listen(rabbitmq_vhost.replace(f":{rabbitmq_server.port}/", f":{way.port}/"))
+    way.forget()
+    stream.close()
+    said = refused(lambda: stream.receive(0.1), ConflictError)
+    assert said.endswith("or RabbitMQ has not yet given up our connection before this one")
+
+    def reads():
+        with contextlib.suppress(ConflictError):
+            return stream.receive(0.01) == []
+
+    assert harness.wait_until(reads, 20, "it reads again", every=0.2)
+
+
+def test_rabbitmq_gives_up_a_half_open_connection_within_half_a_minute(rabbitmq_server, rabbitmq_vhost, stream):
+    """After three heartbeats, and each is due after ten seconds."""
+    vhost = rabbitmq_vhost.rpartition("/")[2]
+    heartbeats = rabbitmq_server.evaluate(
+        "lists:sum([T || P <- rabbit_networking:connections(), [{vhost, V}, {timeout, T}] <- "
+        f'[rabbit_networking:connection_info(P, [vhost, timeout])], V == <<"{vhost}">>]).'
+    )
+
+    assert heartbeats == "10"
 
 
 def test_a_broker_that_stops_is_unreachable_and_may_come_back(rabbitmq_server, stream, publish):

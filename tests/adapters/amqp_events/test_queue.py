@@ -97,7 +97,7 @@ def test_a_second_reader_of_the_same_queue_is_told_so(rabbitmq_vhost, stream, li
     """It comes in when the first has gone; one with a queue of its own hears everything too."""
     rival = listen(rabbitmq_vhost, at_once=False)
     said = refused(lambda: rival.receive(0.1), ConflictError)
-    assert said == f"another observer reads the queue {QUEUE}, and it has one reader only"
+    assert said.startswith(f"another observer reads the queue {QUEUE}, which has one reader only, or ")
     other = listen(rabbitmq_vhost, "celeriac.events.orders.other")
     stream.send(echo(1))
     assert [clocks(bodies(one, 1)) for one in (stream, other)] == [[1], [1]]

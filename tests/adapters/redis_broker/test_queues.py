@@ -152,6 +152,35 @@ def test_too_many_messages_without_acknowledgement_are_not_read(broker, look):
     assert found.unknown["unacked"] == "more than 2,000 messages are unacknowledged in all"
 
 
+def test_large_messages_without_acknowledgement_are_not_read(broker, look):
+    """Few of them may be more than Redis should send us every few seconds; what is not read costs nothing."""
+    message = json.dumps([{"body": "x" * 200_000}, "", "orders"])
+    look.hset("unacked", mapping={str(number): message for number in range(30)})
+    assert seen_of(broker, "orders").unacked == 30
+
+    look.hset("unacked", mapping={f"one more {number}": message for number in range(20)})
+    before = sent(look)
+    found = seen_of(broker, "orders")
+    assert found.unacked is None
+    assert found.unknown["unacked"] == "the unacknowledged messages are more than 8 MB in all"
+    assert sent(look) - before < 100_000
+
+
+def test_one_large_message_among_many_small_ones_counts(broker, look):
+    """All of those that would be read are measured, not some."""
+    small, large = (json.dumps([{"body": "x" * size}, "", "orders"]) for size in (0, 9 << 20))
+    look.hset("unacked", mapping={str(number): small for number in range(MOST_UNACKED - 1)})
+    assert seen_of(broker, "orders").unacked == MOST_UNACKED - 1
+
+    look.hset("unacked", "large", large)
+    assert "8 MB" in seen_of(broker, "orders").unknown["unacked"]
+
+
+def sent(look):
+    """Return how many bytes Redis has sent to anybody."""
+    return look.info("stats")["total_net_output_bytes"]
+
+
 def test_a_time_in_the_message_is_told(broker, redis_server):
     """Celery writes none on Redis; other producers may."""
     with Connection(redis_server.url) as connection, connection.Producer() as sender:
@@ -187,7 +216,14 @@ def test_keys_of_another_kind_are_a_reason(broker, look):
 
 
 @pytest.mark.parametrize(
-    ("forbidden", "part"), [("-llen", "ready"), ("-lindex", "oldest_task"), ("-hlen", "unacked"), ("-hvals", "unacked")]
+    ("forbidden", "part"),
+    [
+        ("-llen", "ready"),
+        ("-lindex", "oldest_task"),
+        ("-hlen", "unacked"),
+        ("-memory", "unacked"),
+        ("-hvals", "unacked"),
+    ],
 )
 def test_what_redis_refuses_to_tell_is_unknown_with_the_reason(redis_server, look, forbidden, part):
     """An ACL takes a part away, not the whole answer."""

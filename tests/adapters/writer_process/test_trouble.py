@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sqlite3
+import tempfile
 
 import pytest
 
@@ -180,6 +181,24 @@ def test_two_writers_of_one_history(writer, start, history):
 def opened(writer):
     with contextlib.suppress(UnreachableError):
         return writer.open()
+
+
+def test_a_writer_that_cannot_be_started_is_tried_again(writer, history, tmp_path, monkeypatch):
+    """There is no folder for its socket: the batch is handed over again, and stored when there is one."""
+    record(writer, batch(0, 10))
+    killed = writer.pid
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: not alive(killed), 10, "the writer is dead")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(UnreachableError):
+        record(writer, batch(5, 20))
+    for _ in range(2):
+        with pytest.raises(UnreachableError, match=r"the writer's process cannot be started: .*No such file"):
+            record(writer, batch(5, 20))
+    monkeypatch.undo()
+    record(writer, batch(5, 20))
+
+    assert is_once(history, 20)
 
 
 def test_a_command_that_is_no_writer_is_an_error(tmp_path, monkeypatch):

@@ -60,6 +60,7 @@ class AmqpEvents:
         """Return how the reader fares; asks nobody."""
         return Condition(
             reader="rabbitmq",
+            keeps=True,
             backlog_bytes=self._subscription.waiting if self._subscription else 0,
             cuts=self._cuts,
             refused=self._content.refused,

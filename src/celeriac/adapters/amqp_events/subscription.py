@@ -19,16 +19,18 @@ from celeriac.core.errors import ConflictError, UnreachableError
 EXCHANGE = "celeryev"
 ROUTING_KEY = "celeriac.echo"
 
-PREFETCH = 50_000
-"""So many messages may be on their way to the store before the broker waits: two flushes of all that it can deliver.
+PREFETCH = 20_000
+"""So many messages may be on their way to the store before the broker waits.
 
-Between 10,000 and 50,000 no difference in speed was to be seen; a limit that fills between two flushes would stop the flow.
+A message of a busy worker holds some eight tasks, and while the store is away all of them must find room in the fold. Between
+10,000 and 50,000 no difference in speed was to be seen; a limit that fills between two flushes would stop the flow.
 """
 
 AT_ONCE = 256 << 10
 """So many bytes are read at most, so that the caller can fold and store in between."""
 
-HEARTBEAT_S = 30.0
+HEARTBEAT_S = 10.0
+"""After three of them RabbitMQ gives up a connection that is half open; until then nobody else can read our queue."""
 
 QUEUE_BOUNDS = {
     "x-expires": 3_600_000,
@@ -131,7 +133,8 @@ class Subscription:
             if "exclusive use" not in error.reply_text:
                 raise
             raise ConflictError(
-                f"another observer reads the queue {self._queue}, and it has one reader only"
+                f"another observer reads the queue {self._queue}, which has one reader only, "
+                "or RabbitMQ has not yet given up our connection before this one"
             ) from error
         # py-amqp reads each frame exactly, so nothing of ours is left with it.
 

@@ -17,6 +17,7 @@ from celeriac.ports import Broker
 MOST_QUEUES = 1000
 MOST_TABLES = 1000
 MOST_UNACKED = 2000
+MOST_UNACKED_MB = 8
 SCANNED = 10_000
 """So many keys are looked at for binding tables at each call; in a larger database the scan goes on at the next one."""
 
@@ -51,15 +52,14 @@ class RedisBroker:
         """Return what is known of these queues, and of those in Kombu's binding tables, up to 1,000 in all.
 
         What Redis refuses to tell (its ACL) is unknown with that reason; refused tables name no queues. Where more than
-        2,000 messages are unacknowledged none is counted, for that would be too much to read.
+        2,000 messages or 8 MB are unacknowledged none is counted, for that would be too much to read every few seconds.
         """
         with redis_errors():
             self._find_tables()
-            known, out = self._read_tables()
+            known, uncounted = self._read_tables()
             names = list(dict.fromkeys([*named, *(one.queue for one in known)]))[:MOST_QUEUES]
-            countable = isinstance(out, int) and out <= MOST_UNACKED
-            answers, taken = self._read_lists(names, with_unacked=countable)
-        counts = _counted(out, taken, known)
+            answers, taken = self._read_lists(names, with_unacked=uncounted is None)
+        counts = uncounted or _counted(taken, known)
         step = 2 * len(keys.STEPS)
         parts = (answers[at : at + step] for at in range(0, len(answers), step))
         states = (keys.state(name, part[::2], part[1::2]) for name, part in zip(names, parts, strict=True))
@@ -73,20 +73,21 @@ class RedisBroker:
             for table in found[: MOST_TABLES - len(self._tables)]:
                 self._tables[table.decode(errors="replace")] = None
 
-    def _read_tables(self) -> tuple[list[Binding], Any]:
-        """Return what the tables hold, and the number of unacknowledged messages; forget tables that are gone."""
+    def _read_tables(self) -> tuple[list[Binding], str | None]:
+        """Return what the tables hold, and why unacknowledged messages cannot be read; forget tables that are gone."""
         with self._client.pipeline(transaction=False) as pipe:
             for table in self._tables:
                 pipe.sscan(table, count=MOST_QUEUES)
             pipe.hlen(keys.UNACKED)
-            *answers, out = pipe.execute(raise_on_error=False)
+            pipe.memory_usage(keys.UNACKED, samples=MOST_UNACKED)  # exact for as many as are read
+            *answers, number, size = pipe.execute(raise_on_error=False)
         members = {
             table: answer[1]
             for table, answer in zip(self._tables, answers, strict=True)
             if not isinstance(answer, Exception) and answer[1]
         }
         self._tables = dict.fromkeys(members)
-        return [one for table, found in members.items() for one in keys.bindings(table, found)], out
+        return [one for table, found in members.items() for one in keys.bindings(table, found)], _too_much(number, size)
 
     def _read_lists(self, names: list[str], *, with_unacked: bool) -> tuple[list[Any], Any]:
         """Return length and next message of each list of each queue, then all unacknowledged messages if they are wanted."""
@@ -101,13 +102,22 @@ class RedisBroker:
         return (answers[:-1], answers[-1]) if with_unacked else (answers, None)
 
 
-def _counted(number: Any, taken: Any, known: list[Binding]) -> dict[str, int | None] | str:
-    """Return the numbers of unacknowledged messages by queue, or why they are not known."""
-    for answer in (number, taken):
+def _too_much(number: Any, size: Any) -> str | None:
+    """Return why so many unacknowledged messages of so many bytes in all are not to be read, if so."""
+    for answer in (number, size):
         if isinstance(answer, Exception):
             return keys.refused(str(answer))
-    if taken is None:
+    if number > MOST_UNACKED:
         return f"more than {MOST_UNACKED:,} messages are unacknowledged in all"
+    if (size or 0) > MOST_UNACKED_MB << 20:
+        return f"the unacknowledged messages are more than {MOST_UNACKED_MB} MB in all"
+    return None
+
+
+def _counted(taken: Any, known: list[Binding]) -> dict[str, int | None] | str:
+    """Return the numbers of unacknowledged messages by queue, or why they are not known."""
+    if isinstance(taken, Exception):
+        return keys.refused(str(taken))
     return keys.unacked(taken, known)
 
 
