@@ -31,7 +31,7 @@ class Filled:
 def fill(path: Path, tasks: int, until: float, say: Callable[[str], None]) -> None:
     """Fill the store at `path` with tasks that lie evenly over the 24 hours before `until`."""
     path.mkdir(parents=True)
-    database = Database(path / f"history-{CLUSTER}.db", "history", durable=False)
+    database = Database(path / f"history-{CLUSTER}.db", "history")
     database.migrate()
     recorder = SqlRecorder(database, Redaction())
     recorder.opening()

@@ -53,6 +53,7 @@ def refused(answer: subprocess.CompletedProcess[str], *parts: str) -> None:
         (("--host", "0.0.0.0"), {}, ("console.host", "127.0.0.1")),  # noqa: S104 (it must be refused)
         (("--port", "99999"), {}, ("console.port",)),
         (("--store", "/dev/null/x"), {}, ("store", "/dev/null/x", "cannot be written")),
+        (("--store", f"postgresql://ana:{SECRET}@x/db"), {}, ("store", "sqlite:///")),
         (("--config", "/nowhere/celeriac.toml"), {}, ("/nowhere/celeriac.toml", "--config")),
     ],
 )

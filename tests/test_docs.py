@@ -40,6 +40,18 @@ def test_every_page_is_in_the_navigation():
     assert [page for page in pages if page not in navigation] == []
 
 
+def test_every_explanation_is_linked_from_the_first_pages():
+    for first, below in ((ROOT / "README.md", "docs/"), (DOCS / "index.md", "")):
+        linked = first.read_text()
+        missing = [
+            page.name
+            for page in (DOCS / "explanation").glob("*.md")
+            if f"({below}explanation/{page.name})" not in linked
+        ]
+
+        assert missing == [], first
+
+
 def test_every_command_that_pages_name_is_in_the_makefile():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]

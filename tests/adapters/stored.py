@@ -78,7 +78,7 @@ def board(cluster="a", at=NOW, sentence="all is well", **more):
 def _empty_history() -> bytes:
     """Return a history that nobody has written to: migrating takes longer than most tests."""
     with tempfile.TemporaryDirectory() as folder:
-        database = Database(Path(folder) / "history.db", "history", durable=False)
+        database = Database(Path(folder) / "history.db", "history")
         database.migrate()
         with database.writing():
             pass
@@ -93,7 +93,7 @@ class Kept:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.write_bytes(_empty_history())
-        self.database = Database(path, "history", durable=False)
+        self.database = Database(path, "history")
         self._made_of = (Redaction(Payloads.FULL), retention or Retention(), rows)
         self.history, self.tasks, self.charts = (
             SqlHistory(self.database),

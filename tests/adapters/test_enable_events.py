@@ -62,7 +62,7 @@ def listener(workers):
 
 @pytest.fixture
 def audit(tmp_path):
-    database = Database(tmp_path / "control.db", "control", durable=True)
+    database = Database(tmp_path / "control.db", "control")
     database.migrate()
     yield SqlAudit(database)
     database.close()

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from adapters.stored import NOW, incident, remedy, rivals
 from celeriac.adapters.sql import SqlStore, database, schema
 from celeriac.adapters.sql.recorder import SqlRecorder
-from celeriac.core.errors import UnreachableError
+from celeriac.core.errors import RefusedError, UnreachableError
 from celeriac.core.incident import RemedyState
 from celeriac.core.redact import Redaction
 from celeriac.core.search import TaskFilter
@@ -146,16 +146,47 @@ def columns(connection):
     }
 
 
-def test_every_commit_of_the_keeper_reaches_the_disk(store):
-    """The journal syncs fully; history, which events can fill again, does not wait for the disk."""
-    found = {}
-    for name, one in {"control": store._control, "history": store._histories["a"]}.items():
-        with one.writing() as connection:
-            found[name] = [
-                connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() for pragma in ("journal_mode", "synchronous")
-            ]
+@pytest.mark.parametrize("name", FILES)
+def test_every_commit_reaches_the_disk(store, name):
+    """A broker has forgotten what is acknowledged: it must survive a power cut."""
+    one = {"control.db": store._control, "history-a.db": store._histories["a"]}[name]
+    with one.writing() as connection:
+        pragmas = {
+            which: connection.exec_driver_sql(f"PRAGMA {which}").scalar() for which in ("journal_mode", "synchronous")
+        }
 
-    assert found == {"control": ["wal", 2], "history": ["wal", 1]}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+
+
+def test_only_its_user_reads_the_store(directory):
+    """Also in a directory that others may enter: arguments and results of tasks are in the files."""
+    directory.mkdir(mode=0o755)
+    with SqlStore(directory, ("a",)).opened() as store:
+        store.migrate()
+        recorder(store).opening()
+        recorder(store).record(Batch(Stream(NOW), [task("t")]))
+        modes = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
+
+    assert {"history-a.db-wal", "history-a.db-shm", "history-a.db.lock", *FILES} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+NEWER = {
+    "migrate": SqlStore.migrate,
+    "current": SqlStore.current,
+    "opening": lambda store: recorder(store).opening(),
+    "opening that migrates": lambda store: SqlRecorder(store._histories["a"], Redaction(), migrate=True).opening(),
+}
+
+
+@pytest.mark.parametrize("call", NEWER)
+def test_a_store_of_a_newer_version_is_refused_in_a_sentence(store, call):
+    """It may hold what this version does not know of; a try more does not help."""
+    with store._histories["a"].writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'history_9999'")
+
+    with pytest.raises(RefusedError, match=r"history-a\.db was made by a newer Celeriac .*history_9999.*: install"):
+        NEWER[call](store)
 
 
 # Trouble

@@ -14,7 +14,7 @@ ENTRY = AuditEntry(AT, "celeriac", "enable_events", "worker@a#7", "task events e
 
 @pytest.fixture
 def database(tmp_path):
-    one = Database(tmp_path / "control.db", "control", durable=True)
+    one = Database(tmp_path / "control.db", "control")
     one.migrate()
     yield one
     one.close()
@@ -40,7 +40,7 @@ def test_an_entry_may_be_of_no_cluster(audit):
 
 def test_another_store_on_the_same_file_reads_it(audit, database, tmp_path):
     audit.note(ENTRY)
-    other = Database(tmp_path / "control.db", "control", durable=True)
+    other = Database(tmp_path / "control.db", "control")
     try:
         assert SqlAudit(other).entries("shop", limit=9) == [ENTRY]
     finally:
@@ -87,7 +87,7 @@ def test_entries_of_two_years_are_kept(audit):
 
 def test_a_file_that_is_no_database_is_unreachable(tmp_path):
     (tmp_path / "control.db").write_bytes(b"no database" * 1000)
-    broken = Database(tmp_path / "control.db", "control", durable=True)
+    broken = Database(tmp_path / "control.db", "control")
     try:
         with pytest.raises(UnreachableError, match="cannot be used"):
             SqlAudit(broken).note(ENTRY)

@@ -1,12 +1,16 @@
 """Reading roll-ups: the sums of any range and step are those of the tasks themselves."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.stored import NOW, fresh, kept
+from celeriac.adapters.sql import charts
 from celeriac.core import rollup
+from celeriac.core.errors import UnreachableError
 from celeriac.core.rollup import CODES, HOUR, MINUTE, UNNAMED
 from celeriac.core.tasks import Task
 
@@ -108,14 +112,49 @@ def test_nothing_is_told_of_what_was_taken_back(history):
     assert waits == {T0: {rollup.WAIT + rollup.buckets(np.array([120.0]))[0]: 1}}
 
 
-@pytest.mark.parametrize("step", [MINUTE, HOUR])
-def test_a_range_is_read_through_an_index(history, step):
+ONE_NAME = "SELECT at, states FROM rollups WHERE step = ? AND name = 0 AND at >= ? AND at < ?"
+
+
+@pytest.mark.parametrize("query", [ONE_NAME, charts.BY_NAME])
+def test_a_range_is_read_as_it_lies(history, query):
     """Whatever the number of names and the length of the past."""
-    questions = {
-        "SELECT at, states FROM rollups WHERE step = ? AND name = 0 AND at >= 1 AND at < 2": "name=? AND at>? AND at<?",
-        "SELECT name, states FROM rollups WHERE step = ? AND at >= 1 AND at < 2": "step=? AND at>? AND at<?",
-    }
     with history.database.reading() as connection:
-        for query, through in questions.items():
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", (step,)).all()
-            assert through in plan[0][3]
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", (HOUR, 1, 2)).all()
+
+    assert plan[-1][3] == "SEARCH rollups USING PRIMARY KEY (step=? AND name=? AND at>? AND at<?)"
+
+
+def long_past(history, hours):
+    """Store tasks of two names in so many hours."""
+    for name in ("a", "b"):
+        spans = range(0, hours * HOUR, HOUR)
+        steps = [{"received_at": T0 + at, "started_at": T0 + at + 1, "state_at": T0 + at + 1} for at in spans]
+        tasks = [Task(f"{name}{at['received_at']}", "STARTED", name=name, first_at=T0, **at) for at in steps]
+        history.record(*tasks)
+
+
+def test_a_range_that_takes_too_long_is_refused_with_the_fix(history, monkeypatch):
+    """Though SQLite itself is done in time."""
+    long_past(history, 10)
+    monkeypatch.setattr(charts, "SUM_SECONDS", -1.0)
+
+    for ask in (history.charts.by_name, lambda since, until: history.charts.durations(since, until, HOUR)):
+        with pytest.raises(UnreachableError, match="ask for a shorter one"):
+            ask(T0, T0 + 11 * HOUR)
+
+
+def test_of_a_long_range_only_sums_are_kept(history):
+    """Ten times as many hours take no more memory."""
+
+    def peak(hours):
+        tracemalloc.start()
+        sums = history.charts.by_name(T0, T0 + hours * HOUR)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert sums["a"][CODES["STARTED"]] == hours
+        return most
+
+    long_past(history, 1000)
+    peak(1000)  # what is made once
+
+    assert peak(1000) < peak(100) + 100_000

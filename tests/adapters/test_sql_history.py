@@ -1,8 +1,12 @@
 """One cluster's history as its observer keeps it: the stream, the workers' lives, the samples of queues."""
 
+from itertools import pairwise
+
 import pytest
+import sqlalchemy as sa
 
 from adapters.stored import DAY, NOW
+from celeriac.adapters.sql.history import SqlHistory
 from celeriac.core.model import Incarnation
 from celeriac.core.queues import QueueSample
 from celeriac.core.snapshot import Stream
@@ -116,9 +120,60 @@ def test_a_queues_samples_are_those_of_the_range(kept, history):
     assert history.queue("c", NOW, NOW + 9) == []
 
 
-@pytest.mark.parametrize(("number", "step"), [(1999, 1), (2001, 2), (5000, 3)])
-def test_many_samples_are_thinned_evenly(kept, history, number, step):
-    """A page draws no more than two thousand points."""
+@pytest.mark.parametrize("number", [1999, 2001, 5000])
+def test_many_samples_are_thinned_evenly(kept, history, number):
+    """A page draws no more than two thousand points, whatever the range."""
     kept.record(queues=[sample("a", late, late) for late in range(number)])
 
-    assert [one.depth for one in history.queue("a", NOW, NOW + number)] == list(range(0, number, step))
+    depths = [one.depth for one in history.queue("a", 0, NOW + 1e6)]
+    widest = -(-number // 2000)
+    assert 1000 < len(depths) <= 2000
+    assert depths[0] == 0
+    assert number - depths[-1] <= widest
+    assert {later - one for one, later in pairwise(depths)} <= {max(1, widest - 1), widest}
+
+
+def test_samples_older_than_a_day_are_one_a_minute_and_the_rest_is_thinned_in_time(kept, history):
+    """So a chart shows as much of each hour as there is, up to its two thousand points."""
+    kept.record(queues=[sample("a", late) for late in range(0, 6 * 3600, 5)])
+    kept.tidy(NOW + DAY + 3 * 3600)
+    times = [one.at for one in history.queue("a", NOW - DAY, NOW + DAY)]
+
+    early, late = (sum(begin <= at - NOW < begin + 3 * 3600 for at in times) for begin in (0, 3 * 3600))
+    assert 178 <= early <= 181
+    assert 950 < late <= 1050
+
+
+def plans(history, ask):
+    """Return how SQLite finds the answer to each query of a call."""
+    asked = []
+    engine = history._database._reader
+    sa.event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
+    ask(history)
+    with history._database.reading() as connection:
+        return [
+            row[3]
+            for query, values in list(asked)
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values)
+        ]
+
+
+@pytest.mark.parametrize("ask", [SqlHistory.queues, lambda one: one.queue("a", NOW, NOW + 60)], ids=["all", "one"])
+def test_samples_are_found_by_an_index(kept, history, ask):
+    """Every open page asks twice a second, and there are millions of them."""
+    kept.record(queues=[sample(name, late) for late in range(100) for name in "abc"])
+    steps = [step for step in plans(history, ask) if "queue_samples" in step]
+
+    assert steps
+    assert all(step.startswith("SEARCH") for step in steps), steps
+
+
+def test_what_stays_the_same_from_sample_to_sample_is_stored_once(kept, history):
+    """Sentences would take five times as much as the numbers."""
+    why = {"consumers": "nobody can tell who takes from it " * 5}
+    samples = [QueueSample("a", NOW + late, {0: late}, oldest_how="by watching", unknown=why) for late in range(500)]
+    kept.record(queues=samples)
+    kept.database.close()
+
+    assert history.queue("a", NOW, NOW + 999) == samples
+    assert sum(path.read_bytes().count(b"nobody can tell") for path in kept.database.path.parent.iterdir()) <= 10

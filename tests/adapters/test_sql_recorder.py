@@ -3,12 +3,13 @@
 import contextlib
 import shutil
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from adapters.stored import DAY, NOW, Kept, as_stored, by_uuid, kept
-from celeriac.adapters.sql import database
+from celeriac.adapters.sql import database, partitions
 from celeriac.adapters.sql.database import Database
 from celeriac.adapters.sql.recorder import LOG_EVERY_S, SqlRecorder
 from celeriac.core.errors import UnreachableError
@@ -77,6 +78,23 @@ def test_a_flush_that_fills_partitions_leaves_each_as_the_catalogue_says(small):
     small.check()
     small.crash()
     assert small.record(*tasks(0, 95)) == 0
+
+
+def test_a_partition_is_full_by_its_size_too(tmp_path, monkeypatch):
+    """An index on big rows takes as long as one on many. Rows that grow count, and what it takes is remembered."""
+    monkeypatch.setattr(partitions, "BYTES", 300_000)
+    with kept(tmp_path / "history.db") as one:
+        for number in range(0, 200, 20):
+            one.record(*tasks(number, number + 20, "STARTED", args="x" * 3000))
+        sizes = one.partitions("bytes", "rows")
+        assert [rows for _, rows in sizes] == [80, 80, 40]
+        assert all(300_000 <= size < 400_000 for size, _ in sizes[:-1])
+
+        one.record(*tasks(160, 200, "FAILURE", args="x" * 3000, traceback="x" * 30_000, failed_at=NOW + 500))
+        one.crash()
+        one.record(*tasks(200, 210))
+        assert one.partitions("rows") == [(80,), (80,), (40,), (10,)]
+        one.check()
 
 
 def test_the_catalogue_is_written_once_a_flush_and_partition(small):
@@ -286,11 +304,26 @@ def test_a_reader_that_does_not_end_keeps_nobody_from_writing(hasty, tmp_path, m
         assert len(one.all()) == 30
 
 
+def test_a_reader_that_does_not_end_holds_up_nobody_for_the_logs_sake(tmp_path, monkeypatch):
+    """Upkeep waits for it a moment, not as long as for a lock."""
+    monkeypatch.setattr(database, "LOG_BYTES", 1)
+    with kept(tmp_path / "history.db") as one:
+        one.record(*tasks(0, 10))
+        with one.database.reading() as reading:
+            assert reading.exec_driver_sql("SELECT count(*) FROM partitions").scalar()
+            one.record(*tasks(10, 20))
+            begun = time.monotonic()
+            one.recorder.tidy(NOW)
+            assert time.monotonic() - begun < database.BUSY_SECONDS / 2
+        with one.database.writing() as connection:
+            assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == database.BUSY_SECONDS * 1000
+
+
 # One writer ----------------------------------------------------------------------------------------------------------
 
 
 def recorder_at(path):
-    return SqlRecorder(Database(path, "history", durable=False), Redaction(), Retention())
+    return SqlRecorder(Database(path, "history"), Redaction(), Retention())
 
 
 def test_a_history_has_one_writer(small):
@@ -328,10 +361,23 @@ def test_a_writer_waits_for_the_schema(tmp_path):
         recorder_at(path).opening()
     assert not path.exists()
 
-    alone = SqlRecorder(Database(path, "history", durable=False), Redaction(), migrate=True)
+    alone = SqlRecorder(Database(path, "history"), Redaction(), migrate=True)
     assert alone.opening().identity
     assert alone.record(Batch(Stream(NOW), tasks(0, 3))) == 3
     alone._database.close()
+
+
+def test_a_schema_is_not_changed_under_another_writer(tmp_path):
+    """Who may bring it up to date becomes the only writer first."""
+    one, other = (Database(tmp_path / "history.db", "history") for _ in range(2))
+    one.lock()
+    with pytest.raises(UnreachableError, match="another observer writes"):
+        SqlRecorder(other, Redaction(), migrate=True).opening()
+
+    assert not other.current()
+    one.close()
+    assert SqlRecorder(other, Redaction(), migrate=True).opening().identity
+    other.close()
 
 
 def test_stored_tasks_are_what_was_recorded(small):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from adapters.stored import DAY, NOW, as_stored, fresh, kept
-from celeriac.adapters.sql import search
+from celeriac.adapters.sql import pages, search
+from celeriac.adapters.sql.asking import Asking
 from celeriac.adapters.sql.conditions import Condition
 from celeriac.adapters.sql.rows import key_of
 from celeriac.core.retention import Retention
@@ -139,8 +140,9 @@ def walk(tasks, which: TaskFilter):
 def storing(tasks, rows, pieces=(2_000, 16_000)):
     """Store tasks in two flushes, in partitions of so many rows, half of them sealed; they are read in such pieces."""
     with fresh(rows=rows) as history, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_FIRST_PIECE", pieces[0])
-        patch.setattr(search, "_LONGEST_PIECE", pieces[1])
+        patch.setattr(pages, "FIRST_PIECE", pieces[0])
+        patch.setattr(pages, "LONGEST_PIECE", pieces[1])
+        patch.setattr(search, "COUNTED_PIECE", pieces[1])
         history.record(*tasks[::2])
         for _ in range(7):
             history.recorder.tidy(NOW)
@@ -183,35 +185,47 @@ def test_pages_that_ran_out_of_time_leave_nothing_out(tasks, which, rows, pieces
 @contextlib.contextmanager
 def impatient(budgets):
     """Let time run out after so many questions in each look."""
-    plain = search._limited
+    plain = Asking.ask
 
-    @contextlib.contextmanager
-    def limited(connection, within_s):
-        left = next(budgets)
-        with plain(connection, within_s) as ask:
+    def ask(self, queries):
+        left = vars(self).setdefault("left", [next(budgets)])
+        left[0] -= 1
+        if left[0] < 0:
+            raise TimeoutError
+        return plain(self, queries)
 
-            def asked(queries):
-                nonlocal left
-                left -= 1
-                if left < 0:
-                    raise TimeoutError
-                return ask(queries)
-
-            yield asked
-
-    search._limited = limited
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Asking, "ask", ask)
         yield
-    finally:
-        search._limited = plain
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=100)
+@given(some_tasks(), FILTERS, ROWS, PIECES, st.integers(0, 4), st.booleans())
+def test_looks_that_always_run_out_of_time_come_to_an_end(tasks, which, rows, pieces, budget, newer):
+    """Each says that it came further than the one before, and together they leave nothing out."""
+    wanted = sorted((task for task in tasks if matches(task, which)), key=place, reverse=not newer)
+    which = replace(which, newer=newer, cursor=Cursor(0, "") if newer else None)
+    with storing(tasks, rows, pieces) as history, impatient(cycle([budget])):
+        found, reached = [], None
+        while True:
+            page = history.tasks.find(which)
+            found += [row.task for row in (page.rows[::-1] if newer else page.rows)]
+            if not page.rows and not page.searched_to:
+                break
+            cursor = page.searched_to or (page.rows[-1] if not newer else page.rows[0]).cursor
+            if page.searched_to and reached is not None:
+                assert (cursor.first_at > reached) if newer else (cursor.first_at < reached)
+            reached, which = cursor.first_at, replace(which, cursor=cursor)
+
+    assert found == wanted
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
-@given(some_tasks(), FILTERS, ROWS)
-def test_counts_are_those_of_all_matching_tasks(tasks, which, rows):
+@given(some_tasks(), FILTERS, ROWS, PIECES)
+def test_counts_are_those_of_all_matching_tasks(tasks, which, rows, pieces):
     """By each value, and by time; a task without a name counts with one that is named nothing."""
     wanted = [task for task in tasks if matches(task, which)]
-    with storing(tasks, rows) as history:
+    with storing(tasks, rows, pieces) as history:
         facets = history.tasks.facets(which)
         bars = history.tasks.histogram(which, 1)
 
@@ -294,26 +308,41 @@ def test_pages_stay_whole_while_rows_change_and_move(tmp_path):
     assert len(found) == len(set(found)) == 30
 
 
-def test_out_of_time_is_said_and_not_hidden(history):
-    """A search too wide neither stalls nor seems complete."""
+def test_out_of_time_is_said_and_not_hidden(history, monkeypatch):
+    """A search too wide neither stalls nor seems complete, and comes one piece forward whatever the time."""
     history.record(*numbered(0, 25))
+    monkeypatch.setattr(pages, "FIRST_PIECE", 4)
+    monkeypatch.setattr(search, "COUNTED_PIECE", 4)
     hasty = TaskFilter(anywhere="x", within_s=0.0)
 
     found = history.tasks.find(hasty)
-    assert (found.rows, found.searched_to) == ([], Cursor(int((NOW + 8) * 1_000_000), ""))
+    assert (found.rows, found.searched_to) == ([], Cursor(int((NOW + 6) * 1_000_000), ""))
+    further = history.tasks.find(replace(hasty, cursor=found.searched_to)).searched_to
+    assert further == Cursor(int((NOW + 5) * 1_000_000), "")
     assert not history.tasks.facets(hasty).complete
     assert not history.tasks.histogram(hasty, 60).complete
 
 
+def test_counting_that_ran_out_of_time_tells_what_it_has_counted(history, monkeypatch):
+    history.record(*numbered(0, 9))
+    monkeypatch.setattr(search, "COUNTED_PIECE", 4)
+
+    with impatient(cycle([3])):  # the partition's ends, and two of three pieces
+        facets = history.tasks.facets(TaskFilter())
+    assert (facets.states, facets.complete) == ({"RECEIVED": 8}, False)
+    facets = history.tasks.facets(TaskFilter(within_s=0.0))
+    assert (facets.states, facets.complete) == ({"RECEIVED": 4}, False)
+
+
 def test_sqlite_itself_is_stopped_when_time_is_up(history, monkeypatch):
-    """A single question that takes too long ends in the middle."""
+    """A single question that takes too long ends in the middle, and a piece is read all the same."""
     history.record(*numbered(0, 5))
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*), 0 FROM n"
     monkeypatch.setattr(Condition, "page", lambda *_: [(endless, {})])
+    monkeypatch.setattr(pages, "FIRST_PIECE", 3)
 
-    assert history.tasks.find(TaskFilter(within_s=0.05)).searched_to is not None
-    monkeypatch.undo()
-    assert len(history.tasks.find(TaskFilter()).rows) == 5
+    found = history.tasks.find(TaskFilter(within_s=0.05))
+    assert (len(found.rows), found.searched_to) == (2, Cursor(int(NOW * 1_000_000), ""))
 
 
 @pytest.mark.parametrize(
@@ -386,8 +415,8 @@ def test_a_partition_is_read_as_it_lies_where_neither_values_nor_times_narrow_it
 def pieces(monkeypatch):
     """Read partitions in pieces of two rows, and note which."""
     read, plain = [], Condition.among
-    monkeypatch.setattr(search, "_FIRST_PIECE", 2)
-    monkeypatch.setattr(search, "_LONGEST_PIECE", 2)
+    monkeypatch.setattr(pages, "FIRST_PIECE", 2)
+    monkeypatch.setattr(pages, "LONGEST_PIECE", 2)
     monkeypatch.setattr(Condition, "among", lambda self, *where: read.append(where) or plain(self, *where))
     return read
 

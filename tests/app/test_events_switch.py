@@ -63,7 +63,7 @@ class Desk:
 
 @pytest.fixture
 def audit(tmp_path):
-    database = Database(tmp_path / "control.db", "control", durable=True)
+    database = Database(tmp_path / "control.db", "control")
     database.migrate()
     yield SqlAudit(database)
     database.close()

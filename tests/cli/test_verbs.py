@@ -124,7 +124,7 @@ def test_a_search_that_ran_out_of_time_says_how_far_it_came(celeriac, world):
     world.histories["orders"].slow = samples.cursor(samples.task(20))
 
     assert celeriac("tasks", "--search", "EUR", "--limit", "50").stderr.startswith(
-        "Searched back to 14:12:24 UTC within 2 s; go on with --older "
+        "Searched back to 2026-09-21 14:12:24 UTC within 2 s; go on with --older "
     )
 
 
@@ -162,6 +162,13 @@ def test_observation_tells_losses_and_what_cannot_be_seen(celeriac):
     assert "billing: events lost, as far as that can be told: 1203" in text
     assert "orders does not show the tasks of some workers" in text
     assert "  mended by: worker_send_task_events = True" in text
+
+
+def test_a_cluster_that_is_not_heard_is_blind_whatever_was_lost_before(celeriac, world):
+    refused = msgspec.structs.replace(world.histories["billing"].heard, error="Connection refused", flowing_since=None)
+    world.histories["billing"].heard = refused
+
+    assert said(celeriac("observation")).splitlines()[2].split()[:2] == ["billing", "blind"]
 
 
 def test_the_story_of_an_incident(celeriac):
@@ -302,6 +309,10 @@ def test_what_has_no_instance_cannot_be_restarted(celeriac, world):
         (("workers", "--jsno"), "No such option '--jsno'."),
         (("tasks", "--limit", "900"), "900 is not in the range"),
         (("tasks", "--since", "soon"), "'soon' is no time; write 2026-11-22T14:00, or how long ago: 30m, 2h, 1d."),
+        (("tasks", "--since", "999999999d"), "'999999999d' is too long ago; write a time since 1970, such as 2026-"),
+        (("tasks", "--since", "99999999h"), "'99999999h' is too long ago"),
+        (("durations", "--since", "5000000d"), "'5000000d' is too long ago"),
+        (("tasks", "--since", "30000d"), "Error: since: is not a time since 1970"),
         (("tasks", "--state", "FAILD"), "Error: state: 'FAILD' is no state of a task; there are: PENDING"),
         (("tasks", "--older", "nope"), "Error: cursor: this is no cursor that a page came with"),
     ],

@@ -120,9 +120,18 @@ def test_a_section_that_the_file_leaves_out_can_be_set(settings):
     assert settings(BARE, {"CELERIAC_HEAL__COOLDOWN": "60", "CELERIAC_STORE": "/data"}).heal.cooldown == 60
 
 
+@pytest.mark.parametrize(
+    ("store", "directory"), [("/data", "/data"), ("sqlite:///data", "data"), ("sqlite:////data", "/data")]
+)
+def test_the_store_is_a_directory_or_its_url(settings, store, directory):
+    """As everywhere in SQLAlchemy, a fourth slash makes it absolute."""
+    assert str(settings(BARE, {}, store=store).store) == directory
+
+
 def test_the_clients_variables_and_those_of_others_are_no_settings(settings):
     """The command line's own variables, and everybody else's, are left alone."""
     environ = {"CELERIAC_URL": "http://x", "CELERIAC_TOKEN": "x", "CELERIAC_CONFIG": "x", "HOME": "/", "CELERIACX": "y"}
+    environ["CELERIAC_BROKER"] = "redis://x"  # what `celeriac observe` listens to
 
     assert settings(BARE, environ).cluster[0].name == "orders"
 
@@ -173,6 +182,12 @@ MISTAKES = {
     "like nothing": (FILE.replace("silent =", "xyzzy ="), "There is no setting heal.xyzzy; there are: mode, cycle,"),
     "a table that is none": ("heal = 3\n" + BARE, "The setting heal: "),
     "a list that is none": (BARE.replace("[[cluster]]", "[cluster]"), "There is no [[cluster]]: name at least one"),
+    "store elsewhere": (
+        FILE.replace('"data"', '"postgresql://ana:hunter2@host/db"'),
+        "The setting store: must be a directory, also as sqlite:///directory; there is no other kind of store.",
+    ),
+    "store with too few slashes": (FILE.replace('"data"', '"sqlite://data"'), "The setting store: must be a directory"),
+    "no store": (FILE.replace('"data"', '"sqlite:///"'), "The setting store: must be a directory"),
     "no TOML": ("store = \n", "is not valid TOML: "),
 }  # fmt: skip
 

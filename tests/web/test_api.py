@@ -119,7 +119,14 @@ def test_an_approval_is_stored_as_a_request(asked, world):
         ("GET", "/api/v1/queues/mail/samples?since=nope", 422, "since: is not a time"),
         ("GET", "/api/v1/observation?cluster=nope", 404, "No cluster 'nope'"),
         ("GET", "/api/v1/tasks/counts?step_s=5", 422, "step_s: input should be greater than or equal to 60."),
+        (
+            "GET",
+            "/api/v1/tasks/counts?step_s=1000000000",
+            422,
+            "step_s: input should be less than or equal to 31622400.",
+        ),
         ("GET", "/api/v1/incidents?open=perhaps", 422, "open: "),
+        ("GET", "/api/v1/workers?cluster=%00", 422, "cluster: holds a NUL character."),
         ("POST", "/api/v1/workers", 405, "does not take POST"),
         ("POST", "/api/v1/workers/nope/restart", 404, "No worker 'nope'"),
         ("POST", "/api/v1/workers/celery@billing-1/restart", 409, "no running platform instance"),
@@ -129,6 +136,21 @@ def test_an_approval_is_stored_as_a_request(asked, world):
 )
 def test_a_problem_is_one_clear_sentence(asked, method, path, status, words):
     assert words in problem(asked.request(method, path), status)
+
+
+def test_no_route_takes_a_parameter_that_it_does_not_have(asked):
+    """A filter that is misspelt must not answer with everything."""
+    paths = asked.get("/api/openapi.json").json()["paths"]
+    refused = 0
+    for path, methods in paths.items():
+        for method, call in methods.items():
+            if path.startswith("/api/v1/"):
+                answer = asked.request(method, path.replace("{id}", "x"), params={"nmae": "mail", "limit ": 5})
+                assert problem(answer, 422) == "nmae: there is no such parameter; limit : there is no such parameter."
+                assert "422" in call["responses"]
+                refused += 1
+
+    assert refused == 20
 
 
 @pytest.mark.parametrize(("error", "status"), [(UnreachableError, 503), (RefusedError, 403)])

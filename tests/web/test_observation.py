@@ -69,6 +69,7 @@ def test_all_is_good_only_while_all_is_heard(quiet):
         ({"lost_tasks": 2}, "tasks begun without a word of them reaching Celeriac: 2"),
         ({"dropped": 4}, "events that found no room while the store took nothing: 4"),
         ({"cuts": 1}, "times the connection was cut: 1"),
+        ({"gaps": 2}, "times a part of the stream was missing: 2"),
         ({"malformed": 6, "refused": 6}, "events refused for their content type: 6"),
         ({"malformed": 5}, "events that cannot be read: 5"),
         ({"store_error": "database or disk is full"}, "the store took nothing for a while: database or disk is full"),
@@ -83,6 +84,16 @@ def test_what_is_lost_is_told_at_the_top(quiet, asked, change, words):
     assert (headline.tone, words in headline.text) == ("attention", True)
     assert [one["troubles"] for one in items(asked.get("/api/v1/observation"))] == [[], [words]]
     assert f"{words[0].upper()}{words[1:]}." in asked.get("/").text
+
+
+def test_a_cluster_that_is_not_heard_is_not_called_partly_heard(quiet, asked):
+    quiet.histories["billing"].heard = replace(
+        samples.heard(10_422), error="Connection refused", flowing_since=None, lost_events=3
+    )
+
+    page = asked.get("/").text
+
+    assert ("Not heard now" in page, "Not all is heard" in page) == (True, False)
 
 
 def test_an_old_loss_is_a_number_and_no_trouble(quiet):

@@ -16,8 +16,8 @@ TASK = (
 )
 INCIDENT = "id cluster worker verdict state held_reason opened_at resolved_at evidence steps remedy"
 OBSERVATION = (
-    "cluster reader events_seen events_lost_estimate tasks_lost malformed refused dropped unknown_types reconnects cuts "
-    "lag_s last_event_age_s observed_at backlog_bytes rows_written store_error flowing_since coverage"
+    "cluster reader events_seen events_lost_estimate tasks_lost malformed refused dropped unknown_types reconnects cuts gaps "
+    "lag_s last_event_age_s observed_at backlog_bytes rows_written error store_error flowing_since coverage"
 )
 QUEUE = (
     "id cluster name depth ready unacked consumers arriving_per_s completing_per_s oldest_s oldest_how unknown "

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from celeriac.adapters.sql import SqlStore
+from adapters.stored import kept
+from celeriac.adapters.sql import SqlStore, pages
 from celeriac.adapters.sql.database import Database
 from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.app.queries import Queries
@@ -32,7 +33,7 @@ GUID_3 = f"worker@{samples.GUID.format(3)}"
 def page(asked, **params):
     answer = asked.get("/api/v1/tasks", params=params)
     assert answer.status_code == 200, answer.text
-    assert set(answer.json()) == {"items", "next", "previous", "searched_to"}
+    assert set(answer.json()) == {"items", "next", "previous", "searched_to", "left_out"}
     return answer.json()
 
 
@@ -47,7 +48,7 @@ def stored(tmp_path_factory):
     with SqlStore(directory, ("orders", "billing")).opened() as store:
         store.migrate()
         for start, cluster in enumerate(("orders", "billing")):
-            database = Database(directory / f"history-{cluster}.db", "history", durable=False)
+            database = Database(directory / f"history-{cluster}.db", "history")
             tasks = [samples.task(number) for number in range(start, 60, 2)]
             SqlRecorder(database, Redaction()).record(Batch(Stream(samples.NOW), tasks))
             database.close()
@@ -149,6 +150,9 @@ def test_a_range_of_time_in_each_way_of_writing_it(asked):
         ("since=200&until=100", "the request: since must be before until."),
         ("state=FAILD", "state: 'FAILD' is no state of a task; there are: PENDING, RECEIVED,"),
         ("stat=FAILURE", "stat: there is no such parameter."),
+        ("args=%00", "args: holds a NUL character."),
+        ("search=%00zzz", "search: holds a NUL character."),
+        ("name=a&name=b%00", "name: holds a NUL character."),
         ("args=", "args: string should have at least 1 character."),
         ("runtime_least_s=-1", "runtime_least_s: input should be greater than or equal to 0."),
         ("runtime_most_s=inf", "runtime_most_s: input should be a finite number."),
@@ -172,6 +176,14 @@ def test_a_cursor_that_is_made_up_is_refused_or_harmless(text):
         cursor, _ = cursor_of(text)
         assert 0 <= cursor.first_at < 2**63
         assert bytes.fromhex(cursor.key).hex() == cursor.key
+
+
+def test_a_histograms_step_has_a_bound(asked):
+    words = "step_s: input should be less than or equal to 31622400."
+    assert problem(asked.get("/api/v1/tasks/histogram?step_s=10000000000000"), 422) == words
+
+    found = asked.get("/api/v1/tasks/histogram", params={"since": samples.NOW - 600, "step_s": 31_622_400}).json()
+    assert sum(sum(one["counts"].values()) for one in found["items"]) == 60
 
 
 def test_facets_count_all_that_match(asked):
@@ -200,7 +212,7 @@ def test_a_histogram_has_every_step_and_fills_none(asked):
 
 @pytest.mark.parametrize(
     ("params", "step_s"),
-    [({}, 1800), ({"buckets": 10}, 10_800), ({"step_s": 7200}, 7200), ({"step_s": 1}, 120)],
+    [({}, 1800), ({"buckets": 10}, 10_800), ({"step_s": 7200}, 7200), ({"step_s": 1}, 60)],
 )
 def test_a_histograms_step_suits_its_range(asked, params, step_s):
     assert asked.get("/api/v1/tasks/histogram", params=params).json()["step_s"] == step_s
@@ -221,6 +233,14 @@ def test_counts_tell_what_happened_and_outlive_the_tasks(asked):
         **{state: sum(one.state == state for one in tasks) for state in {one.state for one in tasks} & FINAL},
     }
     assert {} in [one["counts"] for one in found["items"]]
+
+
+@pytest.mark.parametrize("call", ["counts", "histogram"])
+def test_a_day_by_minutes_can_be_had(asked, call):
+    found = asked.get(f"/api/v1/tasks/{call}", params={"step_s": 60}).json()
+
+    assert found["step_s"] == 60
+    assert 1440 <= len(found["items"]) <= 1441
 
 
 @pytest.mark.parametrize(("hours", "step_s"), [(0.5, 60), (24, 300), (24 * 7, 3600), (24 * 365, 43_200 * 14)])
@@ -261,6 +281,33 @@ def test_a_task_by_both_of_its_ids(asked):
     one = page(asked, limit=1)["items"][0]
 
     assert asked.get(f"/api/v1/tasks/{one['id']}").json() == asked.get(f"/api/v1/tasks/{one['uuid']}").json() == one
+
+
+def test_a_task_whose_own_id_holds_a_slash(world):
+    one = replace(samples.task(1), uuid="my/own id")
+    world.histories["orders"].rows[one.uuid] = one
+    with TestClient(create_app(world.queries, world.commands), base_url="http://127.0.0.1:5555") as asked:
+        for path in ("my/own id", "my%2Fown%20id"):
+            assert asked.get(f"/api/v1/tasks/{path}").json()["uuid"] == "my/own id"
+
+
+def test_a_task_that_two_clusters_have_is_answered_with_both(world):
+    one = samples.task(1)
+    world.histories["billing"].rows[one.uuid] = replace(one, state="FAILURE")
+    with TestClient(create_app(world.queries, world.commands), base_url="http://127.0.0.1:5555") as asked:
+        path = f"/api/v1/tasks/{one.uuid}"
+        assert problem(asked.get(path), 409) == f"Several clusters have a task {one.uuid!r}: orders, billing."
+        for cluster in ("orders", "billing"):
+            found = asked.get(f"{path}?cluster={cluster}").json()
+            assert (found["cluster"], asked.get(f"/api/v1/tasks/{found['id']}").json()) == (cluster, found)
+
+
+def test_a_task_of_another_cluster_is_not_that_clusters(asked):
+    one = page(asked, limit=1, cluster="orders")["items"][0]
+
+    for id in (one["id"], one["uuid"]):
+        assert "No task" in problem(asked.get(f"/api/v1/tasks/{id}?cluster=billing"), 404)
+    assert "No cluster 'nope'" in problem(asked.get(f"/api/v1/tasks/{one['id']}?cluster=nope"), 404)
 
 
 def test_the_list_is_encoded_as_its_description_says(asked):
@@ -354,3 +401,22 @@ def test_a_slow_cluster_makes_pages_shorter_and_loses_nothing(one, other, limit,
     seen = [(each.cluster, each.uuid) for each in found.items] + [each for some in rest for each in some]
     everything = [(name, uuid) for name, each in zip("ab", histories, strict=True) for uuid in each.rows]
     assert sorted(seen) == sorted(everything)
+
+
+@pytest.mark.parametrize("direction", ["next", "previous"])
+def test_a_search_over_many_clusters_comes_to_an_end_however_little_time_each_has(tmp_path, monkeypatch, direction):
+    monkeypatch.setattr(pages, "FIRST_PIECE", 4)
+    with contextlib.ExitStack() as stack:
+        histories = {name: stack.enter_context(kept(tmp_path / f"{name}.db")) for name in "abc"}
+        for start, one in enumerate(histories.values()):
+            one.record(*(samples.task(number) for number in range(start, 60, 3)))
+        sources = Sources(Source(name, "redis", one.history, one.tasks, one.charts) for name, one in histories.items())
+        newer = direction == "previous"
+        which = TaskFilter(limit=7, anywhere="eur", within_s=0.0, newer=newer, cursor=Cursor(0, "") if newer else None)
+
+        found, _ = walk(TaskQueries(sources, lambda: samples.NOW), which, direction)
+
+    assert len(found) > 60 / 7
+    assert sorted(uuid for some in found for _, uuid in some) == sorted(
+        samples.task(number).uuid for number in range(60)
+    )

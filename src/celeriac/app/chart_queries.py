@@ -38,10 +38,10 @@ class ChartQueries:
         """Return how many tasks were received, began and ended in each step, of one name or of all."""
         since, until = bounds(since, until, self._clock(), DAY_S)
         shown = in_steps(since, until, step_s, POINTS, MINUTE)
-        found = [one.charts.counts(since, until, shown.step_s, name) for one in self._sources.chosen(cluster)]
-        steps = _summed(found)
+        found, left_out = self._sources.asked(cluster, lambda one: one.charts.counts(since, until, shown.step_s, name))
+        steps = _summed([counts for _, counts in found])
         items = [StepCountsView(sure_moment(at), by_state(steps.get(at, {}))) for at in shown.steps()]
-        return CountsView(sure_moment(since), sure_moment(until), shown.step_s, items)
+        return CountsView(sure_moment(since), sure_moment(until), shown.step_s, items, left_out)
 
     def durations(
         self,
@@ -55,23 +55,26 @@ class ChartQueries:
     ) -> DurationTableView:
         """Return run times and waits by task name, the most frequent first."""
         since, until = bounds(since, until, self._clock(), DAY_S)
-        found = [one.charts.by_name(since, until) for one in self._sources.chosen(cluster)]
+        answers, left_out = self._sources.asked(cluster, lambda one: one.charts.by_name(since, until))
+        found = [counts for _, counts in answers]
         names = {each for counts in found for each in counts if name in {None, each}}
         sums = {each: total(counts.get(each, {}) for counts in found) for each in names}
         items = [_durations(each, count, buckets=buckets) for each, count in sums.items()]
         items.sort(key=lambda one: (-one.wait.number, -one.runtime.number, one.name))
-        view = DurationTableView(sure_moment(since), sure_moment(until), items)
+        view = DurationTableView(sure_moment(since), sure_moment(until), items, left_out=left_out)
         if not series:
             return view
         shown = in_steps(since, until, None, POINTS, MINUTE)
-        spans = [one.charts.durations(since, until, shown.step_s, name) for one in self._sources.chosen(cluster)]
-        steps = _summed(spans)
+        spans, left_out = self._sources.asked(
+            cluster, lambda one: one.charts.durations(since, until, shown.step_s, name)
+        )
+        steps = _summed([counts for _, counts in spans])
         counts = [(at, steps.get(at, {})) for at in shown.steps()]
         line = [
             StepDurationsView(sure_moment(at), _percentiles(each, RUNTIME), _percentiles(each, WAIT))
             for at, each in counts
         ]
-        return DurationTableView(view.since, view.until, items, shown.step_s, line)
+        return DurationTableView(view.since, view.until, items, shown.step_s, line, left_out)
 
 
 def _summed(clusters: Sequence[dict[int, Count]]) -> dict[int, Count]:

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Sequence
 
 import structlog
-from msgspec import Struct
 from msgspec.structs import replace
 
+from celeriac.app.flush import Flush
 from celeriac.core.errors import PortError
 from celeriac.core.events import Event, decode
 from celeriac.core.fold import ECHO, ClusterState
@@ -24,7 +24,7 @@ from celeriac.core.model import Incarnation
 from celeriac.core.queues import QueueSample
 from celeriac.core.snapshot import Stream, resumed
 from celeriac.core.tasks import Task
-from celeriac.ports import Batch, Condition, EventStream, Opening, Recorder
+from celeriac.ports import Condition, EventStream, Opening, Recorder
 from celeriac.processes import backoff
 
 ECHO_EVERY_S = 2.0
@@ -33,8 +33,6 @@ WORD_EVERY_S = 0.5
 """How often the observer says that it is there when nothing has changed."""
 
 FLUSH_ROWS = 20_000
-"""So many wait for the next flush, and so many go into one batch: also a slow one is stored in time."""
-
 MOST_BYTES = 256 << 20
 """Of messages whose rows wait; then further tasks find no room."""
 
@@ -51,17 +49,6 @@ log = structlog.get_logger()
 
 Sampled = Callable[[Sequence[Task], Sequence[Incarnation], float | None], Sequence[QueueSample]]
 """What `Sampler.take` is."""
-
-
-class Held(Struct):
-    """What was handed to the recorder and is not known to be stored."""
-
-    mark: int
-    tasks: Sequence[Task]
-    incarnations: Sequence[Incarnation]
-    queues: Sequence[QueueSample]
-    stored: int = 0
-    """How many of the tasks were stored in batches before."""
 
 
 class Observer:
@@ -83,11 +70,11 @@ class Observer:
         self._state.restore(opening.incarnations, clock())
         self._seen = self._before = _begun(opening.stream, stream.condition(), clock())
         self._losses = self._seen.losses
-        self._held: Held | None = None
+        self._held: Flush | None = None
         self._echoes = self._failures = self._waiting_bytes = self._store_failures = 0
         self._heard_echo: int | None = None
         self._mark = stream.mark()
-        self._on_its_way = 0
+        self._on_its_way = False
         self._awake_at = self._echo_due_at = self._flush_due_at = self._word_due_at = clock()
         self._retry_at = self._retry_store_at = clock()
         self._connected_at: float | None = None
@@ -209,13 +196,13 @@ class Observer:
             self._keep(str(error), now)
 
     def _settle(self) -> None:
-        """The batch that was on its way is stored; when it was the last of what is held, the broker may forget it."""
-        held, stored = self._held, self._on_its_way
-        if held is None or not stored:
+        """What was on its way is stored; when it was the last part of a flush, the broker may forget it."""
+        held = self._held
+        if held is None or not self._on_its_way:
             return
-        held.stored += stored
-        self._on_its_way = self._store_failures = 0
-        if held.stored < len(held.tasks):
+        held.store()
+        self._on_its_way, self._store_failures = False, 0
+        if not held.done:
             return
         self._held = None
         if self._seen.store_error is not None:
@@ -234,19 +221,17 @@ class Observer:
             self._waiting_bytes = 0
             queues = self._sampled(tasks, lives, self._seen.flowing_since)
             # Everything of before the last flush is in this one; of what came since, some is passed over.
-            self._held = Held(self._mark if last else before, tasks, lives, queues)
+            self._held = Flush(self._mark if last else before, tasks, lives, queues)
         self._look_around(now)
-        held = self._held
-        part = held.tasks[held.stored : held.stored + FLUSH_ROWS]
-        self._recorder.record(Batch(self._seen, part, held.incarnations, held.queues))
-        self._on_its_way = max(1, len(part))
+        self._recorder.record(self._held.part(self._seen))
+        self._on_its_way = True
         self._flush_due_at, self._word_due_at = now + FLUSH_EVERY_S, now + WORD_EVERY_S
 
     def _keep(self, why: str, now: float) -> None:
         """The batch was not stored: it is handed over again after a pause."""
         if why != self._seen.store_error:  # once, not with every try: the log may share the full disk
             log.error("the store takes nothing", cluster=self._cluster, why=why)
-        self._on_its_way = 0
+        self._on_its_way = False
         self._store_failures += 1
         self._retry_store_at = now + backoff(self._store_failures, cap=5.0)
         self._note(store_error=why)

@@ -1,10 +1,13 @@
 """How well each cluster is heard: what is lost, what cannot be seen, and whether anything is stored at all."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 
+from celeriac.app.shaping import hearing_view
 from celeriac.app.sources import Source, Sources
-from celeriac.app.views import GapView, ObservationView, moment
+from celeriac.app.views import GapView, ObservationView
 from celeriac.core.coverage import Watched, coverage
+from celeriac.core.errors import UnreachableError
 from celeriac.core.snapshot import Stream
 from celeriac.ports import Journal
 
@@ -32,7 +35,7 @@ class ObservationQueries:
 
     def all(self, cluster: str | None = None) -> list[ObservationView]:
         """Return how well one or all clusters are heard."""
-        return [self._view(one) for one in self._sources.chosen(cluster)]
+        return [self._told(one) for one in self._sources.chosen(cluster)]
 
     def stalled(self, stream: Stream | None) -> str | None:
         """Return why nothing new is stored; None while all is well, and before anything was."""
@@ -51,33 +54,16 @@ class ObservationQueries:
         lately = stream.lost_at is not None and self._clock() - stream.lost_at < TOLD_S
         return [*([stalled] if stalled else []), *_errors(stream), *(_losses(stream) if lately else [])]
 
-    def _view(self, source: Source) -> ObservationView:
-        heard = source.history.stream()
-        stream = heard or Stream(observed_at=0.0)
-        last = stream.last_event_at
-        return ObservationView(
-            cluster=source.name,
-            reader=stream.reader,
-            events_seen=stream.events,
-            events_lost_estimate=stream.lost_events,
-            tasks_lost=stream.lost_tasks,
-            malformed=stream.malformed,
-            refused=stream.refused,
-            dropped=stream.dropped,
-            unknown_types=stream.unknown_types,
-            reconnects=stream.reconnects,
-            cuts=stream.cuts,
-            lag_s=stream.lag_s,
-            last_event_at=moment(last),
-            last_event_age_s=None if last is None else round(max(0.0, self._clock() - last), 1),
-            observed_at=moment(heard.observed_at) if heard else None,
-            backlog_bytes=stream.backlog_bytes,
-            rows_written=stream.rows,
-            store_error=stream.store_error,
-            flowing_since=moment(stream.flowing_since),
-            troubles=self.troubles(heard),
-            coverage=self._gaps(source, heard),
-        )
+    def _told(self, source: Source) -> ObservationView:
+        try:
+            heard = source.history.stream()
+            return self._view(source, heard, self.troubles(heard), self._gaps(source, heard))
+        except UnreachableError as error:
+            return self._view(source, None, [str(error)], [])
+
+    def _view(self, source: Source, heard: Stream | None, troubles: list[str], gaps: list[GapView]) -> ObservationView:
+        told = asdict(hearing_view(heard, self._clock()))
+        return ObservationView(**told, cluster=source.name, troubles=troubles, coverage=gaps)
 
     def _gaps(self, source: Source, stream: Stream | None) -> list[GapView]:
         board = self._journal.board(source.name)
@@ -87,7 +73,6 @@ class ObservationQueries:
             pools=board.pools if board else {},
             queues=tuple(source.history.queues()),
             broker=source.broker,
-            result_backend=source.result_backend,
             enable_task_events=source.enable_task_events,
         )
         return [GapView(one.what, one.why, one.setting, list(one.workers)) for one in coverage(watched)]
@@ -104,6 +89,7 @@ def _losses(stream: Stream) -> list[str]:
         "tasks begun without a word of them reaching Celeriac": stream.lost_tasks,
         "events that found no room while the store took nothing": stream.dropped,
         "times the connection was cut": stream.cuts,
+        "times a part of the stream was missing": stream.gaps,
         "events refused for their content type": stream.refused,
         "events that cannot be read": stream.malformed - stream.refused,  # what is refused counts in both
     }

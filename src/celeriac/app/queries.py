@@ -18,8 +18,9 @@ from celeriac.app.views import (
     WorkerView,
     moment,
 )
-from celeriac.core.errors import ConflictError, MissingError
-from celeriac.core.model import Mode
+from celeriac.core.errors import ConflictError, MissingError, UnreachableError
+from celeriac.core.model import Incarnation, Mode
+from celeriac.core.snapshot import Stream
 from celeriac.ports import Journal, Requests
 
 
@@ -84,15 +85,14 @@ class Queries:
             return Headline("attention", "No worker has been seen yet")
         well = f"{healthy} of {workers} workers well"
         for source in self._sources.chosen():
-            if troubles := self.observation.troubles(source.history.stream()):
+            heard, _ = source.heard()
+            if troubles := self.observation.troubles(heard):
                 return Headline("attention", f"{well} as far as they are heard; {source.name}: {troubles[0]}")
         return Headline("good" if healthy == workers else "attention", well)
 
     def version(self) -> tuple[int, ...]:
         """Return numbers that change whenever anything stored changes, and when nothing is stored any more."""
-        sources = self._sources.chosen()
-        stalled = (self.observation.stalled(one.history.stream()) is not None for one in sources)
-        return (self._requests.version(), *(one.history.version() for one in sources), *stalled)
+        return (self._requests.version(), *(number for one in self._sources.chosen() for number in self._version(one)))
 
     # Workers
 
@@ -103,8 +103,7 @@ class Queries:
             board = self._journal.board(source.name)
             if board:
                 incidents = self._open_by_place(source.name)
-                lives = {one.key: one for one in source.history.incarnations()}
-                stream = source.history.stream()
+                stream, lives = self._lives(source)
                 found += [worker_view(each, board, lives, stream, incidents) for each in board.findings]
         return sorted(found, key=lambda one: (one.cluster, one.name))
 
@@ -152,13 +151,27 @@ class Queries:
                 found += [app_view(app, source.name, verdicts) for app in board.apps]
         return sorted(found, key=lambda one: (one.cluster, one.name))
 
+    def _version(self, source: Source) -> tuple[int, bool]:
+        try:
+            return source.history.version(), self.observation.stalled(source.history.stream()) is not None
+        except UnreachableError:
+            return -1, True
+
+    def _lives(self, source: Source) -> tuple[Stream | None, dict[str, Incarnation]]:
+        """Return how the observer hears, and the newest lives; where they cannot be read, the keeper's word stands."""
+        try:
+            return source.history.stream(), {one.key: one for one in source.history.incarnations()}
+        except UnreachableError:
+            return None, {}
+
     def _open_by_place(self, cluster: str) -> dict[str, str]:
         return {one.place.id: one.id for one in self._journal.incidents(cluster, open_only=True, limit=1000)}
 
     def _cluster(self, source: Source) -> ClusterView:
-        board, stream = self._journal.board(source.name), source.history.stream()
+        board = self._journal.board(source.name)
+        stream, unread = source.heard()
         fresh = board is not None and self._clock() - board.at < STALE_S
-        stalled = self.observation.stalled(stream)
+        stalled = unread or self.observation.stalled(stream)
         problems = [stalled] if stalled else []
         problems += board.problems if board and fresh else ["the keeper has not judged it yet or has stopped"]
         verdicts: dict[str, int] = {}

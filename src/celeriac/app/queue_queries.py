@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from celeriac.app.ranges import bounds
 from celeriac.app.shaping import parts_of, queue_sample_view, queue_view
-from celeriac.app.sources import STALE_S, Source, Sources
+from celeriac.app.sources import STALE_S, Source, Sources, unknown
 from celeriac.app.views import QueueSampleView, QueueView
-from celeriac.core.errors import ConflictError, MissingError
+from celeriac.core.errors import ConflictError
 from celeriac.core.model import Status, Verdict
 from celeriac.ports import Board, Journal
 
@@ -22,8 +22,12 @@ class QueueQueries:
         self._clock = clock
 
     def all(self, cluster: str | None = None) -> list[QueueView]:
-        """Return the queues of one or all clusters: those that nobody consumes first, then the deepest."""
-        found = [view for one in self._sources.chosen(cluster) for view in self._of(one)]
+        """Return the queues of one or all clusters: those that nobody consumes first, then the deepest.
+
+        A cluster that cannot be read is left out; its `problems` say why.
+        """
+        answers, _ = self._sources.asked(cluster, self._of)
+        found = [view for _, views in answers for view in views]
         return sorted(found, key=lambda one: (not one.unconsumed, -one.depth, one.cluster, one.name))
 
     def samples(
@@ -41,10 +45,10 @@ class QueueQueries:
         parts = parts_of(id)
         if len(parts) == 2 and parts[0] in self._sources:
             return self._sources.chosen(parts[0])[0], parts[1]
-        sources = self._sources.chosen(cluster)
-        having = [one for one in sources if any(each.name == id for each in one.history.queues())]
+        answers, left_out = self._sources.asked(cluster, lambda one: one.history.queues())
+        having = [one for one, samples in answers if any(each.name == id for each in samples)]
         if not having:
-            raise MissingError(f"No queue {id!r} is known.")
+            raise unknown(f"queue {id!r}", left_out)
         if len(having) > 1:
             raise ConflictError(f"Several clusters have a queue {id!r}: {', '.join(one.name for one in having)}.")
         return having[0], id

@@ -5,7 +5,8 @@ from math import ceil
 from typing import NamedTuple
 
 DAY_S = 86_400
-MOST_STEPS = 1000
+MOST_STEPS = 2000
+"""More than a day has minutes."""
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, DAY_S, 7 * DAY_S)
 """Steps that people read easily."""
 

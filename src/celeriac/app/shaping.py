@@ -8,6 +8,7 @@ from celeriac.app.views import (
     AppInstanceView,
     AppView,
     EvidenceView,
+    HearingView,
     IncidentView,
     InstanceView,
     QueueSampleView,
@@ -95,6 +96,34 @@ def task_view(task: Task, cluster: str) -> TaskView:
         eta=task.eta,
         expires=task.expires,
         traceback=task.traceback,
+    )
+
+
+def hearing_view(heard: Stream | None, now: float) -> HearingView:
+    """Return what an observer says of itself as people see it; nothing yet, if None."""
+    stream = heard or Stream(observed_at=0.0)
+    last = stream.last_event_at
+    return HearingView(
+        reader=stream.reader,
+        events_seen=stream.events,
+        events_lost_estimate=stream.lost_events,
+        tasks_lost=stream.lost_tasks,
+        malformed=stream.malformed,
+        refused=stream.refused,
+        dropped=stream.dropped,
+        unknown_types=stream.unknown_types,
+        reconnects=stream.reconnects,
+        cuts=stream.cuts,
+        gaps=stream.gaps,
+        lag_s=None if stream.lag_s is None else round(stream.lag_s, 3),
+        last_event_at=moment(last),
+        last_event_age_s=None if last is None else round(max(0.0, now - last), 1),
+        observed_at=moment(heard.observed_at) if heard else None,
+        backlog_bytes=stream.backlog_bytes,
+        rows_written=stream.rows,
+        error=stream.error,
+        store_error=stream.store_error,
+        flowing_since=moment(stream.flowing_since),
     )
 
 

@@ -6,21 +6,31 @@ list of all, and the direction to go on in.
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from celeriac.app.ranges import bounds, in_steps
 from celeriac.app.shaping import opaque_pair, parts_of, task_view
-from celeriac.app.sources import Sources
-from celeriac.app.task_views import FacetsView, HistogramView, StepCountsView, TaskPageView, TaskView
+from celeriac.app.sources import Sources, unknown
+from celeriac.app.task_views import (
+    FacetsView,
+    HistogramView,
+    LeftOutView,
+    StepCountsView,
+    TaskPageView,
+    TaskView,
+)
 from celeriac.app.views import moment, sure_moment
-from celeriac.core.errors import MissingError
+from celeriac.core.errors import ConflictError
 from celeriac.core.search import Cursor, Found, TaskFilter, TaskRow
 from celeriac.ports import Tasks
 
 HISTOGRAM_S = 86_400.0
 BARS = 60
 OLDER, NEWER = "older", "newer"
+
+T = TypeVar("T")
 
 
 class TaskQueries:
@@ -32,8 +42,8 @@ class TaskQueries:
 
     def page(self, which: TaskFilter, cluster: str | None = None) -> TaskPageView:
         """Return a page of tasks, newest first."""
-        stores, one_more = self._asked(replace(which, limit=which.limit + 1), cluster)
-        found = [(name, tasks.find(one_more)) for name, tasks in stores]
+        one_more = replace(which, limit=which.limit + 1)
+        found, left_out = self._asked(one_more, cluster, lambda tasks, shared: tasks.find(shared))
         horizon = _horizon([each for _, each in found], which)
         rows = _in_order(found, horizon, newer=which.newer)
         page = rows[: _cut(rows, which.limit)]
@@ -49,28 +59,34 @@ class TaskQueries:
             next=_cursor_text(OLDER, older),
             previous=_cursor_text(NEWER, newer),
             searched_to=moment(horizon.first_at / 1e6) if horizon and far is horizon else None,
+            left_out=left_out,
         )
 
-    def one(self, id: str) -> TaskView:
-        """Return one task by its opaque id, or by Celery's own id."""
+    def one(self, id: str, cluster: str | None = None) -> TaskView:
+        """Return one task by its opaque id, or by Celery's own id where only one cluster has it."""
         parts = parts_of(id)
         known = len(parts) == 2 and parts[0] in self._sources
-        cluster, uuid = (parts[0], parts[1]) if known else (None, id)
-        for source in self._sources.chosen(cluster):
-            if task := source.tasks.task(uuid):
-                return task_view(task, source.name)
-        raise MissingError(f"No task {id!r} is known.")
+        own, uuid = (parts[0], parts[1]) if known else (cluster, id)
+        self._sources.chosen(cluster)
+        answers, left_out = self._sources.asked(own, lambda source: source.tasks.task(uuid))
+        found = [task_view(task, source.name) for source, task in answers if task and cluster in {None, source.name}]
+        if len(found) > 1:
+            raise ConflictError(f"Several clusters have a task {id!r}: {', '.join(one.cluster for one in found)}.")
+        if not found:
+            raise unknown(f"task {id!r}", left_out)
+        return found[0]
 
     def facets(self, which: TaskFilter, cluster: str | None = None) -> FacetsView:
         """Count the matching tasks by their values, the most frequent first."""
-        stores, shared = self._asked(which, cluster)
-        found = [tasks.facets(shared) for _, tasks in stores]
+        answers, left_out = self._asked(which, cluster, lambda tasks, shared: tasks.facets(shared))
+        found = [each for _, each in answers]
         return FacetsView(
             states=_sum(each.states for each in found),
             names=_sum(each.names for each in found),
             workers=_sum(each.workers for each in found),
             queues=_sum(each.queues for each in found),
-            complete=all(each.complete for each in found),
+            complete=all(each.complete for each in found) and not left_out,
+            left_out=left_out,
         )
 
     def histogram(
@@ -79,8 +95,9 @@ class TaskQueries:
         """Count the matching tasks by time; of the last day unless the filter says otherwise."""
         since, until = bounds(which.since, which.until, self._clock(), HISTOGRAM_S)
         shown = in_steps(since, until, step_s, bars)
-        stores, shared = self._asked(replace(which, since=since, until=until), cluster)
-        found = [tasks.histogram(shared, shown.step_s) for _, tasks in stores]
+        bounded = replace(which, since=since, until=until)
+        answers, left_out = self._asked(bounded, cluster, lambda tasks, shared: tasks.histogram(shared, shown.step_s))
+        found = [each for _, each in answers]
         return HistogramView(
             since=sure_moment(since),
             until=sure_moment(until),
@@ -88,13 +105,17 @@ class TaskQueries:
             items=[
                 StepCountsView(sure_moment(at), _sum(each.counts.get(at, {}) for each in found)) for at in shown.steps()
             ],
-            complete=all(each.complete for each in found),
+            complete=all(each.complete for each in found) and not left_out,
+            left_out=left_out,
         )
 
-    def _asked(self, which: TaskFilter, cluster: str | None) -> tuple[list[tuple[str, Tasks]], TaskFilter]:
-        sources = self._sources.chosen(cluster)
-        within_s = which.within_s / max(1, len(sources))
-        return [(one.name, one.tasks) for one in sources], replace(which, within_s=within_s)
+    def _asked(
+        self, which: TaskFilter, cluster: str | None, ask: Callable[[Tasks, TaskFilter], T]
+    ) -> tuple[list[tuple[str, T]], list[LeftOutView]]:
+        """Return what the clusters that can be read say, by name, and the others."""
+        shared = replace(which, within_s=which.within_s / max(1, len(self._sources.chosen(cluster))))
+        answers, left_out = self._sources.asked(cluster, lambda source: ask(source.tasks, shared))
+        return [(source.name, answer) for source, answer in answers], left_out
 
 
 def cursor_of(text: str) -> tuple[Cursor, bool]:

@@ -1,6 +1,6 @@
 """What people and programs see of tasks and of their numbers (times are aware, ids opaque and URL-safe)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -34,6 +34,14 @@ class TaskView:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOutView:
+    """A cluster that an answer leaves out, as its history cannot be read now."""
+
+    cluster: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class TaskPageView:
     """Tasks, newest first, with the cursors of the older page (`next`) and of the newer one (`previous`).
 
@@ -44,17 +52,22 @@ class TaskPageView:
     next: str | None = None
     previous: str | None = None
     searched_to: datetime | None = None
+    left_out: list[LeftOutView] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class FacetsView:
-    """How many of the matching tasks have which value; `complete` is false where time ran out before all were counted."""
+    """How many of the matching tasks have which value; `complete` is false where not all were counted.
+
+    That is so where time ran out, and where a cluster is left out.
+    """
 
     states: dict[str, int]
     names: dict[str, int]
     workers: dict[str, int]
     queues: dict[str, int]
     complete: bool
+    left_out: list[LeftOutView] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +87,21 @@ class HistogramView:
     step_s: int
     items: list[StepCountsView]
     complete: bool
+    left_out: list[LeftOutView] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class CountsView:
-    """What happened in each step: tasks received, started, ended and how. These numbers outlive the tasks."""
+    """What happened in each step: tasks received, started, ended and how. These numbers outlive the tasks.
+
+    A step that is no multiple of an hour is made of minutes, which are kept for fewer days than hours: older steps are empty.
+    """
 
     since: datetime
     until: datetime
     step_s: int
     items: list[StepCountsView]
+    left_out: list[LeftOutView] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +152,4 @@ class DurationTableView:
     items: list[DurationsView]
     step_s: int | None = None
     series: list[StepDurationsView] | None = None
+    left_out: list[LeftOutView] = field(default_factory=list)

@@ -172,15 +172,15 @@ class GapView:
     workers: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class ObservationView:
-    """How well one cluster is heard; numbers count from the observer's start.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HearingView:
+    """What an observer says of itself; losses count from the beginning of its history, across restarts.
 
     `events_lost_estimate` and `tasks_lost` are known to be lost, `dropped` found no room while the store took nothing.
-    `troubles` says in sentences what makes the rest incomplete or old: who has none hears well.
+    `cuts` counts connections that the broker ended, `gaps` the times that a part of the stream was missing. `error` says
+    why the cluster is not heard now, `store_error` why the store takes nothing.
     """
 
-    cluster: str
     reader: str
     events_seen: int
     events_lost_estimate: int
@@ -191,14 +191,26 @@ class ObservationView:
     unknown_types: int
     reconnects: int
     cuts: int
+    gaps: int
     lag_s: float | None
     last_event_at: datetime | None
     last_event_age_s: float | None
     observed_at: datetime | None
     backlog_bytes: int
     rows_written: int
+    error: str | None
     store_error: str | None
     flowing_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservationView(HearingView):
+    """How well one cluster is heard: what its observer says of itself, and what follows from that.
+
+    `troubles` says in sentences what makes the rest incomplete or old: who has none hears well.
+    """
+
+    cluster: str
     troubles: list[str]
     coverage: list[GapView]
 

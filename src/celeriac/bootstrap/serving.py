@@ -44,7 +44,6 @@ def _source(cluster: ClusterSettings, store: SqlStore) -> Source:
         store.history(name),
         store.tasks(name),
         store.charts(name),
-        result_backend=cluster.result_backend is not None,
         enable_task_events=cluster.enable_task_events,
     )
 

@@ -34,7 +34,7 @@ def run_writer(path: str) -> None:
 
 
 def _start(job: Job) -> SqlRecorder:
-    database = Database(Path(job.database), "history", durable=False)
+    database = Database(Path(job.database), "history")
     redaction = Redaction(Payloads(job.payloads), (*WORDS, *job.secret_words))
     return SqlRecorder(database, redaction, job.retention, migrate=job.migrate)
 

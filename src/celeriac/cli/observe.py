@@ -5,13 +5,17 @@ import time
 from pathlib import Path
 
 import click
+import msgspec
 
+from celeriac.app.shaping import hearing_view
 from celeriac.core.snapshot import Stream
 
 
 @click.command()
 @click.option("--broker", required=True, envvar="CELERIAC_BROKER", help="The broker's URL, as the workers have it.")
-@click.option("--store", required=True, help="Directory of the store, also as `sqlite:///directory`.")
+@click.option(
+    "--store", required=True, help="Directory of the store, also as `sqlite:///relative` or `sqlite:////absolute`."
+)
 @click.option("--cluster", default="default", show_default=True, help="What the cluster is called in the store.")
 @click.option("--payloads", type=click.Choice(["none", "redacted", "full"]), default="redacted", show_default=True)
 @click.option("--every", type=float, default=5.0, show_default=True, help="Seconds between two lines.")
@@ -28,7 +32,7 @@ def observe(broker: str, store: str, cluster: str, payloads: str, every: float) 
     settings = alone(broker=broker, store=store, cluster=cluster, payloads=payloads)
     prepare(settings.store)
     configure_logging("observer")
-    run_observer(settings, cluster, until_signalled(), migrate=True, seen=_Lines(every))
+    run_observer(settings, cluster, until_signalled(), migrate=True, seen=Lines(every))
 
 
 @click.command(hidden=True)
@@ -42,8 +46,8 @@ def writer(socket: Path) -> None:
     run_writer(str(socket))
 
 
-class _Lines:
-    """Prints a line every few seconds."""
+class Lines:
+    """Prints every few seconds what the observer says of itself, in the words of `GET /api/v1/observation`."""
 
     def __init__(self, every: float) -> None:
         self._every, self._due_at = every, time.monotonic()
@@ -51,26 +55,5 @@ class _Lines:
     def __call__(self, seen: Stream) -> None:
         if time.monotonic() >= self._due_at:
             self._due_at = time.monotonic() + self._every
-            click.echo(f"observation {json.dumps(described(seen))}")
-
-
-def described(seen: Stream) -> dict[str, object]:
-    """Return how well an observer hears, in the words of `GET /api/v1/observation`."""
-    last = seen.last_event_at
-    return {
-        "reader": seen.reader,
-        "events_seen": seen.events,
-        "events_lost_estimate": seen.lost_events,
-        "malformed": seen.malformed,
-        "refused": seen.refused,
-        "dropped": seen.dropped,
-        "unknown_types": seen.unknown_types,
-        "reconnects": seen.reconnects,
-        "cuts": seen.cuts,
-        "lag_s": None if seen.lag_s is None else round(seen.lag_s, 3),
-        "last_event_age_s": None if last is None else max(0.0, round(seen.observed_at - last, 3)),
-        "backlog_bytes": seen.backlog_bytes,
-        "rows_written": seen.rows,
-        "error": seen.error,
-        "store_error": seen.store_error,
-    }
+            told = msgspec.to_builtins(hearing_view(seen, seen.observed_at))
+            click.echo(f"observation {json.dumps(told)}")

@@ -24,7 +24,7 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the flags that name the settings file and override its most used values."""
     for option in (
         click.option("--mode", type=click.Choice(["observe", "approve", "auto"]), help="Overrides heal.mode."),
-        click.option("--store", type=click.Path(path_type=Path), help="Overrides store, the data directory."),
+        click.option("--store", type=click.Path(), help="Overrides store, the data directory."),
         click.option("--port", type=int, help="Overrides console.port."),
         click.option("--host", help="Overrides console.host."),
         click.option(

@@ -167,6 +167,11 @@ def clock(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%H:%M:%S")
 
 
+def date(at: datetime) -> str:
+    """Return the day and the time of day, as UTC."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def to_json(value: Any) -> str:
     """Return an answer as indented JSON, escaped to ASCII so that it is safe on a terminal."""
     return json.dumps(msgspec.to_builtins(value), indent=2)

@@ -1,15 +1,15 @@
 """The commands that read tasks: finding them, counting them, and how long they take."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from celeriac.cli.console import asks_console, console, prints_json
-from celeriac.cli.tables import age, clock, duration, plain, table, to_json
-from celeriac.client import Celeriac, Durations, Facets, Task, TaskFilter, TaskPage
+from celeriac.cli.tables import age, date, duration, plain, table, to_json
+from celeriac.client import Celeriac, Durations, Facets, LeftOut, Task, TaskFilter, TaskPage
 
 MOST_TASKS = 500
 MOST_VALUES = 10
@@ -18,10 +18,13 @@ UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def moment(text: str) -> datetime:
     """Return a time, or how long ago it was; one without a zone is UTC, as all times that Celeriac prints."""
-    if ago := re.fullmatch(r"(\d{1,9})([smhd])", text):
-        return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * UNITS_S[ago[2]])
     try:
+        if ago := re.fullmatch(r"(\d{1,9})([smhd])", text):
+            return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * UNITS_S[ago[2]])
         at = datetime.fromisoformat(text)
+    except OverflowError:
+        msg = f"{text!r} is too long ago; write a time since 1970, such as 2026-11-22T14:00, 30m, 2h or 1d."
+        raise click.BadParameter(msg) from None
     except ValueError:
         msg = f"{text!r} is no time; write 2026-11-22T14:00, or how long ago: 30m, 2h, 1d."
         raise click.BadParameter(msg) from None
@@ -74,8 +77,10 @@ def tasks(
         if facets:
             counted = client.facets(cluster, **wanted)
             click.echo(to_json(counted) if as_json else facets_tables(counted))
+            _say_left_out(counted.left_out)
             return
         page = client.tasks(cluster, **place, **wanted)
+    _say_left_out(page.left_out)
     if as_json:
         click.echo(to_json(page))
         return
@@ -98,6 +103,7 @@ def durations(*, as_json: bool, url: str, token: str | None, **which: Any) -> No
     """Show how long tasks ran and waited, by name; of the last day, unless said otherwise."""
     with console(url, token) as client:
         found = client.durations(**which, buckets=as_json, series=as_json)
+    _say_left_out(found.left_out)
     if as_json:
         click.echo(to_json(found))
     elif found.items:
@@ -162,8 +168,13 @@ def _node(client: Celeriac, worker: str, cluster: str | None) -> str:
     return found.node or found.name
 
 
+def _say_left_out(them: Iterable[LeftOut]) -> None:
+    for one in them:
+        click.echo(f"{plain(one.cluster)} is left out: {plain(one.why)}", err=True)
+
+
 def _goes_on(page: TaskPage) -> str:
     how = f"--older {plain(page.next)}"
     if page.searched_to is None:
         return f"Older tasks: {how}"
-    return f"Searched back to {clock(page.searched_to)} UTC within 2 s; go on with {how}"
+    return f"Searched back to {date(page.searched_to)} UTC within 2 s; go on with {how}"

@@ -199,7 +199,7 @@ def observation_table(found: list[Observation]) -> str:
     rows = [
         (
             one.cluster,
-            "lossy" if one.troubles else "well" if one.flowing_since else "blind",
+            _heard(one),
             one.reader,
             one.events_seen,
             span(one.last_event_age_s),
@@ -217,6 +217,13 @@ def observation_table(found: list[Observation]) -> str:
         *("LOST EVENTS", "LOST TASKS", "DROPPED", "ROWS", "STORED"),
     )
     return table(headings, rows, give=("ROWS", "READER"), right=headings[3:])
+
+
+def _heard(one: Observation) -> str:
+    """Return in a word how a cluster is heard; where nothing comes, it does not matter what was lost."""
+    if one.flowing_since is None:
+        return "blind"
+    return "lossy" if one.troubles else "well"
 
 
 def unheard(one: Observation) -> list[str]:

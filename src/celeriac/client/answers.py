@@ -96,12 +96,14 @@ class Observation(Struct, frozen=True):
     unknown_types: int
     reconnects: int
     cuts: int
+    gaps: int
     lag_s: float | None
     last_event_at: datetime | None
     last_event_age_s: float | None
     observed_at: datetime | None
     backlog_bytes: int
     rows_written: int
+    error: str | None
     store_error: str | None
     flowing_since: datetime | None
     troubles: list[str]

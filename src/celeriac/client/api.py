@@ -162,9 +162,9 @@ class Celeriac:
         given = {"since": since, "until": until, "name": name, "buckets": buckets or None, "series": series or None}
         return self._get("/tasks/durations", DurationTable, cluster=cluster, **given)
 
-    def task(self, id: str) -> Task:
-        """Return one task, by its id here or by Celery's."""
-        return self._get(f"/tasks/{quote(id, safe='')}", Task)
+    def task(self, id: str, cluster: str | None = None) -> Task:
+        """Return one task, by its id here or by Celery's, where only one cluster has it."""
+        return self._get(f"/tasks/{quote(id, safe='')}", Task, cluster=cluster)
 
     def incidents(self, cluster: str | None = None, *, open: bool = False, limit: int = 100) -> list[Incident]:  # noqa: A002 (the API's word)
         """Return incidents, newest first; `open` leaves out those that are over."""

@@ -33,6 +33,13 @@ class Task(Struct, frozen=True):
     traceback: str | None = None
 
 
+class LeftOut(Struct, frozen=True):
+    """A cluster that an answer leaves out, as its history cannot be read."""
+
+    cluster: str
+    why: str
+
+
 class TaskPage(Struct, frozen=True):
     """Tasks, newest first, and the cursors of the older page (`next`) and of the newer one (`previous`).
 
@@ -43,16 +50,18 @@ class TaskPage(Struct, frozen=True):
     next: str | None = None
     previous: str | None = None
     searched_to: datetime | None = None
+    left_out: list[LeftOut] = []
 
 
 class Facets(Struct, frozen=True):
-    """How many tasks have which value, the most frequent first; not `complete` where time ran out."""
+    """How many tasks have which value, the most frequent first; not `complete` where not all were counted."""
 
     states: dict[str, int]
     names: dict[str, int]
     workers: dict[str, int]
     queues: dict[str, int]
     complete: bool = True
+    left_out: list[LeftOut] = []
 
 
 class StepCounts(Struct, frozen=True):
@@ -63,13 +72,14 @@ class StepCounts(Struct, frozen=True):
 
 
 class Histogram(Struct, frozen=True):
-    """Tasks by time and state; not `complete` where time ran out."""
+    """Tasks by time and state; not `complete` where not all were counted."""
 
     since: datetime
     until: datetime
     step_s: int
     items: list[StepCounts]
     complete: bool = True
+    left_out: list[LeftOut] = []
 
 
 class Counts(Struct, frozen=True):
@@ -79,6 +89,7 @@ class Counts(Struct, frozen=True):
     until: datetime
     step_s: int
     items: list[StepCounts]
+    left_out: list[LeftOut] = []
 
 
 class Bucket(Struct, frozen=True):
@@ -124,3 +135,4 @@ class DurationTable(Struct, frozen=True):
     items: list[Durations]
     step_s: int | None = None
     series: list[StepDurations] | None = None
+    left_out: list[LeftOut] = []

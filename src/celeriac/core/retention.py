@@ -8,7 +8,7 @@ DAY_S = 86_400.0
 class Retention(Struct, frozen=True):
     """Ages in seconds, size in bytes; `by_state` holds the states whose tasks are kept longer or shorter than others.
 
-    Size wins: beyond `most_bytes` the oldest tasks go, whatever their state.
+    Size wins: beyond `most_bytes` the oldest goes, tasks whatever their state, and roll-ups and samples alike.
     """
 
     age_s: float = 14 * DAY_S

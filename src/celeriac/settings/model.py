@@ -14,7 +14,7 @@ from celeriac.core.model import Mode
 from celeriac.core.redact import Payloads
 from celeriac.settings.history import HistorySettings
 from celeriac.settings.section import Section
-from celeriac.settings.urls import broker_kind, checked_broker, checked_url
+from celeriac.settings.urls import broker_kind, checked_broker, checked_url, store_directory
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -86,9 +86,6 @@ class ClusterSettings(Section):
     platform: Name | None = Field(default=None, description="The platform that its workers run on.")
     apps: tuple[str, ...] = Field(
         default=(), description="Apps of that platform with its workers: `name`, or `name:process`."
-    )
-    result_backend: SecretStr | None = Field(
-        default=None, description="The result backend's URL, as the workers have it."
     )
     enable_task_events: Literal["once", "never"] = Field(
         default="once", description="Whether a worker that sends no task events is told, once, to send them."
@@ -178,7 +175,9 @@ class Settings(Section):
     """The whole file."""
 
     store: Path = Field(
-        default=Path("celeriac-data"), description="Directory of the SQLite store; a file PAUSE in it pauses healing."
+        default=Path("celeriac-data"),
+        description="Directory of the SQLite store, also as `sqlite:///relative` or `sqlite:////absolute`; a file PAUSE in "
+        "it pauses healing.",
     )
     console: ConsoleSettings = ConsoleSettings()
     platform: tuple[PlatformSettings, ...] = ()
@@ -189,7 +188,7 @@ class Settings(Section):
     @field_validator("store", mode="before")
     @classmethod
     def _directory(cls, store: object) -> object:
-        return store.removeprefix("sqlite:///") if isinstance(store, str) else store
+        return store_directory(store) if isinstance(store, str) else store
 
     @model_validator(mode="after")
     def _references(self) -> "Settings":

@@ -24,7 +24,9 @@ from celeriac.settings.model import (
 )
 from celeriac.settings.section import Section
 
-OTHER_VARIABLES = frozenset({"CELERIAC_URL", "CELERIAC_TOKEN", "CELERIAC_CONFIG", "CELERIAC_CLOCK_ANCHOR"})
+OTHER_VARIABLES = frozenset(
+    {"CELERIAC_URL", "CELERIAC_TOKEN", "CELERIAC_CONFIG", "CELERIAC_BROKER", "CELERIAC_CLOCK_ANCHOR"}
+)
 SHORT = {"CELERIAC_MODE": "heal__mode", "CELERIAC_HOST": "console__host", "CELERIAC_PORT": "console__port"}
 
 

@@ -16,6 +16,8 @@ OTHERS = (
 )  # fmt: skip
 """What Kombu knows beside these (`kombu.transport.TRANSPORT_ALIASES`); it checks them itself."""
 
+SQLITE = "sqlite:///"
+
 WITH_TLS = ("rediss", "amqps", SENTINEL)
 TLS_OPTIONS = frozenset({"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"})
 MASTER = "master_name"
@@ -36,6 +38,15 @@ def checked_url(url: str, schemes: tuple[str, ...], example: str) -> str:
     if not usable:
         raise ValueError(msg)
     return url
+
+
+def store_directory(store: str) -> str:
+    """Return the store's directory, also of `sqlite:///directory`; raises ValueError for every other URL."""
+    directory = store.removeprefix(SQLITE)
+    if not directory or "://" in directory:
+        msg = f"must be a directory, also as {SQLITE}directory; there is no other kind of store"
+        raise ValueError(msg)
+    return directory
 
 
 def broker_kind(url: str) -> str:

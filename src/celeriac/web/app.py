@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Collection
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -17,6 +18,7 @@ from celeriac.app.queries import Queries
 from celeriac.web import errors, health
 from celeriac.web.api import docs, stream, tasks, v1
 from celeriac.web.auth import BrowserSafety
+from celeriac.web.deps import plain_parameters
 from celeriac.web.pages import console
 from celeriac.web.pages.templating import environment
 
@@ -50,7 +52,13 @@ def create_app(queries: Queries, commands: Commands, *, allowed_hosts: Collectio
     app.state.feed = stream.Feed(queries)
     app.add_middleware(BrowserSafety, allowed_hosts=allowed_hosts, refuse=errors.refuse)
     errors.install(app)
-    for router in (v1.router, tasks.router, stream.router, docs.router, health.router, console.router):
+    for router in (v1.router, tasks.router, stream.router):
+        app.include_router(
+            router,
+            dependencies=[Depends(plain_parameters)],
+            responses=errors.responses(HTTPStatus.UNPROCESSABLE_ENTITY),
+        )
+    for router in (docs.router, health.router, console.router):
         app.include_router(router)
     app.mount("/static", OwnFiles(directory=STATIC), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI documents this way

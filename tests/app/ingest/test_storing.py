@@ -3,7 +3,7 @@
 import pytest
 
 from app.virtual import STORED_S
-from celeriac.app import ingest
+from celeriac.app import flush, ingest
 from celeriac.app.ingest import Observer
 from celeriac.core.model import Incarnation
 from celeriac.core.snapshot import Stream
@@ -194,7 +194,7 @@ def test_a_broker_that_cannot_be_told_is_no_fault_of_the_store(stream, watch, hi
 
 def test_much_that_waits_is_stored_in_parts(stream, watch, shelf, tasks, monkeypatch):
     """A batch stays so small that also a slow one is stored in time; the broker forgets what is in the last one."""
-    monkeypatch.setattr(ingest, "FLUSH_ROWS", 10)
+    monkeypatch.setattr(flush, "BATCH_ROWS", 10)
     watch(1)
     shelf.slow = True
     watch(1)

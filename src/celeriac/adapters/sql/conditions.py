@@ -29,7 +29,7 @@ class Condition:
         self._values: dict[str, Any] = {}
         self._alternatives: list[list[str]] = [[]]
         self._least, self._most = _times(which)
-        self._order = "ASC" if which.newer else "DESC"
+        self._order, self._nearer, self._farther = ("ASC", "<", ">") if which.newer else ("DESC", ">", "<")
         self._end = f"ORDER BY first_at {self._order}, key {self._order} LIMIT {which.limit}"
         self._any("name", [number(name) for name in which.names])
         self._any("worker", [number(worker) for worker in which.workers])
@@ -51,21 +51,34 @@ class Condition:
         """Tell whether a partition with rows of these times may hold what is asked for."""
         return to_at >= self._least and from_at <= self._most
 
+    def within(self, at: int) -> int:
+        """Return a time, or what is nearest to it of the times that are asked for."""
+        return int(min(max(at, self._least), self._most))
+
+    @property
+    def looks_at_rows(self) -> bool:
+        """Tell whether something is asked for that no index has."""
+        return _asks(self._which, _NOT_INDEXED)
+
     def scans(self, from_at: int, to_at: int) -> bool:
         """Tell whether a partition with rows of these times is read as its rows lie: neither values nor times narrow it."""
-        which = self._which
-        return (
-            _asks(which, _NOT_INDEXED) and not _asks(which, _INDEXED) and self._least < from_at and to_at < self._most
-        )
+        return self.looks_at_rows and self.takes_all(from_at, to_at)
+
+    def takes_all(self, from_at: int, to_at: int) -> bool:
+        """Tell whether neither values that are in an index nor times narrow such a partition."""
+        return not _asks(self._which, _INDEXED) and self._least < from_at and to_at < self._most
 
     def page(self, partition: int) -> list[Query]:
         """Return the queries for a partition's part of a page; each may fill the page alone."""
-        cursor, beyond = self._which.cursor, ">" if self._which.newer else "<"
-        if cursor is None:
-            return self._in_order(partition, [], {})
-        after = f"first_at {beyond}= :at AND (first_at {beyond} :at OR key {beyond} :key)"
-        values = {"at": cursor.first_at, "key": _edge(cursor, newer=self._which.newer)}
-        return self._in_order(partition, [after], values)
+        return self._in_order(partition, *self._after_cursor())
+
+    def between(self, partition: int, near: int, far: int | None) -> list[Query]:
+        """Return the same for rows from one time on to another, which is left out, in the direction of the look."""
+        parts, values = self._after_cursor()
+        parts.append(f"first_at {self._farther}= :near")
+        if far is not None:
+            parts.append(f"first_at {self._nearer} :far")
+        return self._in_order(partition, parts, values | {"near": near, "far": far})
 
     def among(self, partition: int, ids: range) -> list[Query]:
         """Return the query for what these ids have of a page; however many rows match, only a page's are read whole."""
@@ -80,16 +93,43 @@ class Condition:
             return self._in_order(partition, ["+id >= :edge", "first_at <= :last"], {"edge": ids.stop, "last": last})
         return self._in_order(partition, ["+id < :edge", "first_at >= :last"], {"edge": ids.start, "last": last})
 
-    def groups(self, partition: int, by: str) -> list[Query]:
-        """Return the queries that count a partition's matching rows by these columns."""
+    def edge_beyond(self, partition: int, ids: range) -> list[Query]:
+        """Return the query for the first time, in the direction of the look, of the ids beyond these."""
+        part = f"+id >= {ids.stop}" if self._which.newer else f"+id < {ids.start}"
+        return self._times_of(partition, part)
+
+    def following(self, partition: int, start: int, rows: int) -> list[Query]:
+        """Return the query for the time of the row that follows so many others from this time on, whatever they hold."""
+        return self._times_of(partition, f"first_at {self._farther}= {start}", rows)
+
+    def beyond_time(self, partition: int, start: int) -> list[Query]:
+        """Return the query for the first time beyond this one at which there is a row."""
+        return self._times_of(partition, f"first_at {self._farther} {start}")
+
+    def groups(self, partition: int, by: str, ids: range | None = None) -> list[Query]:
+        """Return the queries that count a partition's matching rows by these columns, or those of some ids as they lie."""
         start = f"SELECT {by}, count(*) FROM tasks_{partition}"  # noqa: S608
-        return [(f"{start} {_where([*self._parts, *more])} GROUP BY {by}", self._values) for more in self._alternatives]
+        parts = list(self._parts)
+        if ids is not None:
+            start, parts = f"{start} NOT INDEXED", [f"id >= {ids.start} AND id < {ids.stop}", *parts]
+        return [(f"{start} {_where([*parts, *more])} GROUP BY {by}", self._values) for more in self._alternatives]
 
     def _in_order(self, partition: int, parts: Sequence[str], values: dict[str, Any]) -> list[Query]:
         """Return the queries for which SQLite follows an index from the first row of the page on."""
         start, parts = f"SELECT {_SELECTED} FROM tasks_{partition}", [*self._parts, *parts]  # noqa: S608 (names of ours)
         values = self._values | values
         return [(f"{start} {_where([*parts, *more])} {self._end}", values) for more in self._alternatives]
+
+    def _after_cursor(self) -> tuple[list[str], dict[str, Any]]:
+        cursor, beyond = self._which.cursor, self._farther
+        if cursor is None:
+            return [], {}
+        after = f"first_at {beyond}= :at AND (first_at {beyond} :at OR key {beyond} :key)"
+        return [after], {"at": cursor.first_at, "key": _edge(cursor, newer=self._which.newer)}
+
+    def _times_of(self, partition: int, part: str, skipped: int = 0) -> list[Query]:
+        order = f"ORDER BY first_at {self._order} LIMIT 1 OFFSET {skipped}"
+        return [(f"SELECT first_at FROM tasks_{partition} WHERE {part} {order}", {})]  # noqa: S608
 
     def _either(self, parts: Sequence[str]) -> None:
         self._alternatives = [[*one, part] for one in self._alternatives for part in parts]

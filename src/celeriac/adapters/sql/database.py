@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import msgspec
@@ -18,25 +19,28 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import sqlite
 
-from celeriac.core.errors import UnreachableError
+from celeriac.core.errors import RefusedError, UnreachableError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 5.0
 READ_SECONDS = 10.0
 LOG_BYTES = 256 << 20
+LOG_WAIT_MS = 200
+PRIVATE = 0o600
+"""Only the user whose store it is reads it: it holds arguments and results of tasks."""
+
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 20_000
 _WRITERS = {"cache_size": -16 << 10, "wal_autocheckpoint": 4_000}
 """Room (KB) for the indexes that a flush changes, and so many pages between two checkpoints: a third less work for a row."""
 
 
 class Database:
-    """A file with its schema's name (`control` or `history`); `durable` makes every commit reach the disk."""
+    """A file with its schema's name (`control` or `history`); every commit reaches the disk."""
 
-    def __init__(self, path: Path, schema: str, *, durable: bool) -> None:
+    def __init__(self, path: Path, schema: str) -> None:
         self.path, self._schema = path, schema
-        synchronous = "FULL" if durable else "NORMAL"
-        self._writer = _engine(path, "BEGIN IMMEDIATE", {"synchronous": synchronous, **_WRITERS})
-        self._reader = _engine(path, "BEGIN", {"synchronous": synchronous})
+        self._writer = _engine(path, "BEGIN IMMEDIATE", _WRITERS)
+        self._reader = _engine(path, "BEGIN")
         self._watch: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._lock = threading.Lock()
@@ -68,7 +72,7 @@ class Database:
         if self._locked is not None:
             return
         with self._translated():
-            locked = (self.path.parent / f"{self.path.name}.lock").open("ab")
+            locked = self._private(self.path.with_name(f"{self.path.name}.lock")).open("ab")
         try:
             fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -88,32 +92,50 @@ class Database:
     def shorten_log(self) -> None:
         """Empty the write-ahead log if it is long: while readers overlap without a pause, SQLite never begins it anew.
 
-        Waits for those who read now, at most as long as for a lock; what is still long then is so the next time too.
+        Waits a moment for those who read now; what is still long then is so the next time too.
         """
         with self._translated():
             log = self.path.with_name(f"{self.path.name}-wal")
             if log.exists() and log.stat().st_size > LOG_BYTES:
                 with contextlib.closing(self._writer.raw_connection()) as connection:
-                    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                    _empty_log(connection.cursor())
 
     def migrate(self) -> None:
-        """Bring the schema to its newest revision."""
+        """Bring the schema to its newest revision; raises RefusedError if that is newer than we know."""
         with self._translated():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._private(self.path)
             self._let_go()  # of a file that was deleted
             with self._writer.begin() as connection:
                 config = self._config()
+                self._revision(connection, ScriptDirectory.from_config(config))
                 config.attributes["connection"] = connection
                 logging.getLogger("alembic").setLevel(logging.WARNING)
                 command.upgrade(config, "head")
 
     def current(self) -> bool:
-        """Tell whether the schema is at its newest revision."""
+        """Tell whether the schema is at its newest revision; raises RefusedError if that is newer than we know."""
         if not self.path.exists():
             return False
-        head = ScriptDirectory.from_config(self._config()).get_current_head()
+        scripts = ScriptDirectory.from_config(self._config())
         with self.reading() as connection:
-            return MigrationContext.configure(connection).get_current_revision() == head
+            return self._revision(connection, scripts) == scripts.get_current_head()
+
+    def _revision(self, connection: sa.Connection, scripts: ScriptDirectory) -> str | None:
+        """Return the schema's revision, None before the first."""
+        found = MigrationContext.configure(connection).get_current_revision()
+        if found is not None and all(found != one.revision for one in scripts.walk_revisions()):
+            raise RefusedError(
+                f"the store {self.path} was made by a newer Celeriac (its schema is {found}): install that version again, "
+                "or start with another directory"
+            )
+        return found
+
+    @staticmethod
+    def _private(path: Path) -> Path:
+        """Make a file, and its directory, if it is not there; SQLite gives its log what the file itself has."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=PRIVATE)
+        return path
 
     def close(self) -> None:
         """Close every connection, and be the only writer no longer."""
@@ -160,13 +182,14 @@ class Database:
             raise UnreachableError(f"the store {self.path} holds what this version cannot read: {error}") from error
 
 
-def _engine(path: Path, begin: str, pragmas: Mapping[str, str | int]) -> sa.Engine:
+def _engine(path: Path, begin: str, pragmas: Mapping[str, int] = MappingProxyType({})) -> sa.Engine:
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # transactions are begun by us, below
         _use_wal(connection)
+        connection.execute("PRAGMA synchronous = FULL")
         for name, value in pragmas.items():
             connection.execute(f"PRAGMA {name} = {value}")
 
@@ -188,6 +211,15 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 raise
             time.sleep(0.01)
+
+
+def _empty_log(cursor: Any) -> None:
+    """Bring the write-ahead log into the file: as a writer waits meanwhile, readers are not waited for as long as locks."""
+    cursor.execute(f"PRAGMA busy_timeout = {LOG_WAIT_MS}")
+    try:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
 
 
 def driver(connection: sa.Connection) -> sqlite3.Connection:

@@ -1,11 +1,9 @@
 """One cluster's history as its observer keeps it: how well it hears, the workers' lives, the samples of queues."""
 
-from collections.abc import Iterable
-
 import msgspec
 import sqlalchemy as sa
 
-from celeriac.adapters.sql import schema
+from celeriac.adapters.sql import samples, schema
 from celeriac.adapters.sql.database import Database
 from celeriac.adapters.sql.schema import micros
 from celeriac.core.model import Incarnation
@@ -15,11 +13,6 @@ from celeriac.ports import History
 
 KEPT_S = 2 * 86400.0
 """How long an incarnation that says nothing more is listed."""
-
-CURRENT_S = 300.0
-"""How long a queue that is no longer sampled is listed."""
-
-MOST_SAMPLES = 2000
 
 
 class SqlHistory:
@@ -44,30 +37,17 @@ class SqlHistory:
 
     def queues(self) -> list[QueueSample]:
         """Return the newest sample of each queue that was sampled within five minutes of the newest of all."""
-        row = schema.queue_samples.c
-        latest = sa.select(sa.func.max(row.at)).scalar_subquery()
-        lately = row.at > latest - micros(CURRENT_S)
-        newest = sa.select(row.queue, sa.func.max(row.at).label("at")).where(lately).group_by(row.queue).subquery()
-        query = sa.select(row.body).join(newest, sa.and_(newest.c.queue == row.queue, newest.c.at == row.at))
         with self._database.reading() as connection:
-            return sorted(_samples(connection.scalars(query)), key=lambda one: one.name)
+            return sorted(samples.newest(connection), key=lambda one: one.name)
 
     def queue(self, name: str, since: float, until: float) -> list[QueueSample]:
         """Return one queue's samples, oldest first; evenly thinned to at most two thousand."""
-        row = schema.queue_samples.c
-        number = sa.select(schema.words.c.id).where(schema.words.c.text == name).scalar_subquery()
-        query = sa.select(row.body).where(row.queue == number, row.at.between(micros(since), micros(until)))
         with self._database.reading() as connection:
-            bodies = connection.scalars(query.order_by(row.at)).all()
-        return _samples(bodies[:: len(bodies) // MOST_SAMPLES + 1])
+            return samples.of_queue(connection, name, since, until)
 
     def version(self) -> int:
         """Return a number that changes when another process has written."""
         return self._database.version()
-
-
-def _samples(bodies: Iterable[bytes]) -> list[QueueSample]:
-    return [msgspec.msgpack.decode(body, type=QueueSample) for body in bodies]
 
 
 def _fits(history: SqlHistory) -> History:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 import sqlalchemy as sa
 
-from celeriac.adapters.sql import schema
+from celeriac.adapters.sql import samples, schema
 from celeriac.adapters.sql.database import Database, driver, upsert
 from celeriac.adapters.sql.history import SqlHistory
 from celeriac.adapters.sql.partitions import ROWS, Catalogue, Held
@@ -22,7 +22,6 @@ from celeriac.adapters.sql.words import Words
 from celeriac.core import rollup, tasks
 from celeriac.core.errors import UnreachableError
 from celeriac.core.model import Incarnation
-from celeriac.core.queues import QueueSample
 from celeriac.core.redact import Redaction
 from celeriac.core.retention import Retention
 from celeriac.core.rollup import ALL, Count, Tally
@@ -59,21 +58,22 @@ class SqlRecorder:
         rows: int = ROWS,
     ) -> None:
         self._database, self._redaction, self._migrate, self._rows = database, redaction, migrate, rows
-        self._upkeep = Upkeep(retention)
+        self._upkeep = Upkeep(retention, database.path)
         self._known: tuple[Words, Catalogue] | None = None
         self._file: object = None
         self._log_due_at = 0.0
 
     def opening(self) -> Opening:
         """Return what an observer takes up; raises UnreachableError if the history is not ready, or has its writer."""
-        if self._migrate:
-            self._database.migrate()
-        elif not self._database.current():
+        if not self._migrate and not self._database.current():
             raise UnreachableError("the store's schema is not up to date: run `celeriac migrate`, or `celeriac serve`")
         self._database.lock()
+        if self._migrate:
+            self._database.migrate()
         with self._database.reading() as connection:
             identity = connection.scalar(sa.select(schema.about.c.value).where(schema.about.c.name == "identity"))
-        return Opening(str(identity), tuple(SqlHistory(self._database).incarnations()))
+        history = SqlHistory(self._database)
+        return Opening(str(identity), tuple(history.incarnations()), history.stream())
 
     def record(self, batch: Batch) -> int:
         """Store one flush, all or nothing; return how many rows it wrote."""
@@ -85,8 +85,8 @@ class SqlRecorder:
         if now >= self._log_due_at:
             self._log_due_at = now + LOG_EVERY_S
             self._database.shorten_log()
-        with self._changing() as (connection, _, catalogue):
-            return self._upkeep.step(connection, catalogue, now)
+        with self._changing() as (connection, words, catalogue):
+            return self._upkeep.step(connection, catalogue, words, now)
 
     @contextmanager
     def _changing(self) -> Iterator[tuple[sa.Connection, Words, Catalogue]]:
@@ -114,7 +114,7 @@ class SqlRecorder:
         tally.subtract(rollup.contributed(flush.before))
         _add_rollups(connection, tally, words)
         if batch.queues:
-            connection.execute(upsert(schema.queue_samples), [_sample(one, words) for one in batch.queues])
+            samples.store(connection, batch.queues, words)
         words.store(connection)
         if batch.incarnations:
             connection.execute(upsert(schema.incarnations), [_life(one) for one in batch.incarnations])
@@ -170,7 +170,9 @@ def _add_rollups(connection: sa.Connection, tally: Tally, words: Words) -> None:
     held = _read_rollups(connection, changes)
     rows = []
     for (step, name, at), count in changes.items():
-        states, durations = rollup.parted(rollup.total((held.get((step, name, at), {}), count)))
+        total = rollup.total((held.get((step, name, at), {}), count))
+        # Of what is forgotten already nothing is taken back.
+        states, durations = rollup.parted({code: number for code, number in total.items() if number > 0})
         rows.append({"step": step, "name": name, "at": at, "states": _packed(states), "durations": _packed(durations)})
     connection.execute(upsert(schema.rollups), rows)
 
@@ -180,10 +182,6 @@ def _read_rollups(connection: sa.Connection, keys: Iterable[RollupKey]) -> dict[
     own, query = driver(connection), "SELECT states, durations FROM rollups WHERE step = ? AND name = ? AND at = ?"
     found = ((key, own.execute(query, key).fetchone()) for key in keys)
     return {key: _unpacked(row[0]) | _unpacked(row[1]) for key, row in found if row is not None}
-
-
-def _sample(one: QueueSample, words: Words) -> dict[str, object]:
-    return {"queue": words.number(one.name), "at": micros(one.at), "body": _packed(one)}
 
 
 def _life(one: Incarnation) -> dict[str, object]:

@@ -99,6 +99,8 @@ partitions = sa.Table(
     _time("from_at"),
     _time("to_at"),
     sa.Column("states", sa.Integer, nullable=False),  # one bit for each state that a row here may have
+    sa.Column("bytes", BigInt, nullable=False),  # with its indexes
+    sa.Column("words", sa.LargeBinary, nullable=False),  # the numbers that a row here may have, in MessagePack
     sa.Column("sieve", sa.LargeBinary),
 )
 
@@ -122,14 +124,28 @@ rollups = sa.Table(
     sqlite_with_rowid=False,
 )
 
+EACH = 0
+"""The step of the rows that hold every sample of a queue; others hold the first of each minute, under its beginning."""
+
 queue_samples = sa.Table(
     "queue_samples",
     history,
+    sa.Column("step", sa.Integer, primary_key=True),
     sa.Column("queue", sa.Integer, primary_key=True),
     sa.Column("at", BigInt, primary_key=True),
+    sa.Column("remark", sa.Integer, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
-    sa.Index("ix_queue_samples_at", "at"),
+    sa.Index("ix_queue_samples_at", "step", "at"),
     sqlite_with_rowid=False,
+)
+
+# What samples say in words, and when one last said so.
+remarks = sa.Table(
+    "remarks",
+    history,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False, unique=True),
+    _time("last_at", nullable=False, index=True),
 )
 
 about = sa.Table(

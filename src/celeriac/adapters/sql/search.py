@@ -5,18 +5,17 @@ such as a piece of text, makes SQLite look at each row: in the order in which th
 one's lookup from an index takes twice as long. Its progress handler ends that in time.
 """
 
-import sqlite3
-import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
 from celeriac.adapters.sql import schema
-from celeriac.adapters.sql.conditions import Condition, Query
-from celeriac.adapters.sql.database import Database, driver, within
+from celeriac.adapters.sql.asking import Asking, ids_of, pieces
+from celeriac.adapters.sql.conditions import Condition
+from celeriac.adapters.sql.database import Database, driver
+from celeriac.adapters.sql.pages import Page
 from celeriac.adapters.sql.partitions import Stage
 from celeriac.adapters.sql.rows import COLUMNS, STATE_NAMES, key_of, task_of
 from celeriac.adapters.sql.words import numbers_of, texts_of
@@ -27,9 +26,8 @@ from celeriac.ports import Tasks
 _FIRST, _KEY = COLUMNS.index("first_at"), COLUMNS.index("key")
 _WORDS = [COLUMNS.index(name) for name in ("name", "worker", "queue")]
 _NO_WORD = -1
-_FIRST_PIECE, _LONGEST_PIECE = 2_000, 16_000
-
-Ask = Callable[[Iterable[Query]], list[Any]]
+COUNTED_PIECE = 50_000
+"""Rows that are counted at once as they lie."""
 
 
 class SqlTasks:
@@ -41,8 +39,8 @@ class SqlTasks:
     def find(self, which: TaskFilter) -> Found:
         """Return a page of tasks, newest first."""
         with self._database.reading() as connection:
-            with _limited(connection, which.within_s) as ask:
-                rows, searched_to = _page(ask, _condition(connection, which), _partitions(connection), which)
+            asking = Asking(connection, which.within_s)
+            rows, searched_to = Page(asking, _condition(connection, which), _partitions(connection), which).found()
             tasks = _tasks(connection, rows)
         cursors = [Cursor(row[_FIRST], row[_KEY].hex()) for row in rows]
         return Found([TaskRow(cursor, task) for cursor, task in zip(cursors, tasks, strict=True)], searched_to)
@@ -63,7 +61,7 @@ class SqlTasks:
         fields = ("state", "name", "worker", "queue")
         counts: tuple[Counter[int | None], ...] = tuple(Counter() for _ in fields)
         with self._database.reading() as connection:
-            groups, complete = _grouped(connection, which, ", ".join(fields))
+            groups, complete = _grouped(connection, which, ", ".join(fields), indexed=False)
             for *values, number in groups:
                 for count, value in zip(counts, values, strict=True):
                     count[value] += number
@@ -76,7 +74,7 @@ class SqlTasks:
         """Count the matching tasks by time."""
         counts: defaultdict[int, dict[str, int]] = defaultdict(dict)
         with self._database.reading() as connection:
-            groups, complete = _grouped(connection, which, f"first_at / {step_s * 1_000_000}, state")
+            groups, complete = _grouped(connection, which, f"first_at / {step_s * 1_000_000}, state", indexed=True)
         for step, state, number in groups:
             by_state, name = counts[step * step_s], STATE_NAMES[state]
             by_state[name] = by_state.get(name, 0) + number
@@ -109,106 +107,32 @@ def _partitions(connection: sa.Connection) -> list[Any]:
     return list(connection.execute(query.order_by(row.to_at.desc())))
 
 
-def _grouped(connection: sa.Connection, which: TaskFilter, by: str) -> tuple[list[Any], bool]:
-    """Return the groups of all partitions with their numbers, and whether all were counted."""
-    condition = _condition(connection, which)
+def _grouped(connection: sa.Connection, which: TaskFilter, by: str, *, indexed: bool) -> tuple[list[Any], bool]:
+    """Return the groups of all partitions with their numbers, and whether all were counted; `indexed`: by what indexes have.
+
+    Where each row must be looked at, partitions are read in pieces, of which one is counted whatever the time.
+    """
+    condition, asking = _condition(connection, which), Asking(connection, which.within_s)
+    partitions = [one for one in _partitions(connection) if condition.may_hold(one.from_at, one.to_at)]
     groups: list[Any] = []
-    with _limited(connection, which.within_s) as ask:
-        try:
-            for one in _partitions(connection):
-                if condition.may_hold(one.from_at, one.to_at):
-                    groups += ask(condition.groups(one.id, by))
-        except TimeoutError:
-            return groups, False
+    counted = 0
+    try:
+        for one in partitions:
+            whole = condition.takes_all(one.from_at, one.to_at) and (condition.looks_at_rows or not indexed)
+            for ids in _pieces(asking.ask(ids_of(one.id))) if whole else (None,):
+                groups += asking.ask(condition.groups(one.id, by, ids))
+                counted += 1
+    except TimeoutError:
+        if not counted:
+            first = next(_pieces(asking.anyway(ids_of(partitions[0].id))))
+            groups = asking.anyway(condition.groups(partitions[0].id, by, first))
+        return groups, False
     return groups, True
 
 
-def _page(ask: Ask, condition: Condition, partitions: list[Any], which: TaskFilter) -> tuple[list[Any], Cursor | None]:
-    """Return the rows of a page, newest first, and how far the look went if time ran out."""
-    rows: list[Any] = []
-    if which.newer:
-        partitions = sorted(partitions, key=lambda one: one.from_at)
-    for one in partitions:
-        edge = one.from_at if which.newer else one.to_at
-        if len(rows) == which.limit and _nearer(rows[-1][_FIRST], edge, which):
-            break
-        if not condition.may_hold(one.from_at, one.to_at):
-            continue
-        try:
-            if condition.scans(one.from_at, one.to_at):
-                rows = _scanned(ask, condition, one.id, rows, which)
-            else:
-                rows = _merged(rows, ask(condition.page(one.id)), which)
-        except TimeoutError:
-            # What lies beyond this partition's edge was not looked at in all of them.
-            kept = [row for row in rows if _nearer(row[_FIRST], edge, which)]
-            return sorted(kept, key=_place, reverse=True), _reached(edge, which)
-    return sorted(rows, key=_place, reverse=True), None
-
-
-def _scanned(ask: Ask, condition: Condition, partition: int, rows: list[Any], which: TaskFilter) -> list[Any]:
-    """Return a page's rows with those of a partition that is read piece by piece, as its rows lie.
-
-    Rows lie in the order in which they came, which is nearly that of their times. So a page is often full long before the
-    end, and few of the rows that were not read come before its last: an index leads to those.
-    """
-    ends = f"SELECT (SELECT min(id) FROM tasks_{partition}), (SELECT max(id) FROM tasks_{partition})"  # noqa: S608
-    ((least, most),) = ask([(ends, {})])
-    for ids in _pieces(range(least, most + 1), newer=which.newer):
-        rows = _merged(rows, ask(condition.among(partition, ids)), which)
-        if len(rows) == which.limit:
-            return _merged(rows, ask(condition.beyond(partition, ids, rows[-1][_FIRST])), which)
-    return rows
-
-
-def _pieces(ids: range, *, newer: bool) -> Iterator[range]:
-    """Cut ids into pieces to be read one after the other; the first are short, for what every task has."""
-    length = _FIRST_PIECE
-    while ids:
-        piece, ids = (ids[:length], ids[length:]) if newer else (ids[-length:], ids[:-length])
-        yield piece
-        length = min(2 * length, _LONGEST_PIECE)
-
-
-def _merged(rows: list[Any], more: list[Any], which: TaskFilter) -> list[Any]:
-    return sorted(rows + more, key=_place, reverse=not which.newer)[: which.limit]
-
-
-def _reached(edge: int, which: TaskFilter) -> Cursor:
-    """Return the place of all tasks at an edge, or where the look began if that is not before it."""
-    begun = which.cursor
-    return Cursor(edge, "") if begun is None or _nearer(begun.first_at, edge, which) else begun
-
-
-def _place(row: Any) -> tuple[int, bytes]:
-    return (row[_FIRST], row[_KEY])
-
-
-def _nearer(first_at: int, edge: int, which: TaskFilter) -> bool:
-    """Tell whether a row comes before all that lie at a partition's edge or beyond, in the direction of the look."""
-    return first_at < edge if which.newer else first_at > edge
-
-
-@contextmanager
-def _limited(connection: sa.Connection, within_s: float) -> Iterator[Ask]:
-    """Give a way to ask that raises TimeoutError when time is up."""
-    own, deadline = driver(connection), time.monotonic() + within_s
-
-    def ask(queries: Iterable[Query]) -> list[Any]:
-        rows: list[Any] = []
-        for query, values in queries:
-            if time.monotonic() > deadline:
-                raise TimeoutError
-            try:
-                rows += own.execute(query, values)
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-                    raise TimeoutError from None
-                raise
-        return rows
-
-    with within(connection, within_s):
-        yield ask
+def _pieces(ends: list[Any]) -> Iterator[range]:
+    ((least, most),) = ends
+    return pieces(range(least, most + 1), COUNTED_PIECE, COUNTED_PIECE)
 
 
 def _fits(tasks: SqlTasks) -> Tasks:

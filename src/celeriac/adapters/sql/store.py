@@ -16,10 +16,8 @@ class SqlStore:
     """SQLite files in one directory."""
 
     def __init__(self, directory: Path, clusters: tuple[str, ...]) -> None:
-        self._control = Database(directory / "control.db", "control", durable=True)
-        self._histories = {
-            name: Database(directory / f"history-{name}.db", "history", durable=False) for name in clusters
-        }
+        self._control = Database(directory / "control.db", "control")
+        self._histories = {name: Database(directory / f"history-{name}.db", "history") for name in clusters}
 
     def journal(self) -> SqlJournal:
         """Return the keeper's memory, which also takes people's requests."""

@@ -4,31 +4,30 @@ Dropping a full table at once takes up to half a second (measured: 200,000 rows,
 still. So its indexes go one by one, then its rows in slices, then the empty table.
 """
 
-from typing import Any
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from celeriac.adapters.sql import schema
+from celeriac.adapters.sql.forgetting import Forgetting
 from celeriac.adapters.sql.partitions import Catalogue, Partition, Stage
+from celeriac.adapters.sql.room import is_short, used_bytes
 from celeriac.adapters.sql.rows import COLUMNS, STATE_NAMES
-from celeriac.adapters.sql.schema import micros
+from celeriac.adapters.sql.words import Words
 from celeriac.core.retention import Retention
-from celeriac.core.rollup import HOUR, MINUTE
 
 ROWS_AT_ONCE = 10_000
 MOVED_AT_ONCE = 2_000
-FORGET_EVERY_S = 600.0
-LIVES_S = 30 * 86_400.0
 
 
 class Upkeep:
     """What is to be done on one history; each call of `step` does one piece, in the caller's transaction."""
 
-    def __init__(self, retention: Retention) -> None:
-        self._retention = retention
-        self._forget_due_at = 0.0
+    def __init__(self, retention: Retention, path: Path) -> None:
+        self._retention, self._path = retention, path
+        self._forgetting = Forgetting(retention)
 
-    def step(self, connection: sa.Connection, catalogue: Catalogue, now: float) -> bool:
+    def step(self, connection: sa.Connection, catalogue: Catalogue, words: Words, now: float) -> bool:
         """Do one piece; False if there is nothing to do now."""
         for one in catalogue.all:
             if catalogue.aged(one, now):
@@ -40,15 +39,27 @@ class Upkeep:
             if one.stage is Stage.DROPPING:
                 _shrink(connection, catalogue, one)
                 return True
-        return self._let_go(connection, catalogue, now) or self._forget(connection, now)
+        return (
+            self._make_room(connection, catalogue, now)
+            or self._let_go(connection, catalogue, now)
+            or self._forgetting.step(connection, catalogue, words, now)
+        )
+
+    def _make_room(self, connection: sa.Connection, catalogue: Catalogue, now: float) -> bool:
+        """Give up what is the oldest, where there is too much: of each kind the same share of the time that it is kept."""
+        if used_bytes(connection) <= self._retention.most_bytes and not is_short(connection, self._path):
+            return False
+        kind, lasted = self._forgetting.oldest(connection, now)
+        tasks = min(_sealed(catalogue), key=lambda one: one.last_at, default=None)
+        if tasks and (kind is None or now - tasks.last_at / 1e6 >= lasted * self._retention.age_s):
+            _begin_dropping(catalogue, tasks)
+        elif kind:
+            kind.give_up(connection, now)
+        return tasks is not None or kind is not None
 
     def _let_go(self, connection: sa.Connection, catalogue: Catalogue, now: float) -> bool:
-        """Find the oldest partition that has lasted its time, or that is too much."""
-        sealed = sorted((one for one in catalogue.all if one.stage is Stage.SEALED), key=lambda one: one.last_at)
-        if sealed and _used_bytes(connection) > self._retention.most_bytes:
-            _begin_dropping(catalogue, sealed[0])
-            return True
-        for one in sealed:
+        """Find a partition that has lasted its time for one of its states."""
+        for one in sorted(_sealed(catalogue), key=lambda one: one.last_at):
             over, kept = self._states(one, now)
             if over:
                 if not _move(connection, catalogue, one, kept, now):
@@ -63,14 +74,9 @@ class Upkeep:
         kept = [number for number in there if self._retention.age_of(STATE_NAMES[number]) > age]
         return len(kept) < len(there), kept
 
-    def _forget(self, connection: sa.Connection, now: float) -> bool:
-        """Forget roll-ups, samples and lives whose time is over, some at a time, and then for a while nothing."""
-        if now < self._forget_due_at:
-            return False
-        over = _over(self._retention, now)
-        if not any(_delete(connection, table, *conditions) for table, *conditions in over):
-            self._forget_due_at = now + FORGET_EVERY_S
-        return True
+
+def _sealed(catalogue: Catalogue) -> list[Partition]:
+    return [one for one in catalogue.all if one.stage is Stage.SEALED]
 
 
 def _index(connection: sa.Connection, catalogue: Catalogue, one: Partition) -> None:
@@ -115,33 +121,3 @@ def _move(connection: sa.Connection, catalogue: Catalogue, one: Partition, kept:
     one.rows -= len(rows)
     catalogue.touch(one)
     return True
-
-
-def _over(retention: Retention, now: float) -> list[tuple[Any, ...]]:
-    """Return each table that is forgotten from, with the conditions of what is over."""
-    rollups, samples, lives = schema.rollups, schema.queue_samples, schema.incarnations
-    return [
-        (rollups, rollups.c.step == MINUTE, rollups.c.at < int(now - retention.minutes_s)),
-        (rollups, rollups.c.step == HOUR, rollups.c.at < int(now - retention.hours_s)),
-        (samples, samples.c.at < micros(now - retention.samples_s)),
-        (lives, lives.c.last_seen_at < micros(now - LIVES_S)),
-    ]
-
-
-def _delete(connection: sa.Connection, table: sa.Table, *over: Any) -> bool:
-    """Delete some of the rows that meet these conditions; False if there are none."""
-    keys = list(table.primary_key)
-    rows = connection.execute(sa.select(*keys).where(*over).limit(ROWS_AT_ONCE)).all()
-    if rows:
-        marks = " AND ".join(f"{key.name} = ?" for key in keys)
-        connection.exec_driver_sql(f"DELETE FROM {table.name} WHERE {marks}", [tuple(row) for row in rows])  # noqa: S608
-    return bool(rows)
-
-
-def _used_bytes(connection: sa.Connection) -> int:
-    """Return what the file's pages in use take; free pages are used again, so the file itself does not shrink."""
-
-    def number(pragma: str) -> int:
-        return int(connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() or 0)
-
-    return (number("page_count") - number("freelist_count")) * number("page_size")

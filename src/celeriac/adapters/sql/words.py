@@ -1,11 +1,13 @@
 """Names of tasks, workers and queues as numbers: a row is a third smaller, and an index on a name is one on a number."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import sqlalchemy as sa
 
 from celeriac.adapters.sql import schema
+from celeriac.adapters.sql.schema import EACH
+from celeriac.core.rollup import HOUR, MINUTE
 
 T = TypeVar("T")
 
@@ -17,6 +19,7 @@ class Words:
         pairs = connection.execute(sa.select(schema.words.c.text, schema.words.c.id)).all()
         self._numbers: dict[str, int] = {one.text: one.id for one in pairs}
         self._texts: dict[int, str] = {one.id: one.text for one in pairs}
+        self._newest = max(self._texts, default=0)
         self._new: list[dict[str, object]] = []
 
     def number(self, text: str | None) -> int | None:
@@ -25,7 +28,7 @@ class Words:
             return None
         number = self._numbers.get(text)
         if number is None:
-            number = self._numbers[text] = len(self._numbers) + 1
+            number = self._numbers[text] = self._newest = self._newest + 1
             self._texts[number] = text
             self._new.append({"id": number, "text": text})
         return number
@@ -39,6 +42,23 @@ class Words:
         if self._new:
             connection.execute(sa.insert(schema.words), self._new)
             self._new = []
+
+    def beside(self, used: set[int]) -> list[int]:
+        """Return the numbers that are not among these, in order."""
+        return sorted(self._texts.keys() - used)
+
+    def forget(self, connection: sa.Connection, numbers: Sequence[int]) -> None:
+        """Forget those of these words that neither a roll-up nor a sample holds; no row of a task may hold them."""
+        word, rolled, sampled = schema.words.c, schema.rollups.c, schema.queue_samples.c
+        query = sa.select(word.id).where(
+            word.id.in_(numbers),
+            ~sa.exists().where(rolled.step.in_([MINUTE, HOUR]), rolled.name == word.id),
+            ~sa.exists().where(sampled.step.in_([EACH, MINUTE]), sampled.queue == word.id),
+        )
+        over = connection.scalars(query).all()
+        connection.execute(sa.delete(schema.words).where(word.id.in_(over)))
+        for number in over:
+            del self._numbers[self._texts.pop(number)]
 
 
 _ASKED_AT_ONCE = 1000

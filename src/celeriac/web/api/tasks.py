@@ -2,11 +2,12 @@
 
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from celeriac.app.ranges import DAY_S, MOST_STEPS
 from celeriac.app.task_queries import BARS, cursor_of
 from celeriac.app.task_views import (
     CountsView,
@@ -18,9 +19,10 @@ from celeriac.app.task_views import (
 )
 from celeriac.core.search import TaskFilter
 from celeriac.core.tasks import STATES
-from celeriac.web.api.answers import LISTED, MISSING, Cluster, Since, Time, Until, encoded
+from celeriac.web.api.answers import AMBIGUOUS, LISTED, Cluster, Since, Time, Until, encoded
 from celeriac.web.deps import Reads
 
+YEAR_S = 366 * DAY_S
 KNOWN_STATES = tuple(STATES.values())
 Values = Annotated[list[str], Field(max_length=100)]
 
@@ -105,10 +107,13 @@ class WantedPage(Wanted):
 class WantedHistogram(Wanted):
     """Which tasks, and in which steps."""
 
-    step_s: int | None = Field(None, ge=1, description="seconds of one step; widened where there would be over 1000")
+    step_s: int | None = Field(
+        None, ge=1, le=YEAR_S, description=f"seconds of one step; widened where there would be over {MOST_STEPS}"
+    )
     buckets: int = Field(BARS, ge=1, le=1000, description="how many steps at most, where `step_s` is not given")
 
 
+TaskId = Annotated[str, Path(description="id, or Celery's own id where only one cluster has it")]
 Name = Annotated[str | None, Query(description="the task's full name; all names together, if not given")]
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
@@ -142,11 +147,21 @@ def counts(
     since: Since = None,
     until: Until = None,
     step_s: Annotated[
-        int | None, Query(ge=60, description="seconds of one step, in whole minutes; else one for 300 steps")
+        int | None,
+        Query(
+            ge=60,
+            le=YEAR_S,
+            description="seconds of one step, in whole minutes, widened where there would be over "
+            f"{MOST_STEPS}; else one for 300 steps",
+        ),
     ] = None,
     name: Name = None,
 ) -> CountsView:
-    """Return tasks received, started and ended in each step, from numbers that outlive the tasks; the last day."""
+    """Return tasks received, started and ended in each step, from numbers that outlive the tasks; the last day.
+
+    Hours are kept for `history.hour_days` (400), minutes for `history.minute_days` (14): before that, steps that are no
+    whole hours are empty.
+    """
     return queries.charts.counts(cluster, since=since, until=until, step_s=step_s, name=name)
 
 
@@ -160,11 +175,14 @@ def durations(
     buckets: Annotated[bool, Query(description="with the histogram of each")] = False,
     series: Annotated[bool, Query(description="also step by step")] = False,
 ) -> DurationTableView:
-    """Return percentiles of how long tasks ran and waited, from numbers that outlive the tasks; the last day."""
+    """Return percentiles of how long tasks ran and waited, from numbers that outlive the tasks; the last day.
+
+    A range of up to six hours is summed by minutes, which are kept for `history.minute_days` (14); a longer one by hours.
+    """
     return queries.charts.durations(cluster, since=since, until=until, name=name, buckets=buckets, series=series)
 
 
-@router.get("/{id}", summary="Show one task", responses=MISSING)
-def task(id: str, queries: Reads) -> TaskView:
-    """Return one task by its id here, or by Celery's own id."""
-    return queries.tasks.one(id)
+@router.get("/{id:path}", summary="Show one task", responses=AMBIGUOUS)
+def task(id: TaskId, queries: Reads, cluster: Cluster = None) -> TaskView:
+    """Return one task; a Celery id that several clusters have is a conflict whose detail lists them."""
+    return queries.tasks.one(id, cluster)

@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, Response
 from celeriac.app.queries import Queries
 from celeriac.app.sources import STALE_S
 from celeriac.app.views import RemedyView
+from celeriac.core.errors import UnreachableError
 from celeriac.core.incident import IncidentState
 from celeriac.core.search import TaskFilter
 from celeriac.web.deps import Actor, Orders, Reads
@@ -62,7 +63,7 @@ class Screen:
     def tasks(self) -> dict[str, Any]:
         names = {one.node: one.name for one in self.workers if one.node}
         page = self._queries.tasks.page(TaskFilter(limit=NEWEST_TASKS), self._cluster)
-        return {"tasks": page.items, "names": names}
+        return {"tasks": page.items, "left_out": page.left_out, "names": names}
 
 
 FRAGMENTS: dict[str, Callable[[Screen], dict[str, Any]]] = {
@@ -122,8 +123,16 @@ def _ordered(request: Request, title: str, remedy: RemedyView) -> HTMLResponse:
 
 def _fragments(request: Request, queries: Queries, cluster: str | None) -> dict[str, dict[str, str]]:
     screen = Screen(queries, cluster)
-    texts = {name: text_of(request, f"partials/{name}.html", read(screen)) for name, read in FRAGMENTS.items()}
+    texts = {name: _text(request, name, read, screen) for name, read in FRAGMENTS.items()}
     return {name: {"name": name, "text": text, "digest": _digest(name, text)} for name, text in texts.items()}
+
+
+def _text(request: Request, name: str, read: Callable[[Screen], dict[str, Any]], screen: Screen) -> str:
+    """Return a fragment's text; where it cannot be read, it says so itself, and leaves the others alone."""
+    try:
+        return text_of(request, f"partials/{name}.html", read(screen))
+    except UnreachableError as error:
+        return text_of(request, "partials/unread.html", {"name": name, "why": str(error)})
 
 
 def _digest(name: str, text: str) -> str:

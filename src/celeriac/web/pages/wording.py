@@ -91,11 +91,11 @@ def held(incident: IncidentView) -> str:
 
 def hearing(one: ObservationView) -> str:
     """Return in a few words how well a cluster is heard."""
-    if one.observed_at is None:
+    if one.observed_at is None and not one.troubles:
         return "nothing heard yet"
-    if one.troubles:
-        return "not all is heard"
-    return "heard well" if one.flowing_since else "not heard now"
+    if one.flowing_since is None:
+        return "not heard now"
+    return "not all is heard" if one.troubles else "heard well"
 
 
 def reasons(queues: Iterable[QueueView]) -> dict[str, list[str]]:
