@@ -81,7 +81,8 @@ class MemoryStream:
 
     def close(self) -> None:
         self.closed += 1
-        self.waiting.clear()
+        if not self.keeps:
+            self.waiting.clear()
 
     def say(self, kind: str, node: str = "celery@a", **fields: object) -> None:
         """Let a worker say something."""

@@ -91,6 +91,21 @@ def test_what_is_redrawn_keeps_what_people_opened(visit, world):
         assert page.evaluate("document.activeElement.parentElement.id") == "proof-inc-crashed"
 
 
+def test_a_page_whose_scripts_come_late_is_live_all_the_same(browser, console):
+    """Its library must not begin before the extension that reads the stream is there."""
+    held = []
+    with browser.new_context() as visitor:
+        page = visitor.new_page()
+        page.route("**/hx-sse.min.js", lambda route: held.append(route))  # noqa: PLW0108 (playwright takes no builtin)
+        page.goto(console.url, wait_until="commit")
+        begun = "document.readyState == 'interactive' && !!window.htmx"
+        harness.wait_until(lambda: held and page.evaluate(begun), 10, "the library is there")
+        page.evaluate("new Promise((then) => setTimeout(then))")
+        held.pop().continue_()
+
+        page.wait_for_selector("html[data-live=live]")
+
+
 def test_a_chosen_cluster_stays_chosen_when_something_changes(visit, world, console):
     with visit() as page:
         page.get_by_role("navigation", name="Choose a cluster").get_by_role("link", name="billing").click()

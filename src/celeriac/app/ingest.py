@@ -36,6 +36,9 @@ FLUSH_ROWS = 20_000
 MOST_BYTES = 256 << 20
 """Of messages whose rows wait; then further tasks find no room."""
 
+AT_ONCE = 5_000
+"""More tasks than one `receive` may bring."""
+
 RECEIVE_S = 0.1
 PAUSE_S = 5.0
 BREATH_S = 0.1
@@ -106,6 +109,9 @@ class Observer:
     # Hearing
 
     def _listen(self, now: float) -> bool:
+        if self._full() and self._stream.condition().keeps:
+            self._lose("memory is full while the store takes nothing; the broker keeps what comes")
+            return False
         try:
             if now >= self._echo_due_at:
                 self._echo_due_at = now + ECHO_EVERY_S
@@ -119,6 +125,9 @@ class Observer:
             self._take(bodies)
         self._connected(self._clock())
         return True
+
+    def _full(self) -> bool:
+        return self._waiting_bytes > MOST_BYTES or self._state.changed > self._state.max_tasks - AT_ONCE
 
     def _send_echo(self, now: float) -> None:
         event: dict[str, object] = {

@@ -24,7 +24,7 @@ def commands(request: Request) -> Commands:
     return cast("Commands", request.app.state.commands)
 
 
-def plain_parameters(request: Request) -> None:
+async def plain_parameters(request: Request) -> None:
     """Refuse a parameter that the route does not have: a filter that is misspelt must not answer with everything.
 
     A NUL is refused too, as SQLite ends a text there.

@@ -211,6 +211,28 @@ def test_much_that_waits_is_stored_in_parts(stream, watch, shelf, tasks, monkeyp
     assert stream.settled[-1] >= stream.said["t34"]
 
 
+def test_a_broker_that_keeps_its_messages_is_left_alone_while_memory_is_full(
+    stream, watch, shelf, observer, history, tasks, monkeypatch
+):
+    """Nothing is lost: what is not settled comes again when the store takes something."""
+    monkeypatch.setattr(ingest, "AT_ONCE", 40)
+    observer._state.max_tasks, stream.keeps = 60, True
+    watch(1)
+    shelf.slow = True
+    stream.say("task-received", uuid="first")
+    watch(1)
+    for number in range(45):
+        stream.say("task-received", uuid=f"t{number}")
+        watch(0.2)
+    assert len(stream.waiting) > 15
+    assert observer._seen.error.startswith("memory is full")
+
+    shelf.slow = False
+    watch(15)
+    assert len(tasks()) == 46
+    assert (history.stream().dropped, history.stream().error) == (0, None)
+
+
 def test_what_waits_is_bounded_in_bytes_too(stream, watch, shelf, history, tasks, monkeypatch):
     """Rows may be long: when they take too much room, events of further tasks are counted as dropped."""
     monkeypatch.setattr(ingest, "MOST_BYTES", 2000)
