@@ -111,7 +111,9 @@ def _described(chance: Random, name: str, uuid: str, order: int, region: str) ->
     kwargs = "{}"
     if order % 3:
         secret = f", 'session_id': '{make_uuid(chance)}'" if chance.random() < SECRET else ""
-        kwargs = f"{{'order_id': {order}, 'region': '{region}', 'trace': '{make_uuid(chance)}', 'force': False{secret}}}"
+        kwargs = (
+            f"{{'order_id': {order}, 'region': '{region}', 'trace': '{make_uuid(chance)}', 'force': False{secret}}}"
+        )
     args = f"({order}, 'user-{order % 99991}@example.com')"
     return f'"name": "{name}", "args": "{args}", "kwargs": "{kwargs}", "root_id": "{uuid}", "parent_id": null, '
 

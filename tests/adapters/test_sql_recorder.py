@@ -7,10 +7,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 
 from adapters.stored import DAY, NOW, Kept, as_stored, by_uuid, kept
 from celeriac.adapters.sql import database, partitions
-from celeriac.adapters.sql.database import Database
+from celeriac.adapters.sql.database import Database, within
 from celeriac.adapters.sql.recorder import LOG_EVERY_S, SqlRecorder
 from celeriac.core.errors import UnreachableError
 from celeriac.core.model import Incarnation
@@ -378,6 +379,35 @@ def test_a_schema_is_not_changed_under_another_writer(tmp_path):
     one.close()
     assert SqlRecorder(other, Redaction(), migrate=True).opening().identity
     other.close()
+
+
+def test_a_store_that_was_made_anew_has_one_writer_again(tmp_path):
+    """The lock went with the old file: whoever had it asks for the new one, and stops where another has it."""
+    path, kept = tmp_path / "store" / "history.db", tmp_path / "old"
+    first, second = (SqlRecorder(Database(path, "history"), Redaction(), migrate=True) for _ in range(2))
+    first.opening()
+    path.parent.rename(kept)
+    second.opening()
+    for _ in range(2):
+        with pytest.raises(UnreachableError, match="another observer writes"):
+            first.record(Batch(Stream(NOW), tasks(0, 3)))
+
+    assert second.record(Batch(Stream(NOW), tasks(3, 6))) == 3
+    second._database.close()
+    assert first.record(Batch(Stream(NOW), tasks(0, 3))) == 3
+    first._database.close()
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+def test_a_limit_within_a_limit_ends_no_later(small):
+    with small.database.reading() as connection, within(connection, 0.0):
+        for seconds in (0.0, 60.0):
+            with within(connection, seconds):
+                pass
+            with pytest.raises(sa.exc.OperationalError, match="interrupted"):
+                connection.exec_driver_sql(ENDLESS).all()
 
 
 def test_stored_tasks_are_what_was_recorded(small):

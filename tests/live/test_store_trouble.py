@@ -77,7 +77,7 @@ def away(watched: Watched, observer: Child) -> Iterator[None]:
     elsewhere.rename(directory)
 
 
-TROUBLE = {"full": (full, "disk"), "locked": (locked, "database is locked"), "away": (away, "No such file")}
+TROUBLE = {"full": (full, "disk"), "locked": (locked, "database is locked"), "away": (away, "it is not there")}
 
 
 def has_heard(watched: Watched, events: int) -> None:
@@ -155,7 +155,7 @@ def test_a_store_that_is_deleted_is_not_made_anew_behind_ones_back(watched, obse
 
     publish(client, range(2000))
     has_heard(watched, 3 * 2500)
-    watched.says("No such file")
+    watched.says("it is not there")
     assert not watched.history.parent.exists()
     with SqlStore(watched.history.parent, ("default",)).opened() as store:
         store.migrate()  # as `celeriac migrate` does

@@ -99,7 +99,7 @@ def test_a_page_whose_scripts_come_late_is_live_all_the_same(browser, console):
         page.route("**/hx-sse.min.js", lambda route: held.append(route))  # noqa: PLW0108 (playwright takes no builtin)
         page.goto(console.url, wait_until="commit")
         begun = "document.readyState == 'interactive' && !!window.htmx"
-        harness.wait_until(lambda: held and page.evaluate(begun), 10, "the library is there")
+        harness.wait_until(lambda: page.evaluate(begun) and held, 10, "the library is there")
         page.evaluate("new Promise((then) => setTimeout(then))")
         held.pop().continue_()
 

@@ -185,6 +185,7 @@ _QUEUE_FIELDS = {
     "oldest_s": "the age of the oldest message",
 }
 
+
 def _hidden_queues(watched: Watched) -> list[Gap]:
     """Return a gap for each reason why queues do not tell something; what rates want is said of tasks.
 

@@ -177,7 +177,9 @@ def _born_again(one: Incarnation, event: Event) -> bool:
     if event.processed is None:
         return False
     clock, at = one.sent
-    if event.clock < clock:  # a process's own clock never falls: made later, it is another's; made earlier, it comes late
+    if (
+        event.clock < clock
+    ):  # a process's own clock never falls: made later, it is another's; made earlier, it comes late
         return event.timestamp > at
     fell = one.processed is not None and event.processed < one.processed
     anew = event.type == "worker-online" and event.processed == 0 and one.beats > 0

@@ -45,6 +45,7 @@ class Database:
         self._file: tuple[int, int] | None = None
         self._lock = threading.Lock()
         self._locked: IO[bytes] | None = None
+        self._is_writer = False
 
     @property
     def file(self) -> tuple[int, int] | None:
@@ -78,7 +79,7 @@ class Database:
         except OSError:
             locked.close()
             raise UnreachableError(f"another observer writes {self.path.name}: one history has one observer") from None
-        self._locked = locked
+        self._locked, self._is_writer = locked, True
 
     def version(self) -> int:
         """Return a number that changes when any other connection has written (`PRAGMA data_version`)."""
@@ -140,6 +141,10 @@ class Database:
     def close(self) -> None:
         """Close every connection, and be the only writer no longer."""
         self._let_go()
+        self._unlock()
+        self._is_writer = False
+
+    def _unlock(self) -> None:
         if self._locked is not None:
             self._locked.close()
             self._locked = None
@@ -150,9 +155,13 @@ class Database:
         SQLite would go on with a file that was deleted, and make an empty one where there is none.
         """
         found = self.path.stat()
-        before, self._file = self._file, (found.st_dev, found.st_ino)
-        if before not in (None, self._file):
+        file = (found.st_dev, found.st_ino)
+        if self._file not in (None, file):
             self._let_go()
+            if self._is_writer:  # the lock may have gone with the file, and be another's by now
+                self._unlock()
+                self.lock()
+        self._file = file
 
     def _let_go(self) -> None:
         self._writer.dispose()
@@ -175,6 +184,8 @@ class Database:
             yield
         except (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error, OSError) as error:
             cause = getattr(error, "orig", None) or error
+            if isinstance(cause, FileNotFoundError):
+                cause = "it is not there: put it back, or have `celeriac migrate` make an empty one"
             if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 cause = "an answer takes too long"
             raise UnreachableError(f"the store {self.path} cannot be used: {cause}") from error
@@ -231,14 +242,22 @@ def driver(connection: sa.Connection) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def within(connection: sa.Connection, seconds: float) -> Iterator[None]:
-    """Have SQLite end (SQLITE_INTERRUPT) what is still asked after so many seconds."""
-    deadline = time.monotonic() + seconds
-    own = driver(connection)
-    own.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
+    """Have SQLite end (SQLITE_INTERRUPT) what is still asked after so many seconds, or at the end of a limit around it."""
+    own, outer = driver(connection), connection.info.get("deadline")
+    own_end = time.monotonic() + seconds
+    _end_at(own, connection.info, min(own_end, outer or own_end))
     try:
         yield
     finally:
+        _end_at(own, connection.info, outer)
+
+
+def _end_at(own: sqlite3.Connection, info: dict[Any, Any], deadline: float | None) -> None:
+    info["deadline"] = deadline
+    if deadline is None:
         own.set_progress_handler(None, 0)
+    else:
+        own.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
 
 
 insert = sqlite.insert  # PostgreSQL's compiles alike

@@ -178,6 +178,7 @@ def durations(
     """Return percentiles of how long tasks ran and waited, from numbers that outlive the tasks; the last day.
 
     A range of up to six hours is summed by minutes, which are kept for `history.minute_days` (14); a longer one by hours.
+    One whose numbers take more than 5 s to sum, such as a year of thousands of names, is refused with 503.
     """
     return queries.charts.durations(cluster, since=since, until=until, name=name, buckets=buckets, series=series)
 
