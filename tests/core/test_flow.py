@@ -102,8 +102,17 @@ def test_a_task_revoked_before_it_began_has_left_its_queue():
     assert one.drain() == Counted({"orders": (1, 1)})
 
 
-def test_a_task_without_its_queue_counts_for_its_worker_one_flush_later():
+def naming() -> Cluster:
+    """Return a cluster in which a task has named its queue before."""
     one = Cluster()
+    one.sent("before", queue="reports")
+    one.flush()
+    one.drain()
+    return one
+
+
+def test_a_task_without_its_queue_counts_for_its_worker_one_flush_later():
+    one = naming()
     one.live()
     one.flush()
     assert one.drain() == Counted()
@@ -112,10 +121,18 @@ def test_a_task_without_its_queue_counts_for_its_worker_one_flush_later():
     assert one.drain() == Counted(workers={NODE: (1, 1)})
 
 
+def test_where_no_task_names_its_queue_nothing_is_waited_for():
+    one = Cluster()
+    one.live()
+    one.flush()
+
+    assert one.drain() == Counted(workers={NODE: (1, 1)})
+
+
 def test_the_word_of_the_producer_may_come_a_flush_after_the_workers():
     """Whether the task is over by then or not."""
     for kinds in (LIFE[:1], LIFE):
-        one = Cluster()
+        one = naming()
         for kind in kinds:
             one.say(kind)
         one.flush()

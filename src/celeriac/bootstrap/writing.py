@@ -29,7 +29,7 @@ def writer(settings: Settings, cluster: ClusterSettings, *, migrate: bool = Fals
 def run_writer(path: str) -> None:
     """Write what comes over this socket until it closes."""
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)  # a flush makes many objects, and no cycles
+    gc.set_threshold(1_000_000, 20, 20)  # a flush makes many objects, and no cycles
     serve(path, _start, steady_clock())
 
 

@@ -41,7 +41,8 @@ class Counted(Struct, frozen=True):
 class Flow:
     """Counts, from the rows of each flush, what they tell that earlier ones did not; bounded in queues and tasks.
 
-    A task's `task-sent` may come a moment after its worker's events: a row without a queue waits one more flush for it.
+    A task's `task-sent` may come a moment after its worker's events: a row without a queue waits one more flush for it,
+    once any task has named its own.
     A row holds the latest of its task, so two runs within one flush count once.
     """
 
@@ -60,12 +61,15 @@ class Flow:
     def take(self, tasks: Iterable[Task]) -> None:
         """Count the rows of one flush."""
         queues, waited, waiting = self._queues, self._waiting, {}
+        named = bool(self._sent_to or queues)
         for task in tasks:
             news = self._news(task)
             queue = task.queue
             if queue is None:
-                if news:
+                if news and named:
                     waiting[task.uuid] = (task.worker or "", news)
+                elif news:
+                    self._workers[task.worker or ""][news] += 1
                 continue
             queues[queue][news] += 1
             if waited and task.uuid in waited:
