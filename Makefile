@@ -41,7 +41,7 @@ docs: $(DEV) ## Build the documentation into site/
 reference: $(DEV) ## Write the generated pages of docs/reference/ anew
 	@$(BIN)/python scripts/reference
 
-bench: $(DEV) $(if $(filter --short --no-flower,$(ARGS)),,$(FLOWER)) ## Measure, in turn with Flower (20 minutes); ARGS=--short asserts only
+bench: $(DEV) $(if $(filter --short --no-flower,$(ARGS)),,$(FLOWER)) ## Measure, in turn with Flower (35 minutes); ARGS=--short asserts only
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 build: $(DEV) ## Build the wheel into dist/

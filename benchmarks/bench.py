@@ -32,7 +32,7 @@ class Size:
     retained: int = 1_000_000
     memory_rate: float = 60_000
     flower_retained: int = 1_000_000
-    flower_fill_rate: float = 6_000
+    flower_fill_rate: float = 4_000
     many: int = 10_000_000
     load_rate: float = 50_000
     load_s: float = 12.0
