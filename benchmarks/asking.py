@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from benchmarks.measures import percentile
 
-
 PATIENCE_S = 900
 """Flower answers nobody while it is behind with events, and at a million tasks that may take minutes."""
 

@@ -20,7 +20,7 @@ LEASE_EVERY_S = 0.05
 
 @dataclass(frozen=True)
 class Beside:
-    """What was measured while a rate held."""
+    """What was measured beside a rate."""
 
     lease_ms: list[float]
     rss_mb: float
@@ -28,7 +28,7 @@ class Beside:
 
 
 def into_a_full_store(bench: Bench) -> Iterator[Figure]:
-    """Search the rates; lease and memory are those of the highest rate that holds."""
+    """Search the rates; the lease is that of the highest rate that holds, memory that of the rate it is measured at."""
     held: dict[float, Beside] = {}
     store = many(bench).path
 
@@ -42,15 +42,15 @@ def into_a_full_store(bench: Bench) -> Iterator[Figure]:
     best = search(bench.size.sustained, holds)
     full = f"a store that holds {bench.size.many:,} tasks"
     flaw = "" if best else f"not even {min(bench.size.sustained):,.0f}/s"
-    beside = held[best] if best else Beside([], 0.0, 0.0)
     yield Figure(
         f"sustained into {full}", "events/s", Bar(Kind.LEAST, 60_000, aim=150_000), (best,) if best else (), flaw=flaw
     )
-    p99 = (percentile(beside.lease_ms, 0.99),) if beside.lease_ms else ()
+    p99 = (percentile(held[best].lease_ms, 0.99),) if best else ()
     yield Figure("a lease write in control.db beside that, p99", "ms", Bar(Kind.MOST, 50, aim=10), p99, flaw=flaw)
-    rss, pss = ((beside.rss_mb,), (beside.pss_mb,)) if best else ((), ())
-    yield Figure(f"memory (RSS) of observer and writer on {full}", "MB", Bar(Kind.MOST, 300, aim=200), rss, flaw=flaw)
-    yield Figure("the same as share of memory (PSS)", "MB", None, pss, flaw=flaw)
+    beside, flaw = _run(bench, store, bench.size.memory_rate)
+    what = f"memory (RSS) of observer and writer on {full}"
+    yield Figure(what, "MB", Bar(Kind.MOST, 300, aim=200), (beside.rss_mb,), flaw=flaw)
+    yield Figure("the same as share of memory (PSS)", "MB", None, (beside.pss_mb,))
 
 
 def _run(bench: Bench, store: Path, rate: float) -> tuple[Beside, str]:
