@@ -33,9 +33,6 @@ WORD_EVERY_S = 0.5
 """How often the observer says that it is there when nothing has changed."""
 
 FLUSH_ROWS = 20_000
-FIRST_ROWS = 5_000
-"""After a calm the first flushes are small, so that the recorder has work while more comes."""
-
 MOST_BYTES = 256 << 20
 """Of messages whose rows wait; then further tasks find no room."""
 
@@ -77,7 +74,6 @@ class Observer:
         self._seen = self._before = _begun(opening.stream, stream.condition(), clock())
         self._losses = self._seen.losses
         self._held: Flush | None = None
-        self._enough = FIRST_ROWS
         self._echoes = self._failures = self._waiting_bytes = self._store_failures = 0
         self._heard_echo: int | None = None
         self._mark = stream.mark()
@@ -203,7 +199,7 @@ class Observer:
                 return
             self._settle()
             changed = self._state.changed
-            if self._held or changed >= self._enough or now >= (self._flush_due_at if changed else self._word_due_at):
+            if self._held or changed >= FLUSH_ROWS or now >= (self._flush_due_at if changed else self._word_due_at):
                 self._hand_over(now)
         except PortError as error:
             self._keep(str(error), now)
@@ -231,7 +227,6 @@ class Observer:
             before, self._mark = self._mark, self._stream.mark()
             last = last or self._state.changed > self._state.max_tasks // 2  # soon there would be no room
             tasks, lives = self._state.changes() if last else self._state.due()
-            self._enough = min(FLUSH_ROWS, max(FIRST_ROWS, 2 * len(tasks)))
             self._waiting_bytes = 0
             queues = self._sampled(tasks, lives, self._seen.flowing_since)
             # Everything of before the last flush is in this one; of what came since, some is passed over.
