@@ -21,14 +21,19 @@ LONGEST = 64 * 1024
 """Characters that are kept of a text: Celery cuts arguments and results, but neither exceptions nor tracebacks."""
 
 
-class Event(Struct, frozen=True, gc=False):
-    """One event of a worker or a producer; `timestamp` is by the sender's own clock."""
+class _Heading(Struct, frozen=True, gc=False):
+    """What every event has, also a plugin's."""
 
     type: str
     hostname: str
     timestamp: Instant
     pid: Count = 0
     clock: Count = 0
+
+
+class Event(_Heading, frozen=True, gc=False):
+    """One event of a worker or a producer; `timestamp` is by the sender's own clock."""
+
     # worker-*
     freq: Seconds | None = None
     active: Count | None = None
@@ -57,16 +62,6 @@ class Event(Struct, frozen=True, gc=False):
 _one = msgspec.json.Decoder(Event, strict=False)
 _list = msgspec.json.Decoder(list[Event], strict=False)
 _parts = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-class _Heading(Struct, frozen=True, gc=False):
-    """What every event has, also a plugin's."""
-
-    type: str
-    hostname: str
-    timestamp: Instant
-    pid: Count = 0
-    clock: Count = 0
 
 
 CELERYS = frozenset(
