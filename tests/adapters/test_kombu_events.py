@@ -131,22 +131,6 @@ def test_a_closed_stream_connects_again(redis_server, listen):
     assert len(bodies(stream, 1)) == 1
 
 
-def test_a_redis_that_is_gone_is_unreachable_and_may_come_back(redis_server, listen, tmp_path):
-    """Reading, and then each new try, fails at once; after a restart on the same port the next one works."""
-    stream = listen(redis_server.url)
-    redis_server.child.kill()
-    redis_server.child.wait(5)
-
-    for call in (lambda: stream.receive(5), lambda: stream.receive(5), lambda: stream.send(echo(1))):
-        took, said = failing(call)
-        assert took < 1
-        assert said
-    with harness.redis_running(tmp_path / "again", port=redis_server.port):
-        assert stream.receive(0.01) == []
-        stream.send(echo(2))
-        assert json.loads(bodies(stream, 1)[0])["clock"] == 2
-
-
 def test_a_redis_that_stands_still_is_unreachable_within_the_time_limit(redis_server, listen):
     """An open connection that is silent says so at the next send; a new one at once. Nothing blocks for ever."""
     stream = listen(redis_server.url)
@@ -219,18 +203,6 @@ def test_a_message_that_is_no_event_costs_itself_only(redis_server, listen, publ
 # Other content types, and what the reader knows of itself
 
 
-@pytest.mark.parametrize(
-    "how", [{"serializer": "yaml"}, {"compression": "gzip"}, {"serializer": "yaml", "compression": "bzip2"}], ids=str
-)
-def test_other_content_types_become_json(redis_server, listen, how):
-    stream = listen(redis_server.url)
-    for number in range(3):
-        publish(redis_server.url, echo(number), **(how if number == 1 else {}))
-
-    assert [json.loads(body) for body in bodies(stream, 3)] == [echo(number) for number in range(3)]
-    assert stream.condition() == Condition("kombu")
-
-
 def test_pickle_is_refused_unless_it_is_allowed(redis_server, listen):
     """What is refused is an empty body and is counted apart."""
     strict, lax = listen(redis_server.url), listen(redis_server.url, allow_pickle=True)
@@ -257,15 +229,6 @@ def test_a_connection_that_ends_without_our_asking_is_a_cut(redis_server, listen
     never = KombuEvents(f"redis://127.0.0.1:{free_port()}/0", timeout=LIMIT)
     failing(lambda: never.receive(0.1))
     assert never.condition().cuts == 0
-
-
-def test_a_mark_moves_with_what_was_received(redis_server, listen):
-    stream = listen(redis_server.url)
-    before = stream.mark()
-    stream.receive(0.01)
-
-    assert stream.mark() > before
-    stream.settle(stream.mark())
 
 
 # Transports without a server

@@ -85,24 +85,6 @@ def test_a_reader_that_is_too_slow_is_cut_off_and_knows_it(redis_server, listen,
     assert clocks(bodies(stream, 1)) == [1]
 
 
-def test_a_redis_that_is_gone_is_unreachable_and_may_come_back(redis_server, listen, tmp_path):
-    """Reading, and then each new try, fails at once; after a restart on the same port the next one works."""
-    stream = listen(redis_server.url)
-    redis_server.child.kill()
-    redis_server.child.wait(5)
-
-    for call in (lambda: stream.receive(5), lambda: stream.receive(5), lambda: stream.send(echo(1))):
-        took, said = failing(call)
-        assert took < 1
-        assert said.startswith("Redis: ")
-    assert drains() == []
-    with harness.redis_running(tmp_path / "again", port=redis_server.port):
-        assert stream.receive(0.01) == []
-        stream.send(echo(2))
-        assert clocks(bodies(stream, 1)) == [2]
-    assert stream.condition().cuts == 1
-
-
 def test_a_redis_that_stands_still_is_noticed_by_a_ping(redis_server, listen):
     """The connection stays open and silent: a PING without an answer ends it, and nothing blocks for longer."""
     stream = listen(redis_server.url)

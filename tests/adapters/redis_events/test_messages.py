@@ -32,19 +32,6 @@ def test_each_payload_has_one_body_whatever_it_is(payloads, event):
     assert json.loads(found[len(payloads)]) == event
 
 
-@pytest.mark.parametrize(
-    "how", [{"serializer": "yaml"}, {"compression": "gzip"}, {"serializer": "yaml", "compression": "bzip2"}], ids=str
-)
-def test_other_content_types_become_json(redis_server, listen, how):
-    """They take the careful way, each for itself, and those around them do not."""
-    stream = listen(redis_server.url)
-    for number in range(3):
-        publish(redis_server.url, echo(number), **(how if number == 1 else {}))
-
-    assert [json.loads(body) for body in bodies(stream, 3)] == [echo(number) for number in range(3)]
-    assert stream.condition().refused == 0
-
-
 def test_pickle_is_refused_unless_it_is_allowed(redis_server, listen):
     """What is refused is an empty body and is counted apart."""
     strict, lax = listen(redis_server.url), listen(redis_server.url, allow_pickle=True)

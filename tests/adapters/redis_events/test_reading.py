@@ -112,16 +112,6 @@ def test_a_closed_stream_connects_again(redis_server, listen):
     assert stream.condition().cuts == 0
 
 
-def test_a_mark_moves_with_what_was_received(redis_server, listen):
-    """Pub/sub keeps nothing, so there is nothing to settle."""
-    stream = listen(redis_server.url)
-    before = stream.mark()
-    stream.receive(0.01)
-
-    assert stream.mark() > before
-    stream.settle(stream.mark())
-
-
 def test_celery_reads_what_we_send(redis_server, listen):
     """Our envelope is Kombu's: any receiver of events understands it."""
     stream, heard = listen(redis_server.url), []
