@@ -1,4 +1,4 @@
-"""Recordings of real workers' event streams (`fixtures/recordings/README.md`), message by message as they came."""
+"""Recordings of real workers (`fixtures/recordings/README.md`): their events as they came, and what was done to them."""
 
 from functools import cache
 from pathlib import Path
@@ -14,14 +14,12 @@ class Line(Struct):
     """One line of a recording; what it holds depends on its `kind`."""
 
     t: float
+    wall: float
     kind: str
-    body: Raw | UnsetType = UNSET
-    began: float = 0.0
+    event: Raw | UnsetType = UNSET
     what: str = ""
-    worker: str = ""
     id: str = ""
     status: str = ""
-    rc: int | None = None
 
 
 class Recording:
@@ -30,11 +28,9 @@ class Recording:
     def __init__(self, name: str) -> None:
         decode = msgspec.json.Decoder(Line).decode
         lines = [decode(line) for line in (FOLDER / f"{name}.jsonl").read_bytes().splitlines()]
-        began = lines[0].began
-        self.messages = [(began + line.t, bytes(line.body)) for line in lines if line.body]
+        self.messages = [(line.wall, bytes(line.event)) for line in lines if line.event]
         self.bodies = [body for _, body in self.messages]
-        self.marks = [(began + line.t, line) for line in lines if line.kind == "mark"]
-        self.exits = {line.worker: line.rc for line in lines if line.kind == "exit"}
+        self.marks = [(line.wall, line) for line in lines if line.kind == "mark"]
 
     def until(self, at: float) -> list[bytes]:
         """Return the bodies that had come by then."""

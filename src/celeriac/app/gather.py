@@ -12,11 +12,12 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from celeriac.app.asking import SOURCE_LIMIT_S, Asked, PingTally, Whom
+from celeriac.app.asking import SOURCE_LIMIT_S, Asked
 from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import IncidentState
 from celeriac.core.limits import Limits
 from celeriac.core.model import App, Consumer, Crash, Incarnation, Place, Pool, Verdict
+from celeriac.core.pings import PingTally, Whom
 from celeriac.core.readings import Known, Reading, Unknown
 from celeriac.core.snapshot import Lived, Seen, Stream, Waiting
 from celeriac.ports import Book, Broker, Control, History, Platform

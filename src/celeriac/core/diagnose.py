@@ -16,6 +16,9 @@ from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Seen, Stream, silence
 
 PREFORK = "prefork"
+TAKEN_BACK_S = 3.0
+"""A goodbye that a broken connection has made comes late, and `worker-online` follows within a second or so (mingle)."""
+
 _UNMAPPED = "no platform instance is known for this node"
 
 Rule = Callable[[Case], Finding | None]
@@ -89,6 +92,8 @@ def _draining(case: Case) -> Finding | None:
     if one is None or not one.offline or case.stream is None:
         return None
     for_s = case.stream.observed_at - (one.offline_at or one.last_seen_at)
+    if for_s < TAKEN_BACK_S:
+        return None
     if instance is None and case.gone_from_broker():
         return case.finding(Verdict.STOPPED, "it said goodbye and its connections are gone")
     if for_s <= case.limits.drain_deadline_s:
