@@ -433,12 +433,11 @@ def test_a_crash_that_ended_well_is_not_told_again():
 
 
 def test_a_worker_that_crashes_again_and_again_is_for_a_person():
-    """The platform's own restarts do not mend it; what it does from then on adds nothing to the story."""
+    """In the platform's back-off crashes are far apart; what it does from the fourth on adds nothing to the story."""
     starting = [instance(state=InstanceState.STARTING, guid=None)]
     past = Past()
     for life in range(1, 7):
-        look = seen(instances=starting, crashes=[crash(life=one, ago=30 * (7 - one)) for one in range(1, life + 1)])
-        past = after(past, plan_for(look, past))
+        past = after(past, plan_for(seen(instances=starting, crashes=[crash(life=life)]), past))
 
     (one,) = past.incidents
     assert (one.state, len(one.crashes)) == (ESCALATED, 6)
@@ -446,6 +445,42 @@ def test_a_worker_that_crashes_again_and_again_is_for_a_person():
     assert [step.text for step in one.steps if step.kind == "escalated"] == [
         "crashed 4 times without being proven well in between"
     ]
+
+
+LOOP = [crash(life=1, ago=500), crash(life=2, ago=300), crash(life=3, ago=20)]
+
+
+def test_a_crash_loop_is_for_a_person_though_each_life_was_proven_well():
+    """It lives for minutes each time, so its earlier stories are over, and Diego's back-off never sees it."""
+    past = Past((incident(state=RESOLVED, crashes=("crash-0-1", "crash-0-2")),))
+    look = seen(worker(life=4, born=15), instances=[instance(life=4, uptime=15)], crashes=LOOP)
+
+    plan = plan_for(look, past)
+
+    told = only(plan)
+    assert plan.acts == ()
+    assert (told.state, told.verdict, told.remedy) == (ESCALATED, Verdict.CRASH_LOOPING, RemedyKind.ALERT)
+    assert told.steps[-1].text == "crashed 3 times within 10 min"
+    assert plan_for(look, after(past, plan)).incidents == ()
+
+
+def test_a_crash_loop_ends_when_it_has_been_well_for_long():
+    """Its crashes grow old; a minute later the incident is over."""
+    look = seen(worker(life=4), instances=[instance(life=4)], crashes=LOOP)
+    past = after(Past(), plan_for(look))
+    calm = but(look, crashes=Known((but(LOOP[-1], at=NOW - 601),), NOW))
+
+    past = after(past, plan_for(calm, past))
+    later = seen(worker(life=4, now=NOW + 60), now=NOW + 60, instances=[instance(life=4)])
+
+    assert only(plan_for(later, past)).state is RESOLVED
+
+
+def test_a_loop_is_not_restarted_though_its_newest_life_hangs():
+    """Another restart would be one more turn."""
+    look = seen(worker(life=4, silent=40), instances=[instance(life=4)], crashes=LOOP)
+
+    assert plan_for(look).acts == ()
 
 
 def test_a_crash_of_a_worker_that_was_held_as_hung_takes_its_incident_along():

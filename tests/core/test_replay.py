@@ -151,6 +151,18 @@ def test_a_process_that_ends_badly_is_crashed_at_that_moment_and_its_next_life_i
     assert [change.t for change in changes if change.verdict is Verdict.CRASHED] == [10.5]
 
 
+def test_a_process_that_ends_badly_again_and_again_is_crash_looping():
+    these = []
+    for life in range(4):
+        these += [event(60 * life + t, pid=life) for t in range(2, 30, 2)]
+        these += [line(60 * life + 30, "exit", worker="w1", rc=1)]
+
+    changes = judged(these)
+
+    assert told(changes) == {"w1": "healthy crashed healthy crashed healthy crash-looping"}
+    assert changes[-1].remedy is RemedyKind.ALERT
+
+
 def test_the_late_last_words_of_a_process_are_no_new_life():
     these = [event(t) for t in range(0, 10, 2)]
     late = json.loads(event(10.6))

@@ -43,7 +43,7 @@ QUIET_S = 60.0
 
 WITNESSES = 3
 """Well workers that are pinged beside the suspects: if none of them answers, the way to them is at fault."""
-WARY = frozenset({Verdict.STARTING, Verdict.DRAINING, Verdict.CRASHED, Verdict.HUNG})
+WARY = frozenset({Verdict.STARTING, Verdict.DRAINING, Verdict.CRASHED, Verdict.CRASH_LOOPING, Verdict.HUNG})
 """Verdicts that make the next look at the platform come sooner."""
 
 

@@ -36,6 +36,7 @@ COLOURS = {
     "RETRY": "yellow",
     "blind": "yellow",
     "crashed": "red",
+    "crash-looping": "red",
     "hung": "red",
     "escalated": "red",
     "open": "red",

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from celeriac.core.incident import RemedyKind
 from celeriac.core.limits import Limits
-from celeriac.core.model import Consumer, Place, Status, Verdict
+from celeriac.core.model import Consumer, InstanceState, Place, Status, Verdict
 from celeriac.core.places import Site
 from celeriac.core.readings import Evidence, Known, Unknown
 from celeriac.core.snapshot import Seen, Stream
@@ -25,8 +25,14 @@ class Finding(Struct, frozen=True):
 
     @property
     def status(self) -> Status:
-        alive = self.verdict in {Verdict.HEALTHY, Verdict.BUSY, Verdict.DRAINING}
+        alive = self.verdict in {Verdict.HEALTHY, Verdict.BUSY, Verdict.DRAINING} or self._between_crashes
         return Status.ONLINE if alive else Status.OFFLINE
+
+    @property
+    def _between_crashes(self) -> bool:
+        instance = self.site.instance if self.site else None
+        running = instance is not None and instance.state is InstanceState.RUNNING
+        return self.verdict is Verdict.CRASH_LOOPING and running and self.node is not None
 
     @property
     def well(self) -> bool:

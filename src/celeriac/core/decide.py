@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from celeriac.core import story
 from celeriac.core.case import Finding
+from celeriac.core.crashes import unasked
 from celeriac.core.desk import Desk, Past, Plan
 from celeriac.core.diagnose import blindness
 from celeriac.core.guard import MADE, RUNNING, Hold, guard
@@ -40,16 +41,12 @@ def decide(findings: tuple[Finding, ...], seen: Seen, past: Past, policy: Policy
 
 
 def _news(seen: Seen, past: Past, limits: Limits) -> Iterable[Crash]:
-    """Return the crashes that no incident tells yet; neither our own restarts nor a goodbye with exit 0 are one."""
-    if not isinstance(seen.crashes, Known):
-        return
+    """Return the crashes that no incident tells yet; our own restarts are none."""
     told = {crash for one in past.incidents for crash in one.crashes}
     ours = {one.guid for one in past.remedies if one.state in MADE}
-    goodbyes = {one.node.rpartition("@")[2] for one in seen.incarnations if one.offline}
-    for crash in sorted(seen.crashes.value, key=lambda one: one.at):
-        left = crash.clean_exit and crash.instance_guid in goodbyes
+    for crash in unasked(seen):
         known = crash.id in told or crash.instance_guid in ours
-        if not known and not left and seen.at - crash.at <= limits.crash_window_s:
+        if not known and seen.at - crash.at <= limits.crash_window_s:
             yield crash
 
 
@@ -179,6 +176,12 @@ def _judge(desk: Desk, finding: Finding, seen: Seen, policy: Policy, limits: Lim
     if incident is None:
         incident = story.opened(finding, seen.at, f"{finding.place.name} is {finding.verdict}")
         desk.put(incident)
+    if finding.verdict is Verdict.CRASH_LOOPING and incident.state is not IncidentState.ESCALATED:
+        desk.put(
+            story.looping(incident, finding, seen.at),
+            _let_go(desk.remedies.get(incident.remedy_id or ""), seen.at, finding.notes[0]),
+        )
+        return
     if incident.state not in {IncidentState.OPEN, IncidentState.HELD}:
         return
     if finding.remedy is RemedyKind.ALERT and finding.site and finding.site.instance and not finding.site.neighbours:

@@ -8,11 +8,12 @@ under them were measured on real workers (docs/explanation/the-cycle.md).
 from collections.abc import Callable
 
 from celeriac.core.case import Case, Finding
+from celeriac.core.crashes import loop
 from celeriac.core.incident import RemedyKind
 from celeriac.core.limits import Limits
 from celeriac.core.model import InstanceState, Verdict
 from celeriac.core.places import Site, sites
-from celeriac.core.readings import Known, Unknown
+from celeriac.core.readings import Evidence, Known, Unknown
 from celeriac.core.snapshot import Seen, Stream, silence
 
 PREFORK = "prefork"
@@ -54,6 +55,18 @@ def _stopped_on_platform(case: Case) -> Finding | None:
     if instance.state is InstanceState.STOPPING:
         return case.finding(Verdict.STOPPED, "the platform is stopping it")
     return None
+
+
+def _crash_looping(case: Case) -> Finding | None:
+    """It ended badly again and again, whatever it did in between: another restart would be one more turn."""
+    crashes = loop(case.site.place, case.seen, case.limits)
+    if not crashes:
+        return None
+    last, number = crashes[-1], max(len(crashes), crashes[-1].count)
+    ago = case.seen.at - last.at
+    line = Evidence("platform events", f"crash {number}, {ago:.0f} s ago: {last.text}", last.at)
+    note = f"crashed {number} times within {case.limits.crash_window_s / 60:.0f} min"
+    return case.finding(Verdict.CRASH_LOOPING, note, remedy=RemedyKind.ALERT, evidence=(line,))
 
 
 def _crashed_on_platform(case: Case) -> Finding | None:
@@ -228,6 +241,7 @@ def _shares(case: Case) -> str:
 
 RULES: tuple[Rule, ...] = (
     _stopped_on_platform,
+    _crash_looping,
     _crashed_on_platform,
     _deaf_ourselves,
     _not_joined,

@@ -19,6 +19,7 @@ class Limits(Struct, frozen=True):
     start_deadline_s: float = 180
     crash_window_s: float = 600
     crashes_at_most: int = 3
+    crash_loop_at: int = 3
     longest_backoff_s: float = 1020
     forget_s: float = 3600
     convergence_s: float = 30

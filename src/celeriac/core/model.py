@@ -16,6 +16,7 @@ class Verdict(StrEnum):
     DRAINING = "draining"
     STOPPED = "stopped"
     CRASHED = "crashed"
+    CRASH_LOOPING = "crash-looping"
     HUNG = "hung"
     BLIND = "blind"
 

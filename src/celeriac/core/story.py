@@ -81,6 +81,22 @@ def _crashes_again(incident: Incident, now: float) -> Incident:
     return told(incident, now, "escalated", text, state=IncidentState.ESCALATED, verdict=Verdict.CRASHED)
 
 
+def looping(incident: Incident, finding: Finding, now: float) -> Incident:
+    """Restarts do not mend it, neither the platform's nor ours: from here on a person is needed."""
+    text = "; ".join(finding.notes)
+    return told(
+        incident,
+        now,
+        "escalated",
+        text,
+        state=IncidentState.ESCALATED,
+        verdict=finding.verdict,
+        evidence=finding.evidence,
+        remedy=finding.remedy,
+        held_reason=None,
+    )
+
+
 def held(incident: Incident, reason: HeldReason, text: str, now: float) -> Incident:
     """Hold the incident; the same reason again, with other numbers, adds nothing to its story."""
     text = f"{reason}: {text}"

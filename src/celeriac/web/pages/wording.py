@@ -17,6 +17,7 @@ LOOKS: dict[str, tuple[str, str]] = {
     "draining": ("wane", "drain"),
     "stopped": ("still", "stop"),
     "crashed": ("bad", "cross"),
+    "crash-looping": ("bad", "turn"),
     "hung": ("bad", "pause"),
     "blind": ("blind", "blind"),
     # incidents
