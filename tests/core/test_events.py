@@ -21,7 +21,18 @@ def test_a_message_with_one_event():
     found, malformed = decode({**HEARTBEAT, "freq": 2, "active": 1, "processed": 9}, single=True)
 
     assert malformed == 0
-    assert found == [events.Event("worker-heartbeat", "celery@a", 1790000000.5, 7, 3, freq=2.0, active=1, processed=9)]
+    assert found == [
+        events.Event(
+            type="worker-heartbeat",
+            hostname="celery@a",
+            timestamp=1790000000.5,
+            pid=7,
+            clock=3,
+            freq=2.0,
+            active=1,
+            processed=9,
+        )
+    ]
 
 
 def test_a_message_with_several_events():

@@ -22,7 +22,9 @@ class Cluster:
 
     def say(self, kind, uuid="t", node=NODE, ago=0.0, **fields):
         self.at += 0.001
-        self.state.fold([Event(kind, node, self.at - ago, 7, 1, uuid=uuid, **fields)], self.at)
+        self.state.fold(
+            [Event(type=kind, hostname=node, timestamp=self.at - ago, pid=7, clock=1, uuid=uuid, **fields)], self.at
+        )
 
     def sent(self, uuid="t", queue="orders"):
         self.say("task-sent", uuid, "gen1@shop", queue=queue, name="orders.price")

@@ -15,7 +15,7 @@ def event(kind, at=0.0, *, host=NODE, pid=7, **fields) -> Event:
     if kind == "worker-heartbeat":
         fields.setdefault("active", 0)
     fields.setdefault("clock", int(1000 + 10 * at))
-    return Event(kind, host, T0 + at, pid=pid, **fields)
+    return Event(type=kind, hostname=host, timestamp=T0 + at, pid=pid, **fields)
 
 
 def task_event(kind, at=0.0, *, uuid="t1", **fields) -> Event:

@@ -39,7 +39,7 @@ def histories(draw) -> list[Event]:
         said = [name for name in FIELDS.get(kind, ()) if draw(st.booleans())]
         values = {name: value(name, draw(st.integers(0, 40)), uuid) for name in said}
         host = "gen1@web" if kind == "sent" else draw(st.sampled_from(["celery@a", "celery@b"]))
-        found.append(Event(f"task-{kind}", host, T0 + at * tick, pid=7, uuid=uuid, **values))
+        found.append(Event(type=f"task-{kind}", hostname=host, timestamp=T0 + at * tick, pid=7, uuid=uuid, **values))
     return found
 
 
@@ -67,7 +67,7 @@ def shuffled(draw) -> tuple[list[Event], list[Event]]:
 
 
 def ran(kind: str, tick: int, uuid: str = "t1", **values) -> Event:
-    return Event(f"task-{kind}", "celery@a", T0 + tick / 8, pid=7, uuid=uuid, **values)
+    return Event(type=f"task-{kind}", hostname="celery@a", timestamp=T0 + tick / 8, pid=7, uuid=uuid, **values)
 
 
 RESULTS = [ran("succeeded", 5, result="late", runtime=2.0), ran("succeeded", 4, result="early", runtime=1.0)]

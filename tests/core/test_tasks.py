@@ -14,7 +14,7 @@ T0 = 1_790_000_000.0
 
 
 def task_event(kind, at=0.0, *, host=NODE, uuid="t1", **fields) -> Event:
-    return Event(f"task-{kind}", host, T0 + at, pid=7, uuid=uuid, **fields)
+    return Event(type=f"task-{kind}", hostname=host, timestamp=T0 + at, pid=7, uuid=uuid, **fields)
 
 
 def row(*events) -> Task:

