@@ -54,7 +54,9 @@ def test_a_loop_is_told_with_its_last_crash_whatever_the_worker_does_meanwhile()
 
     assert (one.verdict, one.remedy, one.suspect) == (Verdict.CRASH_LOOPING, RemedyKind.ALERT, False)
     assert one.notes == ("crashed 3 times within 10 min",)
-    assert "crash 3, 20 s ago: APP/PROC/WORKER: Exited with status 137" in [line.reading for line in one.evidence]
+    assert "crash 1 in a row, 20 s ago: APP/PROC/WORKER: Exited with status 137" in [
+        line.reading for line in one.evidence
+    ]
 
 
 @pytest.mark.parametrize(
@@ -69,3 +71,10 @@ def test_a_stopped_app_is_stopped_whatever_it_did_before():
         finding(worker(life=4), instances=[instance(life=4, state=InstanceState.STOPPING)], crashes=THREE).verdict
         is Verdict.STOPPED
     )
+
+
+def test_a_loop_by_the_platforms_count_says_so():
+    """How long ago the earlier ones were is not known."""
+    look = finding(worker(life=4), instances=[instance(life=4, uptime=15)], crashes=[but(crash(life=3), count=5)])
+
+    assert look.notes == ("crashed 5 times in a row, by the platform's count",)

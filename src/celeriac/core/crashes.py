@@ -1,5 +1,7 @@
 """Crashes as the platform tells them: which of them nobody had asked for, and which of them make a loop."""
 
+from collections.abc import Iterable
+
 from celeriac.core.limits import Limits
 from celeriac.core.model import Crash, Place
 from celeriac.core.places import host
@@ -8,27 +10,27 @@ from celeriac.core.snapshot import Seen
 
 
 def unasked(seen: Seen) -> list[Crash]:
-    """Return the crashes, oldest first, but for ends with exit code 0 that a goodbye had announced."""
-    if not isinstance(seen.crashes, Known):
-        return []
-    goodbyes = {host(one.node) for one in seen.incarnations if one.offline}
-    return sorted(
-        (one for one in seen.crashes.value if not (one.clean_exit and one.instance_guid in goodbyes)),
-        key=lambda one: one.at,
-    )
+    """Return the crashes, oldest first, but for ends with exit code 0 that a goodbye had announced; none if not Known."""
+    return _unannounced(seen.crashes.value, seen) if isinstance(seen.crashes, Known) else []
 
 
 def loop(place: Place, seen: Seen, limits: Limits) -> list[Crash]:
-    """Return this place's recent crashes if they are a loop: so many within the window, or so many in a row by its count.
+    """Return this place's recent crashes, oldest first, if they are a loop; else none.
 
-    The platform's own count starts anew once an instance has run for five minutes (Diego); one that lives a little longer each
-    time never reaches the platform's back-off.
+    They are one by their number within the window, or by the platform's own count of those in a row. That starts anew once
+    an instance has run for five minutes (Diego), so one that lives a little longer never reaches the platform's back-off.
     """
-    recent = [
-        one
-        for one in unasked(seen)
-        if Place(seen.cluster, one.platform, one.app, one.process, one.index).container == place.container
-        and seen.at - one.at <= limits.crash_window_s
-    ]
-    many = len(recent) >= limits.crash_loop_at or (recent and recent[-1].count >= limits.crash_loop_at)
-    return recent if many else []
+    if not isinstance(seen.crashes, Known):
+        return []
+    index = (place.platform, place.app, place.process, place.index)
+    mine = [one for one in seen.crashes.value if (one.platform, one.app, one.process, one.index) == index]
+    recent = [one for one in mine if seen.at - one.at <= limits.crash_window_s]
+    crashes = _unannounced(recent, seen) if recent else []  # most places have none, and a cluster has thousands
+    looping = crashes and max(len(crashes), crashes[-1].count) >= limits.crash_loop_at
+    return crashes if looping else []
+
+
+def _unannounced(crashes: Iterable[Crash], seen: Seen) -> list[Crash]:
+    goodbyes = {host(one.node) for one in seen.incarnations if one.offline}
+    left = [one for one in crashes if not (one.clean_exit and one.instance_guid in goodbyes)]
+    return sorted(left, key=lambda one: one.at)

@@ -176,11 +176,11 @@ def _judge(desk: Desk, finding: Finding, seen: Seen, policy: Policy, limits: Lim
     if incident is None:
         incident = story.opened(finding, seen.at, f"{finding.place.name} is {finding.verdict}")
         desk.put(incident)
-    if finding.verdict is Verdict.CRASH_LOOPING and incident.state is not IncidentState.ESCALATED:
-        desk.put(
-            story.looping(incident, finding, seen.at),
-            _let_go(desk.remedies.get(incident.remedy_id or ""), seen.at, finding.notes[0]),
-        )
+    if finding.verdict is Verdict.CRASH_LOOPING:
+        remedy = desk.remedies.get(incident.remedy_id or "")
+        under_way = remedy is not None and remedy.state in RUNNING  # a person's own, which is verified first
+        if incident.state is not IncidentState.ESCALATED and not under_way:
+            desk.put(story.looping(incident, finding, seen.at))
         return
     if incident.state not in {IncidentState.OPEN, IncidentState.HELD}:
         return

@@ -17,9 +17,6 @@ from celeriac.core.readings import Evidence, Known, Unknown
 from celeriac.core.snapshot import Seen, Stream, silence
 
 PREFORK = "prefork"
-TAKEN_BACK_S = 3.0
-"""A goodbye that a broken connection has made comes late, and `worker-online` follows within a second or so (mingle)."""
-
 _UNMAPPED = "no platform instance is known for this node"
 
 Rule = Callable[[Case], Finding | None]
@@ -62,10 +59,14 @@ def _crash_looping(case: Case) -> Finding | None:
     crashes = loop(case.site.place, case.seen, case.limits)
     if not crashes:
         return None
-    last, number = crashes[-1], max(len(crashes), crashes[-1].count)
-    ago = case.seen.at - last.at
-    line = Evidence("platform events", f"crash {number}, {ago:.0f} s ago: {last.text}", last.at)
-    note = f"crashed {number} times within {case.limits.crash_window_s / 60:.0f} min"
+    last, number = crashes[-1], len(crashes)
+    line = Evidence(
+        "platform events", f"crash {last.count} in a row, {case.seen.at - last.at:.0f} s ago: {last.text}", last.at
+    )
+    if number >= case.limits.crash_loop_at:
+        note = f"crashed {number} times within {case.limits.crash_window_s / 60:.0f} min"
+    else:
+        note = f"crashed {last.count} times in a row, by the platform's count"
     return case.finding(Verdict.CRASH_LOOPING, note, remedy=RemedyKind.ALERT, evidence=(line,))
 
 
@@ -105,8 +106,10 @@ def _draining(case: Case) -> Finding | None:
     if one is None or not one.offline or case.stream is None:
         return None
     for_s = case.stream.observed_at - (one.offline_at or one.last_seen_at)
-    if for_s < TAKEN_BACK_S:
-        return None
+    if for_s < case.limits.taken_back_s:
+        return (
+            None  # one that a broken connection made comes late, and `worker-online` about a second after it (mingle)
+        )
     if instance is None and case.gone_from_broker():
         return case.finding(Verdict.STOPPED, "it said goodbye and its connections are gone")
     if for_s <= case.limits.drain_deadline_s:

@@ -15,6 +15,7 @@ class Limits(Struct, frozen=True):
     settle_s: float = 40
     may_block_s: float = 600
     idle_consumer_s: float = 5
+    taken_back_s: float = 3
     drain_deadline_s: float = 1800
     start_deadline_s: float = 180
     crash_window_s: float = 600

@@ -15,6 +15,7 @@ from celeriac.core.errors import SettingsError
 
 CLEANUP = "cleanup begins"
 LONGEST_S = 1e6
+"""A recording is judged every two seconds, so a wrong time must not make it endless."""
 
 
 class Queues(Struct, frozen=True):

@@ -62,7 +62,7 @@ class _Life(Struct):
 
 
 def replay(lines: Iterable[Line], limits: Limits = Limits(), policy: Policy = Policy()) -> Iterator[Change]:  # noqa: B008
-    """Yield each change of a worker's finding, in the order of time."""
+    """Yield each change of a worker's finding, in the order of time; raises what `recording.lines` does."""
     player, due, last = Replay(limits, policy), STEP_S, None
     for line in lines:
         while line.t >= due:
@@ -111,7 +111,7 @@ class Replay:
                 self._end(line)
 
     def step(self, now: float, t: float) -> Iterator[Change]:
-        """Judge the moment, and yield what has changed."""
+        """Judge the moment `now` (seconds since the epoch), `t` seconds into the recording, and yield what has changed."""
         seen = self._seen(now)
         self._findings = diagnose(seen, self._limits)
         plan = decide(self._findings, seen, self._past, self._policy, self._limits)

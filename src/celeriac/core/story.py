@@ -83,12 +83,11 @@ def _crashes_again(incident: Incident, now: float) -> Incident:
 
 def looping(incident: Incident, finding: Finding, now: float) -> Incident:
     """Restarts do not mend it, neither the platform's nor ours: from here on a person is needed."""
-    text = "; ".join(finding.notes)
     return told(
         incident,
         now,
         "escalated",
-        text,
+        "; ".join(finding.notes),
         state=IncidentState.ESCALATED,
         verdict=finding.verdict,
         evidence=finding.evidence,
