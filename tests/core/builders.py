@@ -190,3 +190,14 @@ def order(index=0, *, ago=1.0, **fields) -> Remedy:
 def but(value, **changes):
     """Return the value with these fields changed."""
     return replace(value, **changes)
+
+
+def steps(one: Incident) -> list[str]:
+    """Return the kinds of the lines of an incident's story."""
+    return [step.kind for step in one.steps]
+
+
+def only(plan: Plan) -> Incident:
+    """Return the one incident that changes."""
+    (one,) = plan.incidents
+    return one

@@ -20,11 +20,13 @@ from core.builders import (
     guid,
     incident,
     instance,
+    only,
     place,
     plan_for,
     remedy,
     said_goodbye,
     seen,
+    steps,
     worker,
 )
 
@@ -33,16 +35,6 @@ VERIFYING, RESOLVED, ESCALATED = IncidentState.VERIFYING, IncidentState.RESOLVED
 
 
 FORMER = (Lived(guid(), place(), NOW - 60),)
-
-
-def steps(one) -> list[str]:
-    return [step.kind for step in one.steps]
-
-
-def only(plan):
-    """Return the one incident that changes."""
-    (one,) = plan.incidents
-    return one
 
 
 def test_a_crash_is_verified_and_not_restarted():
