@@ -1,4 +1,4 @@
-"""The thresholds and bounds of the rules; all in seconds unless named otherwise, all settable (`[heal]` in celeriac.toml)."""
+"""The thresholds and bounds of the rules, in seconds unless named otherwise; `[heal]` in celeriac.toml sets some of them."""
 
 from msgspec import Struct
 
