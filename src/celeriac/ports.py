@@ -9,9 +9,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from celeriac.core.case import Finding
+from celeriac.core.finding import Finding
 from celeriac.core.incident import Incident, Remedy
-from celeriac.core.model import App, Consumer, Crash, Incarnation, Instance, Pool
+from celeriac.core.model import App, Clients, Crash, Incarnation, Inspection, Instance, Pool
 from celeriac.core.queues import QueueSample, QueueState
 from celeriac.core.rollup import Count
 from celeriac.core.search import Facets, Found, Histogram, TaskFilter
@@ -62,27 +62,27 @@ class EventStream(Protocol):
 class Broker(Protocol):
     """What the broker itself knows of its clients and queues."""
 
-    def consumers(self, nodes: Collection[str]) -> dict[str, Consumer]:
-        """Return the connections of those of these nodes (and maybe of others) that the broker can tell apart."""
-
-    def depths(self, queues: Collection[str]) -> dict[str, int]:
-        """Return the number of waiting messages of each queue."""
+    def clients(self, nodes: Collection[str]) -> Clients:
+        """Return the connections of those of these nodes (and maybe of others) that can be told apart, the rest counted."""
 
     def queues(self, named: Collection[str]) -> tuple[QueueState, ...]:
         """Return what is known of these queues, and of those that the broker lists by itself."""
 
 
 class Control(Protocol):
-    """Celery's remote control, always directed at named nodes."""
+    """Celery's remote control, directed at named nodes but for `discover`."""
 
     def ping(self, nodes: Collection[str]) -> frozenset[str]:
         """Return the nodes that answered in time."""
 
+    def discover(self) -> frozenset[str]:
+        """Return all nodes that answer in time, asked or not."""
+
     def pools(self, nodes: Collection[str]) -> dict[str, Pool]:
         """Return, by `Incarnation.key`, what the nodes that answer say of their pool and queues."""
 
-    def consuming(self, nodes: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Return the queues that each answering node consumes now."""
+    def inspect(self, nodes: Collection[str]) -> dict[str, Inspection]:
+        """Return what each answering node says of its queues, its pool and what it holds."""
 
     def enable_events(self, nodes: Collection[str]) -> dict[str, str]:
         """Have these nodes send task events from now on; return what each answering one says to that."""

@@ -81,3 +81,8 @@ def failing(call, kind=UnreachableError):
     with pytest.raises(kind) as caught:
         call()
     return time.monotonic() - begun, str(caught.value)
+
+
+def depths(broker, names):
+    """Return how much waits in each of these queues, as far as the broker tells."""
+    return {one.name: one.depth for one in broker.queues(names) if one.name in names and "ready" not in one.unknown}

@@ -12,10 +12,10 @@ from celery import Celery
 import harness
 from celeriac.adapters.control import CeleryControl
 from celeriac.core.errors import UnreachableError
-from celeriac.core.model import Pool
+from celeriac.core.model import Inspection, Pool
 
 WAIT, LIMIT = 0.4, 0.5
-CALLS = [CeleryControl.ping, CeleryControl.pools, CeleryControl.consuming, CeleryControl.enable_events]
+CALLS = [CeleryControl.ping, CeleryControl.pools, CeleryControl.inspect, CeleryControl.enable_events]
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_wrong_password_says_so(redis_server):
 def test_asking_leaves_no_queue_in_redis(control, redis_server):
     """No reply queue and no binding stays; the one key left is Kombu's own list of when bindings end."""
     control.ping(["worker@x"])
-    control.consuming(["worker@x"])
+    control.inspect(["worker@x"])
 
     with redis.Redis(port=redis_server.port) as look:
         assert set(look.keys()) <= {b"_kombu.binding_deadlines"}
@@ -153,11 +153,48 @@ def test_a_pool_of_threads_is_no_prefork_pool(workers, asking):
 def test_a_worker_that_consumes_nothing_says_so(workers, asking):
     """Answering with no queue is not the same as not answering."""
     node, _ = workers.start("deaf", "-c", "1")
-    assert asking.consuming([node, "worker@nobody"]) == {node: ("orders",)}
+    told = asking.inspect([node, "worker@nobody"])
+    assert told == {node: Inspection(("orders",), 0, 1, limited=False)}
     with Celery("person", broker=workers.redis.url, set_as_current=False) as app:
         app.control.cancel_consumer("orders", destination=[node], reply=True, timeout=5)
 
-    assert asking.consuming([node]) == {node: ()}
+    assert asking.inspect([node]) == {node: Inspection((), 0, 1, limited=False)}
+
+
+@pytest.mark.live
+def test_a_worker_whose_pool_has_shrunk_to_nothing_says_so_and_what_it_holds(workers, asking):
+    """Its `max-concurrency` still tells the old number; a message that it took waits for ever."""
+    node, _ = workers.start("shrunk", "-c", "1", queues="shrunk")
+    with Celery("person", broker=workers.redis.url, set_as_current=False) as app:
+        app.control.pool_shrink(1, destination=[node], reply=True, timeout=5)
+        harness.wait_until(lambda: asking.inspect([node])[node].processes == 0, 10, "the pool is empty")
+        app.send_task("reports.render", [0], queue="shrunk")
+
+    harness.wait_until(
+        lambda: asking.inspect([node]) == {node: Inspection(("shrunk",), 1, 0, limited=False)},
+        10,
+        "it holds the message",
+    )
+
+
+@pytest.mark.live
+def test_a_rate_limit_is_told(workers, asking):
+    """What such a limit holds back is in no list that a worker tells."""
+    node, _ = workers.start("limited", "-c", "1")
+    with Celery("person", broker=workers.redis.url, set_as_current=False) as app:
+        app.control.rate_limit("reports.render", "1/m", destination=[node], reply=True, timeout=5)
+
+    assert asking.inspect([node]) == {node: Inspection(("orders",), 0, 1, limited=True)}
+
+
+@pytest.mark.live
+def test_everybody_is_discovered(pair, asking):
+    """Whoever hears the question, named or not; it takes as long as is waited for one that does not answer."""
+    prefork, solo, _ = pair
+    took, found = timed(asking.discover)
+
+    assert {prefork, solo} <= found
+    assert 1.4 < took < 2.5
 
 
 @pytest.mark.live
@@ -172,10 +209,10 @@ def test_a_frozen_worker_does_not_answer_and_costs_one_wait(workers, asking, pai
         assert answered == {pair[0]}
         assert 1.4 < took < 2.5
     assert asking.pools([node]) == {}
-    assert asking.consuming([node]) == {}
+    assert asking.inspect([node]) == {}
     os.kill(child.pid, signal.SIGCONT)
     harness.wait_until(lambda: asking.ping([node]) == {node}, 10, "it answers again")
-    assert asking.consuming([node]) == {node: ("orders",)}
+    assert asking.inspect([node])[node].queues == ("orders",)
 
 
 @pytest.mark.live
@@ -196,8 +233,8 @@ def test_questions_of_several_threads_do_not_mix(pair, asking):
     with ThreadPoolExecutor(9) as threads:
         pings = [threads.submit(asking.ping, [prefork, solo]) for _ in range(3)]
         pools = [threads.submit(asking.pools, [prefork]) for _ in range(3)]
-        queues = [threads.submit(asking.consuming, [solo]) for _ in range(3)]
+        queues = [threads.submit(asking.inspect, [solo]) for _ in range(3)]
 
     assert [one.result() for one in pings] == [{prefork, solo}] * 3
     assert [[pool.kind for pool in one.result().values()] for one in pools] == [["prefork"]] * 3
-    assert [one.result() for one in queues] == [{solo: ("orders",)}] * 3
+    assert [one.result()[solo].queues for one in queues] == [("orders",)] * 3

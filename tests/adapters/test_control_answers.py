@@ -10,12 +10,16 @@ from kombu.pidbox import Mailbox
 
 from celeriac.adapters.control import CeleryControl
 from celeriac.core.errors import UnreachableError
-from celeriac.core.model import Pool
+from celeriac.core.model import Inspection, Pool
 
 GOOD, ODD = "worker@good", "worker@odd"
 PONG = {"ok": "pong"}
 STATS = {"pid": 7, "pool": {"implementation": "celery.concurrency.prefork:TaskPool", "max-concurrency": 2}}
 QUEUES = [{"name": "orders", "exchange": {}}]
+ALL = {"active_queues": QUEUES, "stats": STATS, "reserved": [{"id": "a"}], "registered": ["shop.pay"]}
+"""What a worker answers when it is inspected."""
+
+TOLD = Inspection(("orders",), 1, None, limited=False)
 
 
 class FakeWorker:
@@ -26,7 +30,7 @@ class FakeWorker:
         self._answers, self._after = answers, after
         self._stopping = threading.Event()
         self._connection = Connection(url)
-        handlers = {name: lambda _, name=name: self._answer(name) for name in answers}
+        handlers = {name: lambda _, name=name, **__: self._answer(name) for name in answers}
         mailbox = Mailbox("celery", type="fanout", accept=["json"], connection=self._connection)
         self._node = mailbox.Node(node, handlers=handlers, channel=self._connection.channel())
         self._consumer = self._node.listen(callback=self._handle)
@@ -105,10 +109,49 @@ def test_a_ping_that_is_answered_oddly_is_not_answered(worker, control, odd):
 )
 def test_queues_without_names_are_skipped(worker, control, odd):
     """A node whose list cannot be read has not answered; it does not look like one that consumes nothing."""
-    first = beside(worker, "active_queues", odd, QUEUES)
+    first = worker(ODD, **(ALL | {"active_queues": odd}))
+    worker(GOOD, **ALL)
 
-    assert control.consuming([ODD, GOOD]) == {GOOD: ("orders",)}
+    assert control.inspect([ODD, GOOD]) == {GOOD: TOLD}
     assert first.answered["active_queues"].is_set()
+
+
+@pytest.mark.parametrize("command", ["stats", "reserved", "registered"])
+@pytest.mark.parametrize("odd", [None, 5, {}, {"a": 1}, ERROR, KeyError()], ids=repr)
+def test_one_that_does_not_tell_all_has_told_nothing(worker, control, command, odd):
+    """Half of it would look like an empty worker."""
+    worker(ODD, **(ALL | {command: odd}))
+    worker(GOOD, **ALL)
+
+    assert control.inspect([ODD, GOOD]) == {GOOD: TOLD}
+
+
+PREFORK = {"implementation": "celery.concurrency.prefork:TaskPool"}
+
+
+@pytest.mark.parametrize(
+    ("pool", "processes"),
+    [
+        (PREFORK | {"processes": [1, 2]}, 2),
+        (PREFORK | {"processes": []}, 0),
+        (PREFORK | {"processes": "N/A"}, None),
+        ({"implementation": "celery.concurrency.solo:TaskPool", "processes": [7]}, None),
+        ("N/A", None),
+    ],
+    ids=repr,
+)
+def test_only_a_prefork_pool_has_processes(worker, control, pool, processes):
+    """Other pools tell their own process, or nothing."""
+    worker(GOOD, **(ALL | {"stats": {"pid": 7, "pool": pool}}))
+
+    assert control.inspect([GOOD])[GOOD].processes == processes
+
+
+@pytest.mark.parametrize(("tasks", "limited"), [([], False), (["a", "b [rate_limit=1/m]"], True), (["a [x=1]"], False)])
+def test_a_rate_limit_is_read_beside_the_task(worker, control, tasks, limited):
+    worker(GOOD, **(ALL | {"registered": tasks}))
+
+    assert control.inspect([GOOD])[GOOD].limited is limited
 
 
 @pytest.mark.parametrize(
@@ -160,13 +203,13 @@ def test_a_reply_that_names_no_node_is_skipped(worker, control, reply):
 
 def test_two_replies_of_one_name_hide_no_other_node(worker, control):
     """Two processes that share a name answer first: the third answer is still waited for, and each process is known."""
-    good = {"ping": PONG, "active_queues": QUEUES}
-    twins = [worker("worker@twin", stats=STATS | {"pid": pid}, **good) for pid in (1, 2)]
-    worker(GOOD, after=twins, stats=STATS, **good)
+    good = ALL | {"ping": PONG}
+    twins = [worker("worker@twin", **(good | {"stats": STATS | {"pid": pid}})) for pid in (1, 2)]
+    worker(GOOD, after=twins, **good)
     nodes = ["worker@twin", GOOD]
 
     assert control.ping(nodes) == set(nodes)
-    assert control.consuming(nodes) == dict.fromkeys(nodes, ("orders",))
+    assert control.inspect(nodes) == dict.fromkeys(nodes, TOLD)
     assert set(control.pools(nodes)) == {"worker@twin#1", "worker@twin#2", f"{GOOD}#7"}
 
 

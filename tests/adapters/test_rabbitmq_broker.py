@@ -11,6 +11,7 @@ import pytest
 from celery import Celery
 
 import harness
+from adapters.broker_talk import depths
 from adapters.rabbitmq_worker import HEARTBEAT_S, worker_running
 from celeriac.adapters import rabbitmq_broker as module
 from celeriac.adapters.amqp_client import connect
@@ -89,8 +90,8 @@ def put(channel, queue, number):
 
 def test_a_node_without_a_remote_control_queue_is_not_there(broker):
     """Nor is anybody else, and asking for nobody asks nothing."""
-    assert broker.consumers(["worker@g1", "worker@g2"]) == {}
-    assert broker.consumers([]) == {}
+    assert broker.clients(["worker@g1", "worker@g2"]).by_node == {}
+    assert broker.clients([]).by_node == {}
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
@@ -98,26 +99,26 @@ def test_who_consumes_its_remote_control_queue_is_there(broker, open_channel, ex
     """Exclusive or not, as `control_queue_exclusive` has it; it goes with its connection."""
     mine = open_channel()
     pidbox(mine, "worker@g1", exclusive=exclusive)
-    found = broker.consumers(["worker@g0", "worker@g1"])
+    found = broker.clients(["worker@g0", "worker@g1"]).by_node
     assert list(found) == ["worker@g1"]
     assert (found["worker@g1"].connections, found["worker@g1"].listening) == (1, True)
 
     mine.connection.collect()
-    harness.wait_until(lambda: broker.consumers(["worker@g1"]) == {}, 5, "it is gone")
+    harness.wait_until(lambda: broker.clients(["worker@g1"]).by_node == {}, 5, "it is gone")
 
 
 def test_a_remote_control_queue_that_nobody_consumes_is_nobody(broker, channel):
     """It outlives its worker by some seconds."""
     pidbox(channel, "worker@g1", consumed=False)
 
-    assert broker.consumers(["worker@g1"]) == {}
+    assert broker.clients(["worker@g1"]).by_node == {}
 
 
 def test_who_is_there_is_not_convicted_and_who_is_gone_is(broker, channel):
     """A connection tells nothing of what the worker does with it, so only its absence is a proof."""
     silent = worker(silent=300)
     pidbox(channel, silent.node)
-    there, gone = ({silent.node: broker.consumers([silent.node])[silent.node]}, {})
+    there, gone = ({silent.node: broker.clients([silent.node]).by_node[silent.node]}, {})
 
     assert finding(silent, consumers=Known(there, NOW)).verdict is Verdict.HEALTHY
     assert finding(silent, consumers=Known(gone, NOW)).verdict is Verdict.HUNG
@@ -134,7 +135,7 @@ def test_depths_count_what_waits(broker, channel):
     put(channel, "reports", 2)
     assert channel.basic_get("reports") is not None
 
-    assert broker.depths(["orders", "reports", "nowhere"]) == {"orders": 5, "reports": 1, "nowhere": 0}
+    assert depths(broker, ["orders", "reports", "nowhere"]) == {"orders": 5, "reports": 1, "nowhere": 0}
 
 
 def test_what_amqp_cannot_tell_of_a_queue_is_said(broker, channel):
@@ -155,7 +156,7 @@ def test_somebody_elses_exclusive_queue_is_left_out(broker, channel):
     channel.queue_declare("mine", exclusive=True)
     put(channel, "orders", 1)
 
-    assert broker.depths(["mine", "orders"]) == {"orders": 1}
+    assert depths(broker, ["mine", "orders"]) == {"orders": 1}
     assert [one.name for one in broker.queues(["mine", "orders"])] == ["orders"]
 
 
@@ -164,7 +165,7 @@ def test_looking_takes_no_message(broker, channel):
     put(channel, "orders", 3)
     for _ in range(3):
         broker.queues(["orders"])
-        broker.depths(["orders"])
+        depths(broker, ["orders"])
     found = [channel.basic_get("orders", no_ack=True) for _ in range(3)]
 
     assert [one.delivery_info["redelivered"] for one in found] == [False] * 3
@@ -176,13 +177,13 @@ def test_looking_takes_no_message(broker, channel):
 def test_a_connection_that_was_closed_meanwhile_is_made_anew(broker, channel, rabbitmq_server):
     """Between two looks the broker may have restarted: that is no error of the second."""
     put(channel, "orders", 2)
-    assert broker.depths(["orders"]) == {"orders": 2}
+    assert depths(broker, ["orders"]) == {"orders": 2}
     rabbitmq_server.evaluate("[exit(Pid, kill) || Pid <- rabbit_networking:connections()].")
     harness.wait_until(
         lambda: rabbitmq_server.evaluate("length(rabbit_networking:connections()).") == "0", 5, "all are closed"
     )
 
-    assert broker.depths(["orders"]) == {"orders": 2}
+    assert depths(broker, ["orders"]) == {"orders": 2}
 
 
 def test_one_connection_serves_all(broker, channel, rabbitmq_server):
@@ -191,35 +192,35 @@ def test_one_connection_serves_all(broker, channel, rabbitmq_server):
     pidbox(channel, "worker@g", exclusive=True)
     before = int(rabbitmq_server.evaluate("length(rabbit_networking:connections())."))
     with ThreadPoolExecutor(4) as threads:
-        depths = [threads.submit(broker.depths, ["nowhere", "orders"]) for _ in range(10)]
-        nodes = [threads.submit(broker.consumers, ["worker@x", "worker@g"]) for _ in range(10)]
+        waiting = [threads.submit(depths, broker, ["nowhere", "orders"]) for _ in range(10)]
+        nodes = [threads.submit(broker.clients, ["worker@x", "worker@g"]) for _ in range(10)]
 
-    assert [one.result() for one in depths] == [{"nowhere": 0, "orders": 2}] * 10
-    assert [list(one.result()) for one in nodes] == [["worker@g"]] * 10
+    assert [one.result() for one in waiting] == [{"nowhere": 0, "orders": 2}] * 10
+    assert [list(one.result().by_node) for one in nodes] == [["worker@g"]] * 10
     assert int(rabbitmq_server.evaluate("length(rabbit_networking:connections()).")) == before + 1
 
 
 def test_a_broker_that_stands_still_is_unreachable_within_the_time_limit(broker, rabbitmq_server):
     """On the connection that is there, and on a new one."""
-    assert broker.depths(["orders"]) == {"orders": 0}
+    assert depths(broker, ["orders"]) == {"orders": 0}
     harness.freeze(rabbitmq_server.child.pid)
     try:
         for _ in range(2):
-            assert refused(lambda: broker.depths(["orders"]), UnreachableError) == "RabbitMQ does not answer in time"
+            assert refused(lambda: depths(broker, ["orders"]), UnreachableError) == "RabbitMQ does not answer in time"
     finally:
         os.kill(rabbitmq_server.child.pid, signal.SIGCONT)
 
-    assert broker.depths(["orders"]) == {"orders": 0}
+    assert depths(broker, ["orders"]) == {"orders": 0}
 
 
 def test_half_an_answer_is_none(rabbitmq_vhost, ask):
     """A node that was not asked for must not seem to be gone."""
     broker = ask(rabbitmq_vhost, 0.3)
-    broker.depths([])
-    said = refused(lambda: broker.consumers([f"worker@{number}" for number in range(20_000)]), UnreachableError)
+    depths(broker, [])
+    said = refused(lambda: broker.clients([f"worker@{number}" for number in range(20_000)]).by_node, UnreachableError)
 
     assert "of 20000 queues in 0.3 s" in said or "in time" in said
-    assert broker.depths(["orders"]) == {"orders": 0}
+    assert depths(broker, ["orders"]) == {"orders": 0}
 
 
 def test_queues_of_each_kind_among_each_other_are_told_apart(broker, channel):
@@ -235,7 +236,7 @@ def test_queues_of_each_kind_among_each_other_are_told_apart(broker, channel):
             put(channel, name, number % 5)
             expected[name] = number % 5
 
-    assert broker.depths([f"orders-{number}" for number in range(60)]) == expected
+    assert depths(broker, [f"orders-{number}" for number in range(60)]) == expected
 
 
 def test_a_long_way_to_the_broker_delays_many_queues_no_more_than_few(broker, channel, monkeypatch):
@@ -255,7 +256,7 @@ def test_more_queues_than_can_be_asked_in_time_are_told_of_in_turns(rabbitmq_vho
     names = [f"orders-{number:04}" for number in range(4000)]
     put(channel, names[-1], 3)
     broker = ask(rabbitmq_vhost, 0.4)
-    broker.depths([])
+    depths(broker, [])
     found = broker.queues(names)
     known, unknown = [one for one in found if one.ready], [one for one in found if not one.ready]
 
@@ -277,7 +278,7 @@ def test_more_queues_than_can_be_asked_in_time_are_told_of_in_turns(rabbitmq_vho
 def test_a_wrong_login_says_so_and_shows_no_secret(rabbitmq_vhost, ask):
     """Another try would not help."""
     wrong = ask(rabbitmq_vhost.replace("guest:guest", "guest:wrong-secret"))
-    said = refused(lambda: wrong.depths(["orders"]), RefusedError)
+    said = refused(lambda: depths(wrong, ["orders"]), RefusedError)
 
     assert "Login was refused" in said
     assert "secret" not in said
@@ -287,7 +288,7 @@ def test_an_address_where_nobody_listens_is_unreachable_at_once(free_port, ask):
     """The keeper asks again with its next look."""
     nobody = ask(f"amqp://guest:guest@127.0.0.1:{free_port()}//")
 
-    assert "refused" in refused(lambda: nobody.consumers(["worker@g"]), UnreachableError)
+    assert "refused" in refused(lambda: nobody.clients(["worker@g"]), UnreachableError)
 
 
 def test_it_speaks_tls(rabbitmq_server, ask):
@@ -295,8 +296,8 @@ def test_it_speaks_tls(rabbitmq_server, ask):
     broker = ask(rabbitmq_server.tls_url(rabbitmq_server.fresh_vhost()))
 
     for _ in range(3):
-        assert broker.depths(["orders"]) == {"orders": 0}
-        assert broker.consumers(["worker@g"]) == {}
+        assert depths(broker, ["orders"]) == {"orders": 0}
+        assert broker.clients(["worker@g"]).by_node == {}
 
 
 # With real workers
@@ -313,25 +314,25 @@ def test_a_killed_worker_is_gone_and_its_sibling_is_not(broker, start):
     """The kernel closes its connections at once."""
     (killed, child), (sibling, _) = start("killed"), start("sibling")
     both = [killed, sibling]
-    harness.wait_until(lambda: set(broker.consumers(both)) == set(both), 10, "both are there")
+    harness.wait_until(lambda: set(broker.clients(both).by_node) == set(both), 10, "both are there")
     assert broker.queues(["small"])[0].consumers == 2
     child.kill()
 
-    harness.wait_until(lambda: set(broker.consumers(both)) == {sibling}, 5, "one is gone")
+    harness.wait_until(lambda: set(broker.clients(both).by_node) == {sibling}, 5, "one is gone")
 
 
 @pytest.mark.live
 def test_a_frozen_worker_is_gone_after_two_heartbeats(broker, start):
     """RabbitMQ ends a connection that has sent none; until then it is there. After SIGCONT the worker connects again."""
     node, child = start("frozen")
-    harness.wait_until(lambda: broker.consumers([node]), 10, "it is there")
+    harness.wait_until(lambda: broker.clients([node]).by_node, 10, "it is there")
     harness.freeze(child.pid)
-    assert broker.consumers([node])
+    assert broker.clients([node]).by_node
 
-    harness.wait_until(lambda: not broker.consumers([node]), 5 * HEARTBEAT_S, "it is gone", every=0.2)
+    harness.wait_until(lambda: not broker.clients([node]).by_node, 5 * HEARTBEAT_S, "it is gone", every=0.2)
     assert child.poll() is None
     os.kill(child.pid, signal.SIGCONT)
-    harness.wait_until(lambda: broker.consumers([node]), 20, "it is there again", every=0.2)
+    harness.wait_until(lambda: broker.clients([node]).by_node, 20, "it is there again", every=0.2)
 
 
 @pytest.mark.live
@@ -341,10 +342,10 @@ def test_a_worker_that_shuts_down_warmly_is_gone_before_its_last_task_ends(rabbi
     with Celery("producer", broker=rabbitmq_vhost, set_as_current=False) as app:
         app.send_task("small.nap", [30], queue="small")
         harness.wait_until(lambda: (app.control.inspect([node]).active() or {}).get(node), 10, "the task runs")
-    assert broker.consumers([node])
+    assert broker.clients([node]).by_node
     child.terminate()
 
-    harness.wait_until(lambda: not broker.consumers([node]), 10, "its remote control is gone")
+    harness.wait_until(lambda: not broker.clients([node]).by_node, 10, "its remote control is gone")
     assert CeleryControl(rabbitmq_vhost).ping([node]) == frozenset()
     assert child.poll() is None
 

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from adapters.stored import DAY, NOW, PLACE, board, incident, remedy, rivals
 from celeriac.adapters.sql import journal
-from celeriac.core.case import Finding
 from celeriac.core.errors import ConflictError, UnreachableError
+from celeriac.core.finding import Finding
 from celeriac.core.incident import IncidentState, RemedyState
 from celeriac.core.model import App, Instance, InstanceState, Pool, Process, Verdict
 from celeriac.core.snapshot import Lived

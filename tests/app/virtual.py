@@ -11,8 +11,8 @@ from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.app.gather import Gatherer, Sources
 from celeriac.core.errors import MissingError, UnreachableError
 from celeriac.core.limits import Limits
-from celeriac.core.model import App, Consumer, Crash, Instance, Pool
-from celeriac.core.queues import QueueState
+from celeriac.core.model import App, Clients, Consumer, Crash, Inspection, Instance, Nameless, Pool
+from celeriac.core.queues import QueueSample, QueueState
 from celeriac.core.redact import Redaction
 from celeriac.ports import Batch, Book, Condition
 from core.builders import CLUSTER, NOW, app, guid, instance, stream, worker
@@ -103,23 +103,18 @@ class MemoryBroker:
     away: str | None = None
     asked: list[object] = field(default_factory=list)
     nodes: frozenset[str] = frozenset()
-    """Whom the last question about consumers named."""
+    """Whom the last question about clients named."""
+    nameless: Nameless | None = None
 
-    def consumers(self, nodes) -> dict[str, Consumer]:
-        self.asked.append("consumers")
+    def clients(self, nodes) -> Clients:
+        self.asked.append("clients")
         self.nodes = frozenset(nodes)
         if self.away:
             raise UnreachableError(self.away)
-        return dict(self.there)
-
-    def depths(self, queues) -> dict[str, int]:
-        self.asked.append(frozenset(queues))
-        if self.away:
-            raise UnreachableError(self.away)
-        return {name: self.lengths.get(name, 0) for name in queues}
+        return Clients(dict(self.there), self.nameless)
 
     def queues(self, named) -> tuple[QueueState, ...]:
-        return tuple(QueueState(name, {0: depth}) for name, depth in self.depths(named).items())
+        return tuple(QueueState(name, {0: self.lengths.get(name, 0)}) for name in named)
 
 
 @dataclass
@@ -128,6 +123,7 @@ class MemoryControl:
 
     alive: set[str] = field(default_factory=set)
     kinds: dict[str, Pool] = field(default_factory=dict)
+    says: dict[str, Inspection] = field(default_factory=dict)
     away: str | None = None
     asked: list[tuple[str, frozenset[str]]] = field(default_factory=list)
 
@@ -138,8 +134,11 @@ class MemoryControl:
         asked = self._ask("pools", nodes)
         return {key: pool for key, pool in self.kinds.items() if key.partition("#")[0] in asked}
 
-    def consuming(self, nodes) -> dict[str, tuple[str, ...]]:
-        return dict.fromkeys(self._ask("consuming", nodes), ("celery",))
+    def discover(self) -> frozenset[str]:
+        return frozenset(self._ask("discover", self.alive))
+
+    def inspect(self, nodes) -> dict[str, Inspection]:
+        return {node: self.says.get(node, Inspection(("celery",))) for node in self._ask("inspect", nodes)}
 
     def enable_events(self, nodes) -> dict[str, str]:
         return dict.fromkeys(self._ask("enable_events", nodes), "task events enabled")
@@ -230,8 +229,9 @@ class Cluster:
         return Gatherer(CLUSTER, Sources(**{**sources, **changes}), Limits(), self.clock)
 
     def observe(self, *workers):
-        """Let the observer have its next word, with these workers."""
-        self.recorder.record(Batch(stream(now=self.clock()), incarnations=workers))
+        """Let the observer have its next word, with these workers and what waits in the queues."""
+        samples = [QueueSample(name, self.clock(), {0: depth}) for name, depth in self.broker.lengths.items()]
+        self.recorder.record(Batch(stream(now=self.clock()), incarnations=workers, queues=samples))
 
     def look(self, *workers, book=CALM, after=2.0):
         """Look once more, so many seconds later, while the observer works."""

@@ -6,14 +6,15 @@ to a ping, its connections are idle, and the platform runs it. Each test names w
 
 from msgspec.structs import replace
 
-from celeriac.core.case import Finding
 from celeriac.core.decide import decide
 from celeriac.core.desk import Past, Plan
 from celeriac.core.diagnose import diagnose
+from celeriac.core.finding import Finding
 from celeriac.core.incident import KEEPER, Incident, IncidentState, Remedy, RemedyKind, RemedyState
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import (
     App,
+    Clients,
     Consumer,
     Crash,
     Incarnation,
@@ -96,6 +97,7 @@ def seen(
     ping=TOLD,
     consumer=TOLD,
     consumers=TOLD,
+    nameless=None,
     **fields,
 ) -> Seen:
     """Return one look; `ping`, `consumer` and `pool` are said of every worker, `instances` is one for each of them."""
@@ -110,6 +112,8 @@ def seen(
     if consumers is TOLD:
         there = {one.node: _connections(one.node in silent) if consumer is TOLD else consumer for one in workers}
         consumers = Known({node: one for node, one in there.items() if one is not None}, now)
+    if isinstance(consumers, Known):
+        consumers = Known(Clients(consumers.value, nameless), consumers.at)
     pools = {one.key: Pool(pool, 4, ("celery",), named=named) for one in workers} if pool else {}
     fields = {"pings": pings, "pools": pools, **fields}
     return Seen(
@@ -119,7 +123,7 @@ def seen(
         incarnations=workers,
         platform=platform,
         crashes=crashes if isinstance(crashes, Unknown) else Known(tuple(crashes), now),
-        consumers=consumers,
+        clients=consumers,
         **fields,
     )
 

@@ -8,7 +8,7 @@ from celeriac.core.desk import Past, Plan
 from celeriac.core.diagnose import blindness, diagnose
 from celeriac.core.incident import IncidentState, Remedy, RemedyKind, RemedyState
 from celeriac.core.limits import Policy
-from celeriac.core.model import Consumer, InstanceState, Mode
+from celeriac.core.model import Clients, Consumer, Inspection, InstanceState, Mode
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Lived, Seen
 from celeriac.core.story import Act
@@ -130,9 +130,11 @@ class World:
         return builders.but(
             look,
             pings={one.node: Known(one.node in alive, self.now) for one in lives},
-            consuming={one.node: Known(("celery",) if one.node in alive else (), self.now) for one in lives},
-            consumers=Known(
-                {one.node: Consumer(4, one.node in alive, 0.0 if one.node in alive else 60.0) for one in lives},
+            inspected={one.node: Known(Inspection(("celery",)), self.now) for one in lives if one.node in alive},
+            clients=Known(
+                Clients(
+                    {one.node: Consumer(4, one.node in alive, 0.0 if one.node in alive else 60.0) for one in lives}
+                ),
                 self.now,
             ),
         )

@@ -2,9 +2,9 @@
 
 import pytest
 
-from celeriac.core.case import Finding
 from celeriac.core.decide import decide
 from celeriac.core.desk import Past
+from celeriac.core.finding import Finding
 from celeriac.core.incident import HeldReason, IncidentState, RemedyKind, RemedyState
 from celeriac.core.model import InstanceState, Verdict
 from celeriac.core.readings import Known, Unknown

@@ -140,7 +140,7 @@ GAP = {
         seen(worker(silent=15), heard=stream(flowing=20)), HEALTHY, True, NOTHING, "",
     ),
     "heard since the gap, then silent for 31 s of 35": (
-        seen(worker(silent=31), heard=stream(flowing=35)), BLIND, False, NOTHING, "flows again since a moment",
+        seen(worker(silent=31), heard=stream(flowing=35)), HEALTHY, True, NOTHING, "",
     ),
     "a slow beat, not heard since the gap": (
         seen(worker(silent=60, freq=5.0), heard=stream(flowing=45)), HEALTHY, True, NOTHING, "",

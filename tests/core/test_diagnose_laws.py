@@ -6,10 +6,22 @@ from msgspec.structs import replace
 
 from celeriac.core.diagnose import blindness, diagnose
 from celeriac.core.incident import RemedyKind
-from celeriac.core.model import App, Consumer, Instance, InstanceState, Pool, Process, Verdict
+from celeriac.core.model import (
+    App,
+    Clients,
+    Consumer,
+    Inspection,
+    Instance,
+    InstanceState,
+    Nameless,
+    Pool,
+    Process,
+    Verdict,
+)
 from celeriac.core.places import MISSING, sites
 from celeriac.core.readings import Known, Unknown
-from celeriac.core.snapshot import Lived, Seen, Stream
+from celeriac.core.snapshot import Crowd, Lived, Seen, Stream
+from celeriac.core.work import Share, Waiting
 from core.builders import CLUSTER, LIMITS, NOW, PLATFORM, app, guid, instance, place, worker
 
 law = settings(suppress_health_check=[HealthCheck.too_slow])
@@ -55,6 +67,8 @@ ANY_LIFE = st.builds(
     born=AGES,
     freq=st.sampled_from([0.5, 2.0, 10.0]),
     beats=st.sampled_from([0, 2, 100]),
+    active=maybe(st.sampled_from([0, 2, 4])),
+    last_start_at=maybe(ago()),
     sent=ago().map(lambda at: (1, at)),
     goodbye=maybe(ago().map(lambda at: (1, at))),
     offline_at=maybe(ago()),
@@ -89,6 +103,16 @@ STREAMS = st.builds(
     error=maybe(st.just("Connection refused")),
 )
 FLOWING = st.just(Known(Stream(observed_at=NOW, echo_at=NOW - 1, flowing_since=NOW - 9000), NOW))
+NAMELESS = st.builds(Nameless, st.integers(0, 12), maybe(st.integers(0, 6)))
+INSPECTIONS = st.builds(
+    Inspection,
+    queues=st.sampled_from([(), ("celery",), ("other",)]),
+    reserved=st.integers(0, 2),
+    processes=maybe(st.integers(0, 4)),
+    limited=st.booleans(),
+)
+WAITING = st.builds(Waiting, st.integers(1, 9), maybe(ago()), maybe(st.integers(0, 2)), maybe(st.integers(0, 2)))
+SHARES = st.builds(Share, st.sampled_from([0, 3, 200]), st.integers(1, 4))
 ANY_STREAM = FLOWING | known_or_not(STREAMS)
 
 
@@ -104,8 +128,9 @@ def looks(draw, streams=ANY_STREAM) -> Seen:
     )
     apps = Known((app(instance(0), instance(1)),), NOW)
     silent = dict.fromkeys(nodes, Known(value=False, at=NOW))
-    idle = Known(dict.fromkeys(nodes, Consumer(4, fetching=False, idle_s=40.0)), NOW)
-    prefork = {one.key: Pool("prefork", named=True) for one in lives}
+    by_node = some.flatmap(lambda held: st.fixed_dictionaries(dict.fromkeys(held, consumer)))
+    idle = Known(Clients(dict.fromkeys(nodes, Consumer(4, fetching=False, idle_s=40.0))), NOW)
+    prefork = {one.key: Pool("prefork", 4, ("celery",), named=True) for one in lives}
     return Seen(
         cluster=CLUSTER,
         at=NOW,
@@ -115,9 +140,12 @@ def looks(draw, streams=ANY_STREAM) -> Seen:
         lived=tuple(draw(st.lists(st.builds(Lived, st.sampled_from([guid(0), guid(0, 2)]), st.just(place(0)), ago())))),
         pools=draw(often(prefork, st.dictionaries(st.sampled_from([*prefork]), pools))),
         pings=draw(often(silent, st.dictionaries(st.sampled_from(nodes), known_or_not(st.booleans())))),
-        consumers=draw(
-            often(idle, known_or_not(some.flatmap(lambda held: st.fixed_dictionaries(dict.fromkeys(held, consumer)))))
-        ),
+        clients=draw(often(idle, known_or_not(st.builds(Clients, by_node, maybe(NAMELESS))))),
+        crowds={one.key: Crowd(draw(NAMELESS), draw(st.integers(0, 4))) for one in lives if draw(st.booleans())},
+        inspected=draw(st.dictionaries(st.sampled_from(nodes), known_or_not(INSPECTIONS))),
+        answered=draw(st.dictionaries(st.sampled_from(nodes), ago())),
+        waiting=draw(st.dictionaries(st.just("celery"), WAITING)),
+        shares={one.key: draw(SHARES) for one in lives if draw(st.booleans())},
     )
 
 
@@ -127,7 +155,7 @@ def restarts(look: Seen):
 
 def by_silence(look: Seen):
     """Return the restarts that silence leads to; a drain past its deadline is another matter, and waits for a person."""
-    draining = [one for one in restarts(look) if not one.suspect]
+    draining = [one for one in restarts(look) if not one.suspect and one.verdict is not Verdict.DEAF]
     assert all(one.approval == "a draining worker may still run a task" for one in draining)
     return [one for one in restarts(look) if one.suspect]
 
@@ -149,7 +177,7 @@ def test_judging_never_fails_and_gives_every_place_one_finding(look):
 @given(looks(streams=FLOWING))
 def test_silence_alone_convicts_nobody(look):
     """Without an unanswered ping, or without the broker's word, no silence is long enough to restart or to alert."""
-    mute = replace(look, pings={}, consumers=Unknown("not asked"))
+    mute = replace(look, pings={}, clients=Unknown("not asked"))
 
     assert by_silence(mute) == []
     assert all(one.verdict is not Verdict.CRASHED or one.site.instance is not None for one in diagnose(mute, LIMITS))
@@ -161,8 +189,8 @@ def test_whatever_is_unknown_restarts_nobody(look):
     """A restart for silence needs a ping that was not answered, connections that were seen, and an instance that runs."""
     for one in by_silence(look):
         assert look.pings[one.node] == Known(value=False, at=NOW)
-        assert isinstance(look.consumers, Known)
-        assert not getattr(look.consumers.value.get(one.node), "fetching", False)
+        assert isinstance(look.clients, Known)
+        assert not getattr(look.clients.value.by_node.get(one.node), "fetching", False)
         assert isinstance(look.platform, Known)
         assert one.site.instance is not None
         assert one.silence_s >= max(LIMITS.silent_s, LIMITS.silent_beats * one.site.incarnation.freq)
@@ -190,9 +218,36 @@ def test_only_a_beating_prefork_worker_is_restarted_without_asking(look):
     for one in restarts(look):
         life = one.site.incarnation
         pool = look.pools.get(life.key)
-        unheard = life.last_seen_at < look.stream.value.flowing_since and life.node not in look.consumers.value
-        asks = pool is None or pool.kind != "prefork" or life.beats == 0 or not one.suspect or unheard
-        assert bool(one.approval) == asks
+        unheard = life.last_seen_at < look.stream.value.flowing_since and life.node not in look.clients.value.by_node
+        named = life.node in look.clients.value.by_node or (pool is not None and pool.named)
+        asks = pool is None or pool.kind != "prefork" or life.beats == 0 or not one.suspect or unheard or not named
+        assert one.verdict is Verdict.DEAF or bool(one.approval) == asks
+
+
+@law
+@given(looks(streams=FLOWING))
+def test_nobody_is_deaf_who_has_nothing_to_do(look):
+    """It has room, has begun nothing for a minute, and work waits so long or its siblings took all of it."""
+    for one in (one for one in diagnose(look, LIMITS) if one.verdict is Verdict.DEAF):
+        life, pool = one.site.incarnation, look.pools[one.site.incarnation.key]
+        assert one.silence_s < LIMITS.suspect_beats * life.freq
+        assert life.active is not None
+        assert life.active < pool.concurrency or not life.active
+        assert NOW - max(life.last_start_at or 0, life.first_seen_at) >= LIMITS.deaf_s
+        owed = [look.waiting[name].since for name in pool.queues if name in look.waiting]
+        share = look.shares.get(life.key, Share(0, 1))
+        assert any(since and NOW - since >= LIMITS.deaf_s for since in owed) or share.chance < LIMITS.deaf_chance
+
+
+@law
+@given(looks(streams=FLOWING))
+def test_a_deaf_worker_is_restarted_on_a_second_proof_and_never_while_it_works(look):
+    """Waiting work is one; the other is a ping that is not answered, or its own word that it holds nothing."""
+    for one in (one for one in restarts(look) if one.verdict is Verdict.DEAF and not one.approval):
+        said = look.inspected.get(one.node)
+        mute = look.pings.get(one.node) == Known(value=False, at=NOW)
+        assert mute or (isinstance(said, Known) and not said.value.reserved and not said.value.limited)
+        assert not one.site.incarnation.active
 
 
 @law

@@ -10,7 +10,8 @@ from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import Mode
 from celeriac.core.offline import Moment
 from celeriac.core.readings import Unknown
-from celeriac.core.snapshot import Lived, Waiting
+from celeriac.core.snapshot import Lived
+from celeriac.core.work import Waiting
 from core.builders import AUTO, NOW, but, crash, guid, incident, order, place, remedy, seen, unmapped, worker
 
 RICH = but(

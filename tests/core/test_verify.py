@@ -5,10 +5,11 @@ import pytest
 from celeriac.core.desk import Past
 from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import IncidentState, RemedyState
-from celeriac.core.model import InstanceState
+from celeriac.core.model import Inspection, InstanceState
 from celeriac.core.readings import Known, Unknown
-from celeriac.core.snapshot import Lived, Waiting
+from celeriac.core.snapshot import Lived
 from celeriac.core.verify import prove
+from celeriac.core.work import Waiting
 from core.builders import (
     LIMITS,
     NOW,
@@ -40,7 +41,7 @@ def back(*, life=None, instances=None, **fields):
     life = worker(life=2, born=30, beats=3, pid=9) if life is None else life
     instances = [instance(life=2, uptime=30)] if instances is None else instances
     look = seen(life, instances=instances, **{key: fields.pop(key) for key in ("heard", "platform") if key in fields})
-    return but(look, **{"pings": yes(value=True), "consuming": yes(("celery",)), **fields})
+    return but(look, **{"pings": yes(value=True), "inspected": yes(Inspection(("celery",))), **fields})
 
 
 def outcome(look, one=RESTARTED, *made):
@@ -90,8 +91,8 @@ LACKING = {
     "it was not pinged": (back(pings={}), "ping", "no answer to a ping"),
     "it did not answer": (back(pings=yes(value=False)), "ping", "no answer to a ping"),
     "the ping failed": (back(pings={NODE: Unknown("it does not answer")}), "ping", "no answer to a ping"),
-    "it consumes nothing": (back(consuming=yes(())), "consumers", "consumes no queue"),
-    "its queues are unknown": (back(consuming={NODE: Unknown("it does not answer")}), "consumers", "consumes no queue"),
+    "it consumes nothing": (back(inspected=yes(Inspection())), "consumers", "consumes no queue"),
+    "its queues are unknown": (back(inspected={NODE: Unknown("it does not answer")}), "consumers", "consumes no queue"),
     "tasks wait, and it takes none": (
         back(waiting={"celery": Waiting(4, NOW - 30)}), "work", "took no task though celery has waited long",
     ),
@@ -156,7 +157,7 @@ def test_what_cannot_be_seen_is_not_proven():
 def test_the_deadline_escalates():
     """Not proven in time: a person must look, and nothing is tried again."""
     late = but(RESTARTED, deadline_at=NOW - 0.1)
-    told, made = outcome(back(consuming=yes(())), late)
+    told, made = outcome(back(inspected=yes(Inspection())), late)
 
     assert (told.state, made.state, made.ended_at) == (IncidentState.ESCALATED, RemedyState.UNVERIFIED, NOW)
     assert told.steps[-1].text == "not proven in time: consumes no queue"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from celeriac.app.commands import Commands
 from celeriac.app.queries import Queries
 from celeriac.app.sources import Source, Sources
-from celeriac.core.case import Finding
+from celeriac.core.finding import Finding
 from celeriac.core.incident import HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState, Step
 from celeriac.core.model import App, Incarnation, Instance, InstanceState, Place, Pool, Process, Verdict
 from celeriac.core.places import Site

@@ -1,4 +1,4 @@
-"""Celery's remote control, directed at named nodes; each call waits for so many answers or for its time limit."""
+"""Celery's remote control, directed at named nodes but for one question; each call waits for so many answers or for its time limit."""
 
 import contextlib
 from collections.abc import Collection, Iterator
@@ -12,7 +12,7 @@ from msgspec import Struct
 from celeriac.adapters.amqp_client import SCHEMES, LimitedTransport, tls_apart
 from celeriac.adapters.redis_client import for_kombu
 from celeriac.core.errors import UnreachableError
-from celeriac.core.model import Pool
+from celeriac.core.model import Inspection, Pool
 from celeriac.ports import Control
 
 T = TypeVar("T")
@@ -67,16 +67,39 @@ class CeleryControl:
         """Return the nodes that answered in time."""
         return frozenset(node for node, answer in self._ask("ping", nodes, _Pong) if answer.ok == "pong")
 
+    def discover(self) -> frozenset[str]:
+        """Return all nodes that answer in time, asked or not."""
+        return frozenset(node for node, answer in self._ask("ping", None, _Pong) if answer.ok == "pong")
+
     def pools(self, nodes: Collection[str]) -> dict[str, Pool]:
         """Return, by `Incarnation.key`, what the nodes that answer say of their pool and queues."""
-        queues = self.consuming(nodes)
+        queues = self._consuming(nodes)
         return {
             f"{node}#{answer.pid}": _pool(answer.pool, queues.get(node, ()))
             for node, answer in self._ask("stats", nodes, _Stats)
         }
 
-    def consuming(self, nodes: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Return the queues that each answering node consumes now."""
+    def inspect(self, nodes: Collection[str]) -> dict[str, Inspection]:
+        """Return what each answering node says of its queues, its pool and what it holds.
+
+        The queues come first: a node that does not tell them is asked for nothing more, and is left out.
+        """
+        queues = self._consuming(nodes)
+        pools = {node: answer.pool for node, answer in self._ask("stats", queues, _Stats)}
+        reserved = {node: len(answer) for node, answer in self._ask("reserved", queues, list[Any])}
+        tasks = dict(self._ask("registered", queues, list[str], taskinfoitems=["rate_limit"]))
+        return {
+            node: Inspection(
+                names,
+                reserved[node],
+                _processes(pools[node]),
+                limited=any(map(_limited, tasks[node])),
+            )
+            for node, names in queues.items()
+            if node in pools and node in reserved and node in tasks
+        }
+
+    def _consuming(self, nodes: Collection[str]) -> dict[str, tuple[str, ...]]:
         answers = self._ask("active_queues", nodes, list[_Queue])
         return {node: tuple(one.name for one in answer) for node, answer in answers}
 
@@ -85,26 +108,32 @@ class CeleryControl:
         answers = self._ask("enable_events", nodes, _Told)
         return {node: said for node, answer in answers if (said := answer.ok or answer.error)}
 
-    def _ask(self, command: str, nodes: Collection[str], kind: type[T]) -> list[tuple[str, T]]:
-        """Return the answers that have the expected shape; a node that answers otherwise has not answered."""
-        if not nodes:
+    def _ask(
+        self, command: str, nodes: Collection[str] | None, kind: type[T], **arguments: object
+    ) -> list[tuple[str, T]]:
+        """Return the answers that have the expected shape; a node that answers otherwise has not answered.
+
+        None asks everybody, and waits as long as is waited for one that does not answer.
+        """
+        if nodes is not None and not nodes:
             return []
         found: list[tuple[str, T]] = []
-        missing = set(nodes)
+        missing = set(nodes or ())
 
         def take(reply: Any) -> None:
             for node, answer in reply.items() if isinstance(reply, dict) else ():
                 with contextlib.suppress(msgspec.ValidationError):
                     found.append((node, msgspec.convert(answer, kind)))
                     missing.discard(node)
-            if not missing:
+            if nodes and not missing:
                 raise _Enough
 
         with self._connection() as connection, contextlib.suppress(_Enough):
             # Kombu's own limit counts answers, so that two processes of one node name would use up another's; 0 is none.
             self._app.control.broadcast(
                 command,
-                destination=list(nodes),
+                arguments=arguments,
+                destination=list(nodes) if nodes else None,
                 connection=connection,
                 reply=True,
                 timeout=self._wait,
@@ -136,10 +165,24 @@ class CeleryControl:
 
 def _pool(pool: dict[str, Any] | str, queues: tuple[str, ...]) -> Pool:
     """Read a `stats` answer: `celery.concurrency.prefork:TaskPool` is the pool `prefork`; some pools say only "N/A"."""
-    told = pool if isinstance(pool, dict) else {}
-    kind = str(told.get("implementation", "")).rpartition(":")[0].rpartition(".")[2]
-    slots = told.get("max-concurrency")
-    return Pool(kind=kind or "unknown", concurrency=slots if isinstance(slots, int) else None, queues=queues)
+    slots = pool.get("max-concurrency") if isinstance(pool, dict) else None
+    return Pool(kind=_kind(pool), concurrency=slots if isinstance(slots, int) else None, queues=queues)
+
+
+def _kind(pool: dict[str, Any] | str) -> str:
+    told = pool.get("implementation", "") if isinstance(pool, dict) else ""
+    return str(told).rpartition(":")[0].rpartition(".")[2] or "unknown"
+
+
+def _processes(pool: dict[str, Any] | str) -> int | None:
+    """Return how many processes a pool says to have, where it has processes of its own (prefork)."""
+    there = pool.get("processes") if isinstance(pool, dict) else None
+    return len(there) if isinstance(there, list) and _kind(pool) == "prefork" else None
+
+
+def _limited(task: str) -> bool:
+    """Tell whether `registered` shows a rate limit: `shop.pay [rate_limit=1/m]`."""
+    return "[rate_limit=" in task
 
 
 def _fits(control: CeleryControl) -> Control:

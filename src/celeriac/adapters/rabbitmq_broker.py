@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from celeriac.adapters.amqp_client import amqp_errors, connect
 from celeriac.core.errors import UnreachableError
-from celeriac.core.model import Consumer
+from celeriac.core.model import Clients, Consumer
 from celeriac.core.queues import QueueState
 from celeriac.ports import Broker
 
@@ -65,14 +65,10 @@ class RabbitBroker:
         self._connection: Any = None
         self._unanswered: list[str] = []
 
-    def consumers(self, nodes: Collection[str]) -> dict[str, Consumer]:
+    def clients(self, nodes: Collection[str]) -> Clients:
         """Return those of these nodes that are connected."""
         found = self._all_declared([PIDBOX.format(node=node) for node in nodes])
-        return {node: CONNECTED for node in nodes if found[PIDBOX.format(node=node)].consumers}
-
-    def depths(self, queues: Collection[str]) -> dict[str, int]:
-        """Return the number of waiting messages of each queue; one that is missing is empty."""
-        return {name: queue.ready for name, queue in self._all_declared(queues).items() if queue.ready is not None}
+        return Clients({node: CONNECTED for node in nodes if found[PIDBOX.format(node=node)].consumers})
 
     def queues(self, named: Collection[str]) -> tuple[QueueState, ...]:
         """Return what is known of these queues; AMQP lists no others."""

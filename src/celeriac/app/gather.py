@@ -6,35 +6,35 @@ quiet cluster costs next to nothing.
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from celeriac.app.asking import SOURCE_LIMIT_S, Asked
+from celeriac.app.asking import Asked
+from celeriac.app.discovery import Discovery
+from celeriac.app.platform_watch import PlatformWatch
+from celeriac.core.crowd import crowds
 from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import IncidentState
 from celeriac.core.limits import Limits
-from celeriac.core.model import App, Consumer, Crash, Incarnation, Place, Pool, Verdict
+from celeriac.core.model import Clients, Incarnation, Inspection, Pool, Verdict
 from celeriac.core.pings import PingTally, Whom
+from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Known, Reading, Unknown
-from celeriac.core.snapshot import Lived, Seen, Stream, Waiting
+from celeriac.core.snapshot import Crowd, Lived, Seen, Stream, silence
+from celeriac.core.work import Backlog, Shares
 from celeriac.ports import Book, Broker, Control, History, Platform
 
 T = TypeVar("T")
-
-PLATFORM_WAIT_S = 3.0
-PLATFORM_KEPT_S = 30.0
-"""How long the platform's last answer serves while its next one is under way; an act reads the index again anyway."""
 
 STALE_S = 5.0
 UNSEEN = "a broker of this kind tells nothing of its clients"
 NAMES_EVERY_S = 30.0
 POOLS_EVERY_S = 10.0
 POOLS_AT_ONCE = 50
-CRASHES_BACK_S = 900.0
-REMEMBER_EVERY_S = 3600.0
+DOUBTED_AT_ONCE = 50
 QUIET_BEATS = 2
 """RabbitMQ may end a frozen worker's connection as early as suspicion begins, so the connection is looked at before."""
 
@@ -67,14 +67,15 @@ class Gatherer:
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix=f"look-{cluster}")
         self._observed: tuple[float, float] | None = None
         self._moved = False
-        self._apps: Reading[tuple[App, ...]] | None = None
-        self._crashes: Reading[tuple[Crash, ...]] | None = None
-        self._far_pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"platform-{cluster}")
-        self._reading: tuple[Asked[tuple[App, ...]], Future[tuple[Crash, ...]], float] | None = None
-        self._platform_due_at = 0.0
+        self._watch = PlatformWatch(
+            cluster, sources.platform, clock, every_s=sources.poll_s, on_suspicion_s=sources.poll_on_suspicion_s
+        )
         self._names_due_at = 0.0
         self._pools_asked: dict[str, float] = {}
-        self._waiting: dict[str, Waiting] = {}
+        self._samples: list[QueueSample] = []
+        self._backlog, self._shares = Backlog(), Shares()
+        self._crowds: dict[str, Crowd] = {}
+        self._discovery = Discovery(sources.control, self._ask)
         self._lingering: frozenset[str] = frozenset()
         self._tally = PingTally()
         self._wary = True
@@ -84,7 +85,7 @@ class Gatherer:
     def close(self) -> None:
         """Let the threads go; those that still wait for a source end with its time limit."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._far_pool.shutdown(wait=False, cancel_futures=True)
+        self._watch.close()
 
     def look(self, book: Book) -> Seen:
         """Return what is to be seen now."""
@@ -98,22 +99,41 @@ class Gatherer:
         # In this order: a worker may have spoken since the observer's last word, never the other way round.
         heard = self._ask(sources.history.stream).answer()
         lives = self._ask(sources.history.incarnations).answer()
-        self._look_at_platform()
+        samples = self._ask(sources.history.queues).answer()
+        self._watch.look(wary=self._wary)
         now = self.clock()
         known = {one.guid: one for one in book.lived}
-        self.lived = self._remember(known, now)
+        self.lived = self._watch.new_guids(known, now)
         known.update({one.guid: one for one in self.lived})
-        return Seen(
+        seen = Seen(
             cluster=self.cluster,
             at=now,
             # Without the list of workers everybody would seem never to have joined.
             stream=self._fresh(heard, now) if isinstance(lives, Known) else lives,
             incarnations=tuple(lives.value) if isinstance(lives, Known) else (),
-            platform=self._apps,
-            crashes=self._crashes,
+            platform=self._watch.apps,
+            crashes=self._watch.crashes,
             lived=tuple(known.values()),
             pools=book.pools,
+            crowds=self._crowds,
         )
+        return self._discovery.joined(self._with_work(seen, samples))
+
+    def _with_work(self, seen: Seen, samples: Reading[list[QueueSample]]) -> Seen:
+        """Add what waits in the queues, and what each worker's siblings began."""
+        if not isinstance(seen.stream, Known):
+            return seen
+        observed_at = seen.stream.value.observed_at
+        self._samples = samples.value if isinstance(samples, Known) else self._samples
+        speaking = [one for one in seen.incarnations if not one.offline and self._speaks(one, seen.stream.value)]
+        return replace(
+            seen,
+            waiting=self._backlog.take(self._samples, observed_at, seen.at),
+            shares=self._shares.take(speaking, seen.pools),
+        )
+
+    def _speaks(self, one: Incarnation, stream: Stream) -> bool:
+        return silence(one.last_seen_at, stream) < self._limits.suspect_beats * one.freq
 
     def _fresh(self, stream: Known[Stream | None] | Unknown, now: float) -> Reading[Stream]:
         """Judge the observer by our own clock: its last word must change, and must have changed since we began."""
@@ -130,82 +150,53 @@ class Gatherer:
             return Unknown(f"the observer has said nothing for {unchanged:.0f} s", now)
         return Known(stream.value, now) if self._moved else Unknown("the observer's next word is awaited", now)
 
-    def _look_at_platform(self) -> None:
-        """Read the platform when it is due, one read at a time: a slow one keeps its last answer, up to a bound."""
-        platform, now = self.platform, self.clock()
-        if platform is None:
-            return
-        if self._reading is None and now >= self._platform_due_at:
-            apps, crashes = platform.apps, lambda: platform.crashes(now - CRASHES_BACK_S)
-            self._reading = (Asked(self._far_pool.submit(apps), self.clock), self._far_pool.submit(crashes), now)
-        if self._reading is None:
-            return
-        apps_asked, crashes_future, began_at = self._reading
-        first = self._apps is None
-        if not apps_asked.done(within=SOURCE_LIMIT_S if first else PLATFORM_WAIT_S):
-            if now - began_at > PLATFORM_KEPT_S or first:
-                self._apps = Unknown(f"no answer for {now - began_at:.0f} s", now)
-            return
-        self._apps = apps_asked.answer()
-        self._crashes = Asked(crashes_future, self.clock).answer()
-        self._reading = None
-        every = self._sources.poll_on_suspicion_s if self._wary else self._sources.poll_s
-        self._platform_due_at = self.clock() + every
-
-    def _remember(self, known: dict[str, Lived], now: float) -> tuple[Lived, ...]:
-        """Return the guids that the store does not know yet, or has not heard of for long."""
-        if not isinstance(self._apps, Known):
-            return ()
-        there = {one.guid: one.place(self.cluster) for app in self._apps.value for one in app.instances if one.guid}
-        if isinstance(self._crashes, Known):  # one may have lived and died between two looks
-            for crash in self._crashes.value:
-                place = Place(self.cluster, crash.platform, crash.app, crash.process, crash.index)
-                there.setdefault(crash.instance_guid, place)
-        new = [guid for guid in there if guid not in known or now - known[guid].seen_at > REMEMBER_EVERY_S]
-        return tuple(Lived(guid, there[guid], now) for guid in new)
-
     # The near look: what is asked of those who need it
 
     def _near(self, seen: Seen, book: Book) -> Seen:
         whom = self._whom(seen, book)
         now, control, broker = seen.at, self._sources.control, self._sources.broker
-        queues = {name for pool in book.pools.values() for name in pool.queues} if whom.proving else set()
         quiet = {one.node for one in _quiet(seen, most_s=QUIET_S)}
         ask_broker = broker is not None and (whom.anybody or quiet or now >= self._names_due_at)
 
-        nodes = whom.pinged | quiet | _telling(seen, self._limits.drain_deadline_s)
-        consumers = self._ask(lambda: broker.consumers(nodes)) if broker and ask_broker else None
+        nodes = (whom.pinged - whom.doubted) | quiet | _telling(seen, self._limits.drain_deadline_s)
+        clients = self._ask(lambda: broker.clients(nodes)) if broker and ask_broker else None
         pings = self._ask(lambda: control.ping(whom.pinged)) if whom.pinged else None
-        consuming = self._ask(lambda: control.consuming(whom.proving)) if whom.proving else None
+        inspected = self._ask(lambda: control.inspect(whom.inspected)) if whom.inspected else None
         pools = self._ask(lambda: control.pools(whom.newcomers)) if whom.newcomers else None
-        depths = self._ask(lambda: broker.depths(queues)) if broker and queues else None
+        self._discovery.go_on(seen)
 
-        known = consumers.answer() if consumers else Unknown("not asked" if broker else UNSEEN)
+        known = clients.answer() if clients else Unknown("not asked" if broker else UNSEEN)
         if isinstance(known, Known):
             self._names_due_at = now + NAMES_EVERY_S
         self.learned = self._learn(seen, pools.answer() if pools else None, known)
-        return replace(
+        pongs = self._tally.judge(pings.answer(), whom, now) if pings else {}
+        self._discovery.heard(pongs)
+        seen = replace(
             seen,
             pools={**seen.pools, **self.learned},
-            consumers=known,
+            clients=known,
             lingering=self._linger(seen, known),
-            pings=self._tally.judge(pings.answer(), whom, now) if pings else {},
-            consuming=_consuming(consuming.answer(), whom.proving) if consuming else {},
-            waiting=self._queues(depths.answer() if depths else None, now),
+            pings=pongs,
+            inspected=_inspected(inspected.answer(), whom.inspected) if inspected else {},
+            answered=self._discovery.answered,
         )
+        self._crowds = crowds(seen, self._limits.suspect_beats)
+        return seen
 
     def _whom(self, seen: Seen, book: Book) -> Whom:
         """Return the nodes that a closer look is for, as far as the far look tells."""
         first = diagnose(seen, self._limits)
         unproven = {one.place for one in book.incidents if one.state is IncidentState.VERIFYING}
         suspects = {one.node for one in first if one.suspect and one.node}
-        well = [one.node for one in first if one.verdict is Verdict.HEALTHY and not one.suspect and one.node]
+        doubted = {one.node for one in first if one.doubt and one.node} | self._discovery.missed
+        well = [one.node for one in first if one.well and one.verdict is Verdict.HEALTHY and one.node not in doubted]
         open_incident = any(not one.over for one in book.incidents)
         self._wary = bool(suspects) or open_incident or any(one.verdict in WARY for one in first)
         return Whom(
             suspects=frozenset(suspects),
+            doubted=frozenset(sorted(doubted)[:DOUBTED_AT_ONCE]),
             proving=frozenset(one.node for one in first if one.place in unproven and one.node),
-            witnesses=frozenset(well[:WITNESSES]) if suspects else frozenset(),
+            witnesses=frozenset([one for one in well if one][:WITNESSES]) if suspects | doubted else frozenset(),
             newcomers=frozenset(self._newcomers(seen)),
         )
 
@@ -218,7 +209,7 @@ class Gatherer:
         asked = self._pools_asked
         self._pools_asked = {one.key: asked[one.key] for one in seen.incarnations if one.key in asked}
         for one in seen.incarnations:
-            speaks = seen.stream.value.observed_at - one.last_seen_at < self._limits.suspect_beats * one.freq
+            speaks = self._speaks(one, seen.stream.value)
             due = now - self._pools_asked.get(one.key, 0.0) >= POOLS_EVERY_S
             pool = seen.pools.get(one.key)
             unknown = pool is None or not pool.queues  # at birth a worker may answer before it consumes
@@ -227,37 +218,23 @@ class Gatherer:
                 found.add(one.node)
         return found
 
-    def _learn(
-        self, seen: Seen, pools: Reading[dict[str, Pool]] | None, consumers: Reading[dict[str, Consumer]]
-    ) -> dict[str, Pool]:
+    def _learn(self, seen: Seen, pools: Reading[dict[str, Pool]] | None, clients: Reading[Clients]) -> dict[str, Pool]:
         """Return the pools that are new, and those whose connections are now seen to carry their name."""
         learned = dict(pools.value) if isinstance(pools, Known) else {}
         for key in learned.keys() & seen.pools.keys():
             learned[key] = replace(learned[key], named=seen.pools[key].named)
-        if isinstance(consumers, Known):
+        if isinstance(clients, Known):
             for one in seen.incarnations:
                 pool = learned.get(one.key, seen.pools.get(one.key))
-                if pool is not None and not pool.named and one.node in consumers.value:
+                if pool is not None and not pool.named and one.node in clients.value.by_node:
                     learned[one.key] = replace(pool, named=True)
         return learned
 
-    def _linger(self, seen: Seen, consumers: Reading[dict[str, Consumer]]) -> frozenset[str]:
+    def _linger(self, seen: Seen, clients: Reading[Clients]) -> frozenset[str]:
         """Note which quiet workers' connections are still there, for as long as they say nothing."""
-        there = consumers.value if isinstance(consumers, Known) else {}
+        there = clients.value.by_node if isinstance(clients, Known) else {}
         self._lingering = frozenset(one.key for one in _quiet(seen) if one.node in there or one.key in self._lingering)
         return self._lingering
-
-    def _queues(self, depths: Reading[dict[str, int]] | None, now: float) -> dict[str, Waiting]:
-        """Note since when each queue has not been empty."""
-        if isinstance(depths, Known):
-            before = self._waiting
-            self._waiting = {
-                name: Waiting(depth, (before.get(name, Waiting(0)).since or now) if depth else None)
-                for name, depth in depths.value.items()
-            }
-        elif depths is None:
-            self._waiting = {}
-        return self._waiting
 
     def _ask(self, call: Callable[[], T]) -> Asked[T]:
         return Asked(self._pool.submit(call), self.clock)
@@ -281,9 +258,9 @@ def _telling(seen: Seen, drain_s: float) -> set[str]:
     return set(sorted(nameless)[:POOLS_AT_ONCE]) | leaving
 
 
-def _consuming(
-    answered: Reading[dict[str, tuple[str, ...]]], nodes: frozenset[str]
-) -> dict[str, Reading[tuple[str, ...]]]:
+def _inspected(answered: Reading[dict[str, Inspection]], nodes: frozenset[str]) -> dict[str, Reading[Inspection]]:
+    """Return each node's answer; none is as good as that of one that cannot answer."""
     if isinstance(answered, Unknown):
         return dict.fromkeys(nodes, answered)
-    return {node: Known(answered.value.get(node, ()), answered.at) for node in nodes}
+    none = Unknown("it does not answer", answered.at)
+    return {node: Known(answered.value[node], answered.at) if node in answered.value else none for node in nodes}

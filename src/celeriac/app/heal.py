@@ -15,11 +15,11 @@ from msgspec.structs import replace
 from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer
 from celeriac.core import story
-from celeriac.core.case import Finding
 from celeriac.core.decide import decide, sentence
 from celeriac.core.desk import Past, Plan
 from celeriac.core.diagnose import blindness, diagnose
 from celeriac.core.errors import ConflictError, MissingError, PortError, UnreachableError
+from celeriac.core.finding import Finding
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.places import MISSING, Site
 from celeriac.core.readings import Known, Unknown
@@ -207,6 +207,6 @@ def _problems(seen: Seen, why_blind: str | None) -> tuple[str, ...]:
     if isinstance(seen.platform, Known):
         absent = [app.name for app in seen.platform.value if app.state == MISSING]
         failing += [f"platform: the app {name} is not to be seen in the space" for name in absent]
-    if isinstance(seen.consumers, Unknown) and seen.consumers.at:
-        failing.append(f"broker connections: {seen.consumers.why}")
+    if isinstance(seen.clients, Unknown) and seen.clients.at:
+        failing.append(f"broker connections: {seen.clients.why}")
     return (*([why_blind] if why_blind else []), *failing)

@@ -19,7 +19,7 @@ from celeriac.app.views import (
     moment,
     sure_moment,
 )
-from celeriac.core.case import Finding
+from celeriac.core.finding import Finding
 from celeriac.core.incident import HeldReason, Incident, Remedy, RemedyKind
 from celeriac.core.model import App, Incarnation, Instance, Place, Pool
 from celeriac.core.queues import QueueSample

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from celeriac.core.case import Finding
 from celeriac.core.errors import SettingsError
+from celeriac.core.finding import Finding
 from celeriac.core.offline import Moment, judge, load
 from celeriac.settings import Settings
 

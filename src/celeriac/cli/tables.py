@@ -38,6 +38,8 @@ COLOURS = {
     "crashed": "red",
     "crash-looping": "red",
     "hung": "red",
+    "deaf": "red",
+    "damaged": "red",
     "escalated": "red",
     "open": "red",
     "nobody": "red",

@@ -2,54 +2,14 @@
 
 from msgspec import Struct
 
-from celeriac.core.incident import RemedyKind
+from celeriac.core.crowd import Counted
 from celeriac.core.limits import Limits
-from celeriac.core.model import Consumer, InstanceState, Place, Status, Verdict
+from celeriac.core.logs import Logged
+from celeriac.core.model import Consumer, Incarnation, Inspection
 from celeriac.core.places import Site
-from celeriac.core.readings import Evidence, Known, Unknown
+from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Seen, Stream
-
-
-class Finding(Struct, frozen=True):
-    """One place's verdict with what it rests on; `approval` says why only a person may order the remedy."""
-
-    place: Place
-    verdict: Verdict
-    suspect: bool = False
-    notes: tuple[str, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
-    remedy: RemedyKind = RemedyKind.NONE
-    approval: str | None = None
-    site: Site | None = None
-    silence_s: float = 0.0
-
-    @property
-    def status(self) -> Status:
-        alive = self.verdict in {Verdict.HEALTHY, Verdict.BUSY, Verdict.DRAINING} or self._between_crashes
-        return Status.ONLINE if alive else Status.OFFLINE
-
-    @property
-    def _between_crashes(self) -> bool:
-        instance = self.site.instance if self.site else None
-        running = instance is not None and instance.state is InstanceState.RUNNING
-        return self.verdict is Verdict.CRASH_LOOPING and running and self.node is not None
-
-    @property
-    def well(self) -> bool:
-        """Tell whether there is nothing to heal here."""
-        return self.verdict in {Verdict.HEALTHY, Verdict.BUSY} and not self.suspect
-
-    @property
-    def guid(self) -> str | None:
-        return self.site.instance.guid if self.site and self.site.instance else None
-
-    @property
-    def node(self) -> str | None:
-        return self.site.incarnation.node if self.site and self.site.incarnation else None
-
-    @property
-    def pid(self) -> int | None:
-        return self.site.incarnation.pid if self.site and self.site.incarnation else None
+from celeriac.core.work import Waiting
 
 
 class Case(Struct, frozen=True):
@@ -61,35 +21,13 @@ class Case(Struct, frozen=True):
     stream: Stream | None
     silent_s: float
     siblings: str
-
-    def finding(
-        self,
-        verdict: Verdict,
-        *notes: str,
-        suspect: bool = False,
-        remedy: RemedyKind = RemedyKind.NONE,
-        approval: str | None = None,
-        evidence: tuple[Evidence, ...] = (),
-    ) -> Finding:
-        """Return the finding of a rule, with every signal that was read for this place."""
-        one = self.site.incarnation
-        if one and self.site.twins:
-            notes = (*notes, f"{self.site.twins + 1} processes use the node name {one.node}")
-        return Finding(
-            place=self.site.place,
-            verdict=verdict,
-            suspect=suspect,
-            notes=notes,
-            evidence=(*self.signals(), *evidence),
-            remedy=remedy,
-            approval=approval,
-            site=self.site,
-            silence_s=self.silent_s,
-        )
+    crowd: Counted = Counted(None, 0)
 
     @property
     def suspect_after(self) -> float:
         one = self.site.incarnation
+        if one is not None and beatless(one, self.seen, self.limits):
+            return self.limits.rediscover_s
         return self.limits.suspect_beats * (one.freq if one else 2.0)
 
     @property
@@ -100,7 +38,45 @@ class Case(Struct, frozen=True):
     def heard(self) -> bool:
         """Tell whether it spoke since our own last gap."""
         one, stream = self.site.incarnation, self.stream
-        return one is not None and stream is not None and one.last_seen_at >= (stream.flowing_since or 0.0)
+        return (
+            one is not None
+            and stream is not None
+            and spoke_at(one, self.seen, self.limits) >= (stream.flowing_since or 0.0)
+        )
+
+    def idle_s(self) -> float | None:
+        """Return for how long it has begun nothing though it has room, by its own beats; None while it has none."""
+        one, stream = self.site.incarnation, self.stream
+        if one is None or stream is None or one.offline or not self._has_room(one):
+            return None
+        if not self.heard() or self.silent_s >= self.suspect_after:
+            return None
+        since = max(one.last_start_at or 0.0, one.first_seen_at, stream.flowing_since or stream.observed_at)
+        return max(0.0, stream.observed_at - since)
+
+    def _has_room(self, one: Incarnation) -> bool:
+        pool = self.seen.pools.get(one.key)
+        slots = pool.concurrency if pool else None
+        return one.active == 0 or (one.active is not None and slots is not None and one.active < slots)
+
+    def owed(self, for_s: float) -> tuple[str, Waiting] | None:
+        """Return the queue of its whose messages have waited longest, if for so many seconds at least."""
+        queues = [(name, one) for name in self.queues() if (one := self.seen.waiting.get(name)) and one.since]
+        name, longest = min(queues, key=lambda each: each[1].since or 0.0, default=("", Waiting(0)))
+        waited = longest.since is not None and self.seen.at - longest.since >= for_s
+        return (name, longest) if waited else None
+
+    def passed_over(self) -> bool:
+        """Tell whether its siblings began so much since it began its last task that chance does not explain it."""
+        one = self.site.incarnation
+        share = self.seen.shares.get(one.key) if one else None
+        return share is not None and share.chance < self.limits.deaf_chance
+
+    def queues(self) -> tuple[str, ...]:
+        """Return the queues that it consumed at its birth."""
+        one = self.site.incarnation
+        pool = self.seen.pools.get(one.key) if one else None
+        return pool.queues if pool else ()
 
     def listened(self, for_s: float) -> bool:
         """Tell whether the stream has flowed for so long."""
@@ -119,17 +95,36 @@ class Case(Struct, frozen=True):
         node = self.site.incarnation.node if self.site.incarnation else ""
         return self.seen.pings.get(node, Unknown("not asked yet"))
 
+    def inspection(self) -> Known[Inspection] | Unknown:
+        node = self.site.incarnation.node if self.site.incarnation else ""
+        return self.seen.inspected.get(node, Unknown("not asked yet"))
+
+    def logged(self) -> Logged:
+        """Return what its log tells; nothing if it was not read."""
+        one = self.site.incarnation
+        return self.seen.logged.get(one.node, Logged()) if one else Logged()
+
     def consumer(self) -> Consumer | None:
-        one, consumers = self.site.incarnation, self.seen.consumers
-        return consumers.value.get(one.node) if one and isinstance(consumers, Known) else None
+        one, clients = self.site.incarnation, self.seen.clients
+        return clients.value.by_node.get(one.node) if one and isinstance(clients, Known) else None
 
     def named(self) -> bool:
         one = self.site.incarnation
         pool = self.seen.pools.get(one.key) if one else None
         return self.consumer() is not None or (pool is not None and pool.named)
 
+    def beatless(self) -> bool:
+        """Tell whether it sends no heartbeats, and has answered pings instead."""
+        one = self.site.incarnation
+        return one is not None and beatless(one, self.seen, self.limits)
+
+    def counted_idle(self) -> bool:
+        """Tell whether the number of nameless connections shows that its own are there, and take no message."""
+        one = self.site.incarnation
+        return one is not None and self.crowd.shows_idle(self.seen.crowds.get(one.key))
+
     def gone_from_broker(self) -> bool:
-        return isinstance(self.seen.consumers, Known) and self.consumer() is None and self.named()
+        return isinstance(self.seen.clients, Known) and self.consumer() is None and self.named()
 
     def may_have_left(self) -> bool:
         """Tell whether a missing connection may be the worker's own doing.
@@ -145,49 +140,17 @@ class Case(Struct, frozen=True):
         pool = self.seen.pools.get(one.key) if one else None
         return pool.kind if pool else None
 
-    def signals(self) -> tuple[Evidence, ...]:
-        """Return every signal that was read for this place, in the order of the proof."""
-        return tuple(
-            line for line in (self._heartbeat(), self._ping(), self._broker(), self._platform(), self._echo()) if line
-        )
 
-    def _heartbeat(self) -> Evidence | None:
-        one, stream = self.site.incarnation, self.stream
-        if one is None or stream is None:
-            return None
-        text = f"last event {self.silent_s:.1f} s ago, one every {one.freq:g} s is usual; pid {one.pid}"
-        return Evidence("heartbeat", text, one.last_seen_at)
+def beatless(one: Incarnation, seen: Seen, limits: Limits) -> bool:
+    """Tell whether it answered a ping when it should have sent heartbeats long since, and has sent none."""
+    answered_at = seen.answered.get(one.node)
+    return (
+        not one.beats and answered_at is not None and answered_at - one.first_seen_at >= limits.suspect_beats * one.freq
+    )
 
-    def _ping(self) -> Evidence | None:
-        reading = self.ping()
-        if isinstance(reading, Unknown):
-            return None if reading.why == "not asked yet" else Evidence("ping", reading.why, reading.at)
-        return Evidence("ping", "answered" if reading.value else "no answer", reading.at)
 
-    def _broker(self) -> Evidence | None:
-        consumers, consumer = self.seen.consumers, self.consumer()
-        if isinstance(consumers, Unknown):
-            return Evidence("broker", consumers.why, consumers.at) if consumers.at else None
-        if consumer is None:
-            return Evidence("broker", "no connection of its own", consumers.at) if self.named() else None
-        doing = "fetching" if consumer.fetching else f"none fetching, idle {consumer.idle_s:.0f} s"
-        return Evidence("broker", f"{consumer.connections} connections, {doing}", consumers.at)
-
-    def _platform(self) -> Evidence | None:
-        instance, platform = self.site.instance, self.seen.platform
-        if isinstance(platform, Unknown):
-            return Evidence("platform", platform.why, platform.at)
-        if instance is None or platform is None:
-            return None
-        up = f" for {instance.uptime_s:.0f} s" if instance.uptime_s is not None else ""
-        return Evidence("platform", f"{instance.state}{up}, guid {instance.guid or 'none'}", platform.at)
-
-    def _echo(self) -> Evidence | None:
-        stream = self.stream
-        if stream is None or stream.echo_at is None:
-            return None
-        text = f"our own echo {stream.observed_at - stream.echo_at:.1f} s ago; {self.siblings}"
-        return Evidence("echo", text, stream.observed_at, rules_out="broker outage")
-
-    def rules_out(self, signal: str, reading: str, alternative: str) -> Evidence:
-        return Evidence(signal, reading, self.seen.at, rules_out=alternative)
+def spoke_at(one: Incarnation, seen: Seen, limits: Limits) -> float:
+    """Return when it last gave a sign of life: its last event, or its answer to a ping if it sends no heartbeats."""
+    if not beatless(one, seen, limits):
+        return one.last_seen_at
+    return max(one.last_seen_at, seen.answered[one.node])

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from celeriac.core import story
-from celeriac.core.case import Finding
 from celeriac.core.crashes import unasked
 from celeriac.core.desk import Desk, Past, Plan
 from celeriac.core.diagnose import blindness
+from celeriac.core.finding import Finding
 from celeriac.core.guard import MADE, RUNNING, Hold, guard
 from celeriac.core.incident import KEEPER, HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState
 from celeriac.core.limits import Limits, Policy

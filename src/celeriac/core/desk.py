@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from celeriac.core.case import Finding
+from celeriac.core.finding import Finding
 from celeriac.core.guard import Ledger
 from celeriac.core.incident import Incident, Remedy
 from celeriac.core.story import Act

@@ -7,8 +7,12 @@ under them were measured on real workers (docs/explanation/the-cycle.md).
 
 from collections.abc import Callable
 
-from celeriac.core.case import Case, Finding
+from celeriac.core.case import Case, spoke_at
 from celeriac.core.crashes import loop
+from celeriac.core.crowd import count
+from celeriac.core.deaf import deaf
+from celeriac.core.evidence import rules_out
+from celeriac.core.finding import UNMAPPED, Finding, found, restart
 from celeriac.core.incident import RemedyKind
 from celeriac.core.limits import Limits
 from celeriac.core.model import InstanceState, Verdict
@@ -17,7 +21,7 @@ from celeriac.core.readings import Evidence, Known, Unknown
 from celeriac.core.snapshot import Seen, Stream, silence
 
 PREFORK = "prefork"
-_UNMAPPED = "no platform instance is known for this node"
+_NO_BEATS = "sends no heartbeats but answers a ping"
 
 Rule = Callable[[Case], Finding | None]
 
@@ -26,11 +30,11 @@ def diagnose(seen: Seen, limits: Limits) -> tuple[Finding, ...]:
     """Return one finding for each place of the cluster."""
     stream = seen.stream.value if isinstance(seen.stream, Known) else None
     found = sites(seen)
-    siblings = _siblings(found, stream, limits)
+    siblings, crowd = _siblings(found, stream, limits), count(seen, limits.suspect_beats)
     findings = []
     for site in found:
-        silent_s = silence(site.incarnation.last_seen_at, stream) if site.incarnation and stream else 0.0
-        case = Case(seen, limits, site, stream, silent_s, siblings)
+        silent_s = silence(spoke_at(site.incarnation, seen, limits), stream) if site.incarnation and stream else 0.0
+        case = Case(seen, limits, site, stream, silent_s, siblings, crowd)
         finding = next(finding for rule in RULES if (finding := rule(case)))
         findings.append(finding)
     return tuple(finding for finding in findings if not _forgotten(finding, seen, limits))
@@ -45,12 +49,12 @@ def _stopped_on_platform(case: Case) -> Finding | None:
     if app is None or instance is None:
         return None
     if app.state == "STOPPED":
-        return case.finding(Verdict.STOPPED, "the app is stopped")
+        return found(case, Verdict.STOPPED, "the app is stopped")
     wanted = next((process.wanted for process in app.processes if process.type == instance.process), None)
     if wanted is not None and instance.index >= wanted:
-        return case.finding(Verdict.STOPPED, "the app is scaled below this index")
+        return found(case, Verdict.STOPPED, "the app is scaled below this index")
     if instance.state is InstanceState.STOPPING:
-        return case.finding(Verdict.STOPPED, "the platform is stopping it")
+        return found(case, Verdict.STOPPED, "the platform is stopping it")
     return None
 
 
@@ -67,7 +71,7 @@ def _crash_looping(case: Case) -> Finding | None:
         note = f"crashed {number} times within {case.limits.crash_window_s / 60:.0f} min"
     else:
         note = f"crashed {last.count} times in a row, by the platform's count"
-    return case.finding(Verdict.CRASH_LOOPING, note, remedy=RemedyKind.ALERT, evidence=(line,))
+    return found(case, Verdict.CRASH_LOOPING, note, remedy=RemedyKind.ALERT, evidence=(line,))
 
 
 def _crashed_on_platform(case: Case) -> Finding | None:
@@ -75,13 +79,13 @@ def _crashed_on_platform(case: Case) -> Finding | None:
     instance = case.site.instance
     if instance is None or instance.state is not InstanceState.CRASHED:
         return None
-    return case.finding(Verdict.CRASHED, "the platform restarts it after its own pause")
+    return found(case, Verdict.CRASHED, "the platform restarts it after its own pause")
 
 
 def _deaf_ourselves(case: Case) -> Finding | None:
     """Broker down, observer stale, or our own echo late: nobody is judged by silence."""
     why = blindness(case.seen, case.limits)
-    return case.finding(Verdict.BLIND, why) if why else None
+    return found(case, Verdict.BLIND, why) if why else None
 
 
 def _not_joined(case: Case) -> Finding | None:
@@ -90,14 +94,14 @@ def _not_joined(case: Case) -> Finding | None:
     if instance is None or one is not None:
         return None
     if instance.state is InstanceState.UNKNOWN:
-        return case.finding(Verdict.BLIND, "the platform does not know the state of this index")
+        return found(case, Verdict.BLIND, "the platform does not know the state of this index")
     if instance.state is InstanceState.RUNNING and instance.guid is None:
-        return case.finding(Verdict.BLIND, "the platform's API gives no instance guid: no node can be mapped to it")
+        return found(case, Verdict.BLIND, "the platform's API gives no instance guid: no node can be mapped to it")
     waited = instance.uptime_s or 0.0
     if waited <= case.limits.start_deadline_s or not case.listened(case.limits.start_deadline_s):
-        return case.finding(Verdict.STARTING, *filter(None, [instance.details]))
+        return found(case, Verdict.STARTING, *filter(None, [instance.details]))
     note = "never joined: no event since its start, or its node name does not hold its instance guid"
-    return case.finding(Verdict.HUNG, note, remedy=RemedyKind.ALERT)
+    return found(case, Verdict.HUNG, note, remedy=RemedyKind.ALERT)
 
 
 def _draining(case: Case) -> Finding | None:
@@ -111,54 +115,47 @@ def _draining(case: Case) -> Finding | None:
             None  # one that a broken connection made comes late, and `worker-online` about a second after it (mingle)
         )
     if instance is None and case.gone_from_broker():
-        return case.finding(Verdict.STOPPED, "it said goodbye and its connections are gone")
+        return found(case, Verdict.STOPPED, "it said goodbye and its connections are gone")
     if for_s <= case.limits.drain_deadline_s:
-        return case.finding(Verdict.DRAINING, f"warm shutdown began {for_s:.0f} s ago")
+        return found(case, Verdict.DRAINING, f"warm shutdown began {for_s:.0f} s ago")
     if instance is None:
-        return case.finding(Verdict.STOPPED, "it said goodbye; whether the process is gone cannot be seen")
+        return found(case, Verdict.STOPPED, "it said goodbye; whether the process is gone cannot be seen")
     return _drained_too_long(case, for_s)
 
 
 def _drained_too_long(case: Case, for_s: float) -> Finding:
     late = f"still draining after {for_s:.0f} s"
-    if case.site.instance is None:
-        return case.finding(Verdict.HUNG, late, _UNMAPPED, remedy=RemedyKind.ALERT)
-    if case.site.neighbours:
-        return case.finding(Verdict.HUNG, late, _shares(case), remedy=RemedyKind.ALERT)
-    return case.finding(
-        Verdict.HUNG,
-        late,
-        remedy=RemedyKind.RESTART_INSTANCE,
-        approval="a draining worker may still run a task",
-    )
+    return restart(case, Verdict.HUNG, late, approval="a draining worker may still run a task")
 
 
 def _speaks(case: Case) -> Finding | None:
-    """It spoke within its last few beats."""
-    return case.finding(Verdict.HEALTHY) if case.heard() and case.silent_s < case.suspect_after else None
+    """It spoke within its last few beats, or it answered our last round of pings if it sends none."""
+    if not case.heard() or case.silent_s >= case.suspect_after:
+        return None
+    return found(case, Verdict.HEALTHY, *([_NO_BEATS] if case.beatless() else []))
 
 
 def _settling(case: Case) -> Finding | None:
     """It has not spoken since our own last gap ended, and that was a moment ago."""
     if case.stream is None or case.listened(case.limits.settle_s):
         return None
-    if case.heard() and case.silent_s < case.convict_after:
-        return case.finding(Verdict.HEALTHY, suspect=True)
-    return case.finding(Verdict.BLIND, "the event stream flows again since a moment: silence counts from then")
+    if case.heard():
+        return found(case, Verdict.HEALTHY, suspect=True)
+    return found(case, Verdict.BLIND, "the event stream flows again since a moment: silence counts from then")
 
 
 def _answers(case: Case) -> Finding | None:
     """Silent, but alive by another proof: an answer to our ping, or a fetch that the broker sees."""
     ping = case.ping()
     if isinstance(ping, Known) and ping.value:
-        return case.finding(Verdict.HEALTHY, "sends no heartbeats but answers a ping", suspect=bool(case.beats()))
+        return found(case, Verdict.HEALTHY, _NO_BEATS, suspect=bool(case.beats()))
     if case.silent_s < case.convict_after:
-        return case.finding(Verdict.HEALTHY, suspect=True)
+        return found(case, Verdict.HEALTHY, suspect=True)
     consumer = case.consumer()
     if consumer and consumer.fetching:
-        return case.finding(Verdict.HEALTHY, "sends no heartbeats but fetches from the broker", suspect=True)
+        return found(case, Verdict.HEALTHY, "sends no heartbeats but fetches from the broker", suspect=True)
     if consumer and consumer.idle_s < case.limits.idle_consumer_s:
-        return case.finding(Verdict.HEALTHY, "sends no heartbeats but speaks to the broker", suspect=True)
+        return found(case, Verdict.HEALTHY, "sends no heartbeats but speaks to the broker", suspect=True)
     return None
 
 
@@ -171,8 +168,19 @@ def _left_by_itself(case: Case) -> Finding | None:
     if consumer is None or consumer.listening:
         return None
     if case.silent_s <= case.limits.drain_deadline_s:
-        return case.finding(Verdict.DRAINING, "it has ended its own subscriptions: a warm shutdown began unheard")
+        return found(case, Verdict.DRAINING, "it has ended its own subscriptions: a warm shutdown began unheard")
     return _drained_too_long(case, case.silent_s)
+
+
+def _broken(case: Case) -> Finding | None:
+    """Its log tells of an error that ends it: it says no more, and goes once its running tasks have ended.
+
+    Celery 5.7 does so when Redis restarts while the worker holds messages.
+    """
+    logged, one = case.logged(), case.site.incarnation
+    if logged.broken is None or one is None or case.silent_s > case.limits.drain_deadline_s:
+        return None
+    return found(case, Verdict.DRAINING, "an unrecoverable error ends it once its running tasks have ended")
 
 
 def _may_be_working(case: Case) -> Finding | None:
@@ -181,18 +189,18 @@ def _may_be_working(case: Case) -> Finding | None:
     if pool == PREFORK or case.silent_s >= case.limits.may_block_s:
         return None
     what = f"pool {pool}" if pool else "a pool that we do not know"
-    return case.finding(Verdict.BUSY, f"{what} may be silent while a task runs", suspect=True)
+    return found(case, Verdict.BUSY, f"{what} may be silent while a task runs", suspect=True)
 
 
 def _cannot_tell(case: Case) -> Finding | None:
     """A proof is missing because its source fails: that convicts nobody."""
-    for name, reading in (("ping", case.ping()), ("broker", case.seen.consumers), ("platform", case.seen.platform)):
+    for name, reading in (("ping", case.ping()), ("broker", case.seen.clients), ("platform", case.seen.platform)):
         if isinstance(reading, Unknown):
-            return case.finding(Verdict.BLIND, f"cannot tell: {name}: {reading.why}", suspect=True)
+            return found(case, Verdict.BLIND, f"cannot tell: {name}: {reading.why}", suspect=True)
     if case.site.place.mapped and case.site.instance is None:
-        return case.finding(Verdict.BLIND, "cannot tell: the platform does not show its app", suspect=True)
-    if not case.named():
-        return case.finding(Verdict.BLIND, f"cannot tell: {_nameless(case)}", suspect=True)
+        return found(case, Verdict.BLIND, "cannot tell: the platform does not show its app", suspect=True)
+    if not case.named() and not case.counted_idle():
+        return found(case, Verdict.BLIND, f"cannot tell: {_nameless(case)}", suspect=True)
     return None
 
 
@@ -209,18 +217,14 @@ def _dead_unmapped(case: Case) -> Finding | None:
     if case.site.instance is not None:
         return None
     verdict = Verdict.CRASHED if case.gone_from_broker() else Verdict.HUNG
-    return case.finding(verdict, _UNMAPPED, remedy=RemedyKind.ALERT)
+    return found(case, verdict, UNMAPPED, remedy=RemedyKind.ALERT)
 
 
 def _hung(case: Case) -> Finding:
     """Silent, no answer, no fetch, and the platform runs it: it will not come back by itself."""
     pool = case.pool_kind()
-    more = () if pool != PREFORK else (case.rules_out("pool", "prefork: its main process never runs tasks", "busy"),)
-    if case.site.neighbours:
-        return case.finding(Verdict.HUNG, _shares(case), remedy=RemedyKind.ALERT, suspect=True, evidence=more)
-    return case.finding(
-        Verdict.HUNG, remedy=RemedyKind.RESTART_INSTANCE, approval=_approval(case), suspect=True, evidence=more
-    )
+    more = () if pool != PREFORK else (rules_out(case, "pool", "prefork: its main process never runs tasks", "busy"),)
+    return restart(case, Verdict.HUNG, approval=_approval(case), suspect=True, evidence=more)
 
 
 def _approval(case: Case) -> str | None:
@@ -228,6 +232,10 @@ def _approval(case: Case) -> str | None:
     pool = case.pool_kind()
     if pool != PREFORK:
         return f"pool {pool or 'unknown'} may be silent while a long task runs"
+    if not case.named():
+        return "its connections to the broker cannot be told from those of others, only counted"
+    if case.logged().stopping_at is not None:
+        return "it was told to stop, and may be ending its last tasks"
     if not case.beats():
         return "it has sent no heartbeat yet, so silence may be its habit (--without-heartbeat)"
     if case.may_have_left():
@@ -237,11 +245,6 @@ def _approval(case: Case) -> str | None:
     return None
 
 
-def _shares(case: Case) -> str:
-    """A restart stops the whole container, so no node of several is restarted for its own sake."""
-    return f"shares its container with {', '.join(one.node for one in case.site.neighbours)}"
-
-
 RULES: tuple[Rule, ...] = (
     _stopped_on_platform,
     _crash_looping,
@@ -249,10 +252,12 @@ RULES: tuple[Rule, ...] = (
     _deaf_ourselves,
     _not_joined,
     _draining,
+    deaf,
     _speaks,
     _settling,
     _answers,
     _left_by_itself,
+    _broken,
     _may_be_working,
     _cannot_tell,
     _dead_unmapped,

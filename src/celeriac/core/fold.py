@@ -76,6 +76,7 @@ class ClusterState:
                 one = self._worker(event, heard, received_at)
             if state is STARTED:
                 one.started += 1
+                one.last_start_at = received_at
         for key, one in heard.items():
             self._worked(key, one, received_at)
         self.task_events += task_events
@@ -211,6 +212,8 @@ def _live(one: Incarnation, event: Event, received_at: float) -> int:
         return 0  # asked by a monitor's broadcast, a worker sends one beat that says nothing of its work: no habit
     if newest:
         one.freq, one.active = event.freq or one.freq, event.active
+        if one.processed is not None and (event.processed or 0) > one.processed:
+            one.last_start_at = max(one.last_start_at or received_at, received_at)
         one.processed = event.processed if event.processed is not None else one.processed
     if event.type != "worker-heartbeat":
         return 0

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from celeriac.core.case import Finding
+from celeriac.core.finding import Finding
 from celeriac.core.incident import HeldReason, Remedy, RemedyKind, RemedyState
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import Mode, Place, Verdict

@@ -18,6 +18,8 @@ class Verdict(StrEnum):
     CRASHED = "crashed"
     CRASH_LOOPING = "crash-looping"
     HUNG = "hung"
+    DEAF = "deaf"
+    DAMAGED = "damaged"
     BLIND = "blind"
 
 
@@ -77,6 +79,8 @@ class Place(Struct, frozen=True):
 class Incarnation(Struct):
     """One life of a worker's main process, as its events tell it; times are receive times unless said otherwise.
 
+    `last_start_at` is when it was last known to begin a task, by its counter or by a `task-started`.
+
     `sent` and `goodbye` order `worker-*` events as they were made: by Celery's logical clock, then by the worker's own
     wall clock, which may step back. `worker-offline` is sent when a warm shutdown *begins*, and again, late, after each
     broker outage, so it counts only while nothing newer was made. `started` counts its `task-started` events, `counted`
@@ -98,6 +102,7 @@ class Incarnation(Struct):
     goodbye: tuple[int, float] | None = None
     offline_at: float | None = None
     last_task_at: float | None = None
+    last_start_at: float | None = None
     started: int = 0
     counted: tuple[int, int] | None = None
     behind: int = 0
@@ -136,6 +141,37 @@ class Consumer(Struct, frozen=True):
     fetching: bool
     idle_s: float
     listening: bool = True
+
+
+class Nameless(Struct, frozen=True):
+    """Connections that carry no worker's name, counted together; ours are not among them.
+
+    `subscribed` counts those that listen to remote control or events, `fetching` the blocking BRPOPs; None is not known.
+    """
+
+    subscribed: int
+    fetching: int | None = None
+
+
+class Clients(Struct, frozen=True):
+    """The broker's clients: by node name where it can tell the workers apart, the rest counted if it can be."""
+
+    by_node: dict[str, Consumer] = {}
+    nameless: Nameless | None = None
+
+
+class Inspection(Struct, frozen=True):
+    """What a worker says of itself when it is asked.
+
+    `reserved` is how many messages it holds that are neither begun nor scheduled, `processes` how many its pool has (None
+    where a pool has none of its own), `limited` tells that tasks of its have a rate limit: what such a limit holds back is
+    in no list.
+    """
+
+    queues: tuple[str, ...] = ()
+    reserved: int = 0
+    processes: int | None = None
+    limited: bool = False
 
 
 class InstanceState(StrEnum):

@@ -3,10 +3,10 @@
 import msgspec
 from msgspec import Struct
 
-from celeriac.core.case import Finding
 from celeriac.core.decide import decide
 from celeriac.core.desk import Past, Plan
 from celeriac.core.diagnose import diagnose
+from celeriac.core.finding import Finding
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.snapshot import Seen
 

@@ -1,7 +1,7 @@
 """A person's order, held against the present: it is bound to what the person saw, and lapses when that has changed."""
 
-from celeriac.core.case import Finding
 from celeriac.core.diagnose import blindness
+from celeriac.core.finding import Finding
 from celeriac.core.incident import Incident, IncidentState, Remedy, RemedyKind
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import Verdict

@@ -10,16 +10,21 @@ MISSED_S = 4.0
 
 
 class Whom(Struct, frozen=True):
-    """The nodes of a closer look: under suspicion, under proof, well ones that vouch for the way, and unknown ones."""
+    """The nodes of a closer look: under suspicion, in doubt, under proof, well ones that vouch for the way, unknown ones."""
 
     suspects: frozenset[str] = frozenset()
+    doubted: frozenset[str] = frozenset()
     proving: frozenset[str] = frozenset()
     witnesses: frozenset[str] = frozenset()
     newcomers: frozenset[str] = frozenset()
 
     @property
     def pinged(self) -> frozenset[str]:
-        return self.suspects | self.proving | self.witnesses
+        return self.suspects | self.doubted | self.proving | self.witnesses
+
+    @property
+    def inspected(self) -> frozenset[str]:
+        return self.doubted | self.proving
 
     @property
     def anybody(self) -> bool:

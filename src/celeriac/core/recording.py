@@ -22,6 +22,8 @@ class Queues(Struct, frozen=True):
     """What the broker said of itself; `error` says why it said nothing."""
 
     llen_celery: int | None = None
+    unacked: int | None = None
+    pubsub_clients: int | None = None
     error: str | None = None
 
 

@@ -8,29 +8,33 @@ The recorder sends no echo to itself; that the broker answers it, in whatever wa
 import re
 from collections.abc import Iterable, Iterator
 
-import msgspec
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from celeriac.core.case import Finding
+from celeriac.core.crowd import crowds
 from celeriac.core.decide import decide
 from celeriac.core.desk import Past, Plan
 from celeriac.core.diagnose import diagnose
-from celeriac.core.events import Event, decode
+from celeriac.core.events import decode
+from celeriac.core.finding import Finding
 from celeriac.core.fold import ClusterState
 from celeriac.core.incident import HeldReason, RemedyKind
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import App, Crash, Instance, InstanceState, Place, Pool, Process, Verdict
+from celeriac.core.logs import Logged, read
+from celeriac.core.model import Clients, Nameless, Place, Pool, Verdict
 from celeriac.core.pings import PingTally, Whom
+from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Evidence, Known, Reading, Unknown
+from celeriac.core.recorded_platform import CLUSTER, RecordedPlatform, as_recorded, names, recorded
 from celeriac.core.recording import Line
-from celeriac.core.snapshot import Lived, Seen, Stream, Waiting
+from celeriac.core.snapshot import Crowd, Seen, Stream, silence
+from celeriac.core.work import Backlog, Shares
 
 STEP_S = 2.0
+SPEAKS_S = 12.0
 GAP_S = 5.0
 """Nothing that the broker did for the recorder for so long: the stream had a gap."""
 
-CLUSTER = PLATFORM = "recording"
 QUEUE = "celery"
 """The queue whose length samples tell."""
 
@@ -49,16 +53,6 @@ class Change(Struct, frozen=True):
     remedy: RemedyKind
     held: HeldReason | None
     evidence: tuple[Evidence, ...]
-
-
-class _Life(Struct):
-    """A process as the recorder's platform knows it: born with its first word, gone with its `exit` line."""
-
-    number: int
-    since: float
-    pids: set[int] = msgspec.field(default_factory=set)
-    ended_at: float | None = None
-    rc: int = 0
 
 
 def replay(lines: Iterable[Line], limits: Limits = Limits(), policy: Policy = Policy()) -> Iterator[Change]:  # noqa: B008
@@ -88,10 +82,14 @@ class Replay:
         self._tally = PingTally()
         self._pings: dict[str, Reading[bool]] = {}
         self._pools: dict[str, Pool] = {}
-        self._lives: dict[str, _Life] = {}
-        self._crashes: list[Crash] = []
-        self._lived: dict[str, Lived] = {}
-        self._waiting: dict[str, Waiting] = {}
+        self._platform = RecordedPlatform()
+        self._logged: dict[str, Logged] = {}
+        self._answered: dict[str, float] = {}
+        self._samples: list[QueueSample] = []
+        self._clients: Reading[Clients] = Unknown("the broker was not asked yet")
+        self._own = 0
+        self._crowds: dict[str, Crowd] = {}
+        self._backlog, self._shares = Backlog(), Shares()
         self._past = Past()
         self._findings: tuple[Finding, ...] = ()
         self._told: dict[Place, object] = {}
@@ -108,7 +106,7 @@ class Replay:
             case "log":
                 self._read_log(line)
             case "exit":
-                self._end(line)
+                self._platform.end(line)
 
     def step(self, now: float, t: float) -> Iterator[Change]:
         """Judge the moment `now` (seconds since the epoch), `t` seconds into the recording, and yield what has changed."""
@@ -123,10 +121,10 @@ class Replay:
                 finding.place.app or "",
                 finding.verdict,
                 finding.suspect,
-                tuple(map(_as_recorded, finding.notes)),
+                tuple(map(as_recorded, finding.notes)),
                 finding.remedy,
                 held.get(finding.place),
-                tuple(replace(one, reading=_as_recorded(one.reading)) for one in finding.evidence),
+                tuple(replace(one, reading=as_recorded(one.reading)) for one in finding.evidence),
             )
             if self._told.get(finding.place) != (word := _word(change)):
                 self._told[finding.place] = word
@@ -136,24 +134,8 @@ class Replay:
 
     def _hear(self, body: bytes, at: float) -> None:
         events, _ = decode([body])
-        self._state.fold([self._placed(event, at) for event in events], at)
+        self._state.fold([self._platform.placed(event, at) for event in events], at)
         self._answers(at)
-
-    def _placed(self, event: Event, at: float) -> Event:
-        """Have the host of a node name be the guid of its instance, as Celery's `%h` is on Cloud Foundry."""
-        if not event.type.startswith(("worker-", "task-")) or event.type == _BY_PRODUCER:
-            return event
-        node = event.hostname
-        life = self._lives.get(node)
-        if life is None or self._outlives(event, life):
-            life = self._lives[node] = _Life(life.number + 1 if life else 1, at)
-        life.pids.add(event.pid)
-        return replace(event, hostname=f"{node}{_SEPARATOR}{_guid(node, life)}")
-
-    @staticmethod
-    def _outlives(event: Event, life: _Life) -> bool:
-        """Tell whether this is of a process that lives after that one's end, whose own last words may come late."""
-        return life.ended_at is not None and (event.pid not in life.pids or event.timestamp > life.ended_at)
 
     def _ping(self, line: Line) -> None:
         if line.error:
@@ -162,37 +144,39 @@ class Replay:
         else:
             self._answers(line.wall)
             there = line.reply or {}
-            names = {_recorded(one.node): one.node for one in self._state.incarnations.values()}
+            names = {recorded(one.node): one.node for one in self._state.incarnations.values()}
             answered = Known(frozenset(names[node] for node in there if node in names), line.wall)
         well = frozenset(one.node for one in self._findings if one.well and one.node)
+        there_now = answered.value if isinstance(answered, Known) else frozenset[str]()
+        self._answered |= dict.fromkeys(there_now, line.wall)
+        missed = (well & self._answered.keys()) - there_now if isinstance(answered, Known) else frozenset()
         others = frozenset(one.node for one in self._state.incarnations.values()) - well
-        self._pings = self._tally.judge(
-            answered, Whom(suspects=others, witnesses=well if others else frozenset()), line.wall
-        )
+        witnesses = well - missed if others | missed else frozenset()
+        self._pings = self._tally.judge(answered, Whom(suspects=others, doubted=missed, witnesses=witnesses), line.wall)
 
     def _sample(self, line: Line) -> None:
         if line.queue.error:
             self._fails(line.queue.error)
         elif line.queue.llen_celery is not None:
-            depth, before = line.queue.llen_celery, self._waiting.get(QUEUE, Waiting(0))
-            self._waiting = {QUEUE: Waiting(depth, (before.since or line.wall) if depth else None)}
+            self._samples = [QueueSample(QUEUE, line.wall, {0: line.queue.llen_celery}, line.queue.unacked)]
+            self._count(line)
             self._answers(line.wall)
 
+    def _count(self, line: Line) -> None:
+        """Take up how many listen: what listens before there is any worker is the recorder."""
+        listening = line.queue.pubsub_clients
+        if listening is None:
+            self._clients = Unknown("the broker does not count its clients", line.wall)
+            return
+        self._own = self._own if self._state.incarnations else listening
+        self._clients = Known(Clients(nameless=Nameless(max(0, listening - self._own))), line.wall)
+
     def _read_log(self, line: Line) -> None:
+        self._logged[line.worker] = read(self._logged.get(line.worker, Logged()), line.line, line.wall)
         if found := _BANNER.search(line.line):
             self._pools[line.worker] = Pool(found[2], int(found[1]))
         elif (found := _CONSUMED.search(line.line)) and (pool := self._pools.get(line.worker)):
             self._pools[line.worker] = replace(pool, queues=(*pool.queues, found[1]))
-
-    def _end(self, line: Line) -> None:
-        for node, life in self._lives.items():
-            if line.rc is None or life.ended_at is not None or line.worker not in _names(node):
-                continue
-            life.ended_at, life.rc = line.wall, line.rc
-            if line.rc:
-                text = f"exited with status {line.rc}" if line.rc > 0 else f"ended by signal {-line.rc}"
-                guid = _guid(node, life)
-                self._crashes.append(Crash(guid, PLATFORM, node, "worker", 0, guid, line.wall, text))
 
     # How well the recorder hears
 
@@ -213,60 +197,34 @@ class Replay:
             flowing_since=self._flowing_since,
             error=self._error,
         )
-        lived = (Lived(_guid(node, life), _place(node), now) for node, life in self._lives.items())
-        self._lived.update({one.guid: one for one in lived})
         incarnations = tuple(replace(one) for one in self._state.incarnations.values())
-        return Seen(
+        pools = {one.key: pool for one in incarnations if (pool := self._pool(recorded(one.node)))}
+        speaking = [one for one in incarnations if not one.offline and silence(one.last_seen_at, stream) < SPEAKS_S]
+        seen = Seen(
             cluster=CLUSTER,
             at=now,
             stream=Known(stream, now),
             incarnations=incarnations,
-            platform=Known(tuple(_app(node, life, now) for node, life in self._lives.items()), now),
-            crashes=Known(tuple(self._crashes), now),
-            lived=tuple(self._lived.values()),
-            pools={one.key: pool for one in incarnations if (pool := self._pool(_recorded(one.node)))},
+            platform=Known(self._platform.apps(now), now),
+            crashes=Known(tuple(self._platform.crashes), now),
+            lived=self._platform.lived(now),
+            pools=pools,
             pings=self._pings,
-            consumers=Unknown("the recording does not tell the workers' connections apart"),
-            waiting=self._waiting,
+            answered=dict(self._answered),
+            clients=self._clients,
+            crowds=self._crowds,
+            waiting=self._backlog.take(self._samples, now, now),
+            shares=self._shares.take(speaking, pools),
+            logged={one.node: logged for one in incarnations if (logged := self._log_of(recorded(one.node)))},
         )
+        self._crowds = crowds(seen, self._limits.suspect_beats)
+        return seen
+
+    def _log_of(self, node: str) -> Logged | None:
+        return next((logged for name in names(node) if (logged := self._logged.get(name))), None)
 
     def _pool(self, node: str) -> Pool | None:
-        return next((pool for name in _names(node) if (pool := self._pools.get(name))), None)
-
-
-_SEPARATOR = "@"
-_BY_PRODUCER = "task-sent"
-_PLACED = re.compile(r"(\S+@\S+)@\S+")
-
-
-def _names(node: str) -> tuple[str, str]:
-    """Return the names that lines which are no events may call a worker by."""
-    return (node, node.partition("@")[0])
-
-
-def _guid(node: str, life: _Life) -> str:
-    return f"{node.replace('@', '.')}.{life.number}"
-
-
-def _recorded(node: str) -> str:
-    """Return the node name as it was recorded."""
-    return node.rpartition(_SEPARATOR)[0]
-
-
-def _as_recorded(text: str) -> str:
-    return _PLACED.sub(r"\1", text)
-
-
-def _place(node: str) -> Place:
-    return Place(CLUSTER, PLATFORM, node, "worker", 0)
-
-
-def _app(node: str, life: _Life, now: float) -> App:
-    """Return what a platform would say of a process: one that ended well was stopped by somebody, any other crashed."""
-    runs = life.ended_at is None
-    state, guid = (InstanceState.RUNNING, _guid(node, life)) if runs else (InstanceState.CRASHED, None)
-    instance = Instance(PLATFORM, node, node, "worker", 0, state, guid, now - life.since)
-    return App(PLATFORM, node, node, "STARTED" if runs or life.rc else "STOPPED", (Process("worker", 1),), (instance,))
+        return next((pool for name in names(node) if (pool := self._pools.get(name))), None)
 
 
 def _after(past: Past, plan: Plan) -> Past:

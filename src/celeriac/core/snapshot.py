@@ -3,8 +3,10 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-from celeriac.core.model import App, Consumer, Crash, Incarnation, Place, Pool
+from celeriac.core.logs import Logged
+from celeriac.core.model import App, Clients, Crash, Incarnation, Inspection, Nameless, Place, Pool
 from celeriac.core.readings import Reading, Unknown
+from celeriac.core.work import Share, Waiting
 
 
 class Stream(Struct, frozen=True):
@@ -79,19 +81,20 @@ class Lived(Struct, frozen=True):
     seen_at: float
 
 
-class Waiting(Struct, frozen=True):
-    """Messages in one queue, and since when it has not been empty."""
+class Crowd(Struct, frozen=True):
+    """The nameless connections, and the number of workers that spoke when they were counted."""
 
-    depth: int
-    since: float | None = None
+    counted: Nameless
+    workers: int
 
 
 class Seen(Struct, frozen=True):
     """One look at one cluster. `stream` is Unknown when the observer's last word is stale, by the keeper's own clock.
 
-    `platform` is None when none is configured. `pings` and `consuming` hold only the nodes that were asked, by node name;
-    `pools` is by `Incarnation.key`; `consumers` is by node name, from the names that broker connections carry;
-    `lingering` holds the keys of incarnations whose connection was still there when they had missed some beats.
+    `platform` is None when none is configured. `pings`, `inspected` and `logged` hold only the nodes that were asked;
+    `answered` is when each node last answered a ping of ours; `pools` and `shares` are by `Incarnation.key`; `crowds` is
+    the crowd in which each incarnation that speaks no more was counted last; `lingering` holds the keys of incarnations
+    whose connection was still there when they had missed some beats.
     """
 
     cluster: str
@@ -103,10 +106,14 @@ class Seen(Struct, frozen=True):
     lived: tuple[Lived, ...] = ()
     pools: dict[str, Pool] = {}
     pings: dict[str, Reading[bool]] = {}
-    consuming: dict[str, Reading[tuple[str, ...]]] = {}
-    consumers: Reading[dict[str, Consumer]] = Unknown("not asked")
+    inspected: dict[str, Reading[Inspection]] = {}
+    answered: dict[str, float] = {}
+    clients: Reading[Clients] = Unknown("not asked")
+    crowds: dict[str, Crowd] = {}
     lingering: frozenset[str] = frozenset()
     waiting: dict[str, Waiting] = {}
+    shares: dict[str, Share] = {}
+    logged: dict[str, Logged] = {}
 
 
 def silence(last_seen_at: float, stream: Stream) -> float:

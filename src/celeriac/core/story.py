@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from celeriac.core.case import Finding
+from celeriac.core.finding import Finding
 from celeriac.core.ids import opaque
 from celeriac.core.incident import KEEPER, HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState, Step
 from celeriac.core.limits import Limits

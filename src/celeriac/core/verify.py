@@ -4,7 +4,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from celeriac.core import story
-from celeriac.core.case import Finding
+from celeriac.core.finding import Finding
 from celeriac.core.incident import Incident, IncidentState, Remedy, RemedyState
 from celeriac.core.limits import Limits
 from celeriac.core.model import InstanceState, Verdict
@@ -88,8 +88,7 @@ def _pings(finding: Finding | None, seen: Seen) -> Proof:
 
 
 def _consumes(finding: Finding | None, seen: Seen) -> Proof:
-    reading = seen.consuming.get(finding.node or "") if finding else None
-    queues = reading.value if isinstance(reading, Known) else ()
+    queues = _queues(finding, seen)
     return Proof("consumers", bool(queues), f"consumes {', '.join(queues)}" if queues else "consumes no queue")
 
 
@@ -98,12 +97,16 @@ def _works(finding: Finding | None, seen: Seen, limits: Limits) -> Proof:
     one = finding.site.incarnation if finding and finding.site else None
     if one is not None and one.last_task_at is not None:
         return Proof("work", seen=True, text="took a task")
-    reading = seen.consuming.get(one.node) if one else None
-    queues = reading.value if isinstance(reading, Known) else ()
-    waiting = [name for name in queues if _waited(seen, name, limits)]
+    waiting = [name for name in _queues(finding, seen) if _waited(seen, name, limits)]
     if waiting:
         return Proof("work", seen=False, text=f"took no task though {', '.join(waiting)} has waited long")
     return Proof("work", seen=True, text="idle: no task waits for it")
+
+
+def _queues(finding: Finding | None, seen: Seen) -> tuple[str, ...]:
+    """Return the queues that it says to consume now."""
+    reading = seen.inspected.get(finding.node or "") if finding else None
+    return reading.value.queues if isinstance(reading, Known) else ()
 
 
 def _waited(seen: Seen, queue: str, limits: Limits) -> bool:

@@ -8,22 +8,23 @@ import pytest
 import redis
 
 import harness
-from adapters.broker_talk import failing, producer
+from adapters.broker_talk import depths, failing, producer
 from adapters.redis_guarded import MASTER, sentinel_running
 from celeriac.adapters.redis_broker import RedisBroker, connections
 from celeriac.adapters.redis_broker.keys import lists
 from celeriac.core.errors import RefusedError
+from celeriac.core.model import Nameless
 
 QUESTIONS = {
-    "consumers": lambda broker: broker.consumers(()),
-    "depths": lambda broker: broker.depths(["orders"]),
+    "consumers": lambda broker: broker.clients(()).by_node,
+    "depths": lambda broker: depths(broker, ["orders"]),
     "queues": lambda broker: broker.queues(["orders"]),
 }
 
 
 def test_an_idle_redis_has_no_workers(broker):
     """Our own connections and nameless ones are nobody's."""
-    assert broker.consumers(()) == {}
+    assert broker.clients(()).by_node == {}
 
 
 def test_connections_are_grouped_by_the_node_in_their_name(broker, redis_server):
@@ -33,9 +34,31 @@ def test_connections_are_grouped_by_the_node_in_their_name(broker, redis_server)
     for client in clients:
         client.ping()
 
-    assert {node: one.connections for node, one in broker.consumers(()).items()} == {"worker@g1": 2, "worker@g2": 1}
+    assert {node: one.connections for node, one in broker.clients(()).by_node.items()} == {
+        "worker@g1": 2,
+        "worker@g2": 1,
+    }
     for client in clients:
         client.close()
+
+
+def test_connections_without_a_name_are_counted(broker, redis_server):
+    """Who subscribes to patterns as Kombu does, and who fetches; who waits for one result is neither, nor are we."""
+    port = redis_server.port
+    with (
+        redis.Redis(port=port) as client,
+        client.pubsub() as pidbox,
+        client.pubsub() as result,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        before = broker.clients(()).nameless
+        pidbox.psubscribe("/0.celery.pidbox")
+        result.subscribe("celery-task-meta-1")
+        waiting = thread.submit(client.brpop, "queue", 5)
+        expected = Nameless(before.subscribed + 1, before.fetching + 1)
+        harness.wait_until(lambda: broker.clients(()).nameless == expected, 3, "both are there")
+        client.lpush("queue", "x")
+        waiting.result()
 
 
 def test_who_waits_in_a_brpop_fetches_however_long(broker, redis_server, monkeypatch):
@@ -43,7 +66,7 @@ def test_who_waits_in_a_brpop_fetches_however_long(broker, redis_server, monkeyp
     client = redis.Redis(port=redis_server.port, client_name="worker@g")
 
     def fetching():
-        return (one := broker.consumers(()).get("worker@g")) and one.fetching
+        return (one := broker.clients(()).by_node.get("worker@g")) and one.fetching
 
     with client, redis.Redis(port=redis_server.port) as other, ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(client.brpop, "queue", 30)
@@ -65,8 +88,8 @@ def test_depths_count_every_priority(broker, redis_server):
             app.send_task("orders.price", [1], queue="orders", priority=priority)
         app.send_task("reports.render", [1], queue="reports")
 
-    assert broker.depths(["orders", "reports", "nobody's"]) == {"orders": 5, "reports": 1, "nobody's": 0}
-    assert broker.depths([]) == {}
+    assert depths(broker, ["orders", "reports", "nobody's"]) == {"orders": 5, "reports": 1, "nobody's": 0}
+    assert depths(broker, []) == {}
     lengths = redis.Redis(port=redis_server.port)
     assert [lengths.llen(key) for key in lists("orders")] == [1, 1, 1, 2]
     lengths.close()
@@ -107,10 +130,10 @@ def test_a_wrong_password_is_refused(redis_server):
     none = RedisBroker(redis_server.url, timeout=0.5)
     right = RedisBroker(f"redis://:right-secret@127.0.0.1:{redis_server.port}/0", timeout=0.5)
 
-    _, said = failing(lambda: wrong.consumers(()), RefusedError)
+    _, said = failing(lambda: wrong.clients(()).by_node, RefusedError)
     assert said == "Redis refuses: invalid username-password pair or user is disabled."
-    failing(lambda: none.consumers(()), RefusedError)
-    assert right.consumers(()) == {}
+    failing(lambda: none.clients(()).by_node, RefusedError)
+    assert right.clients(()).by_node == {}
 
 
 def test_a_role_that_may_not_list_clients_is_refused(redis_server):
@@ -122,9 +145,9 @@ def test_a_role_that_may_not_list_clients_is_refused(redis_server):
         admin.acl_setuser("seer", enabled=True, passwords=["+x"], **rights)
 
     broker = RedisBroker(f"redis://seer:x@127.0.0.1:{redis_server.port}/0", timeout=0.5)
-    _, said = failing(lambda: broker.consumers(()), RefusedError)
+    _, said = failing(lambda: broker.clients(()).by_node, RefusedError)
     assert "client|list" in said
-    assert broker.depths(["orders"]) == {"orders": 0}
+    assert depths(broker, ["orders"]) == {"orders": 0}
 
 
 def test_reading_leaves_nothing_in_redis(broker, redis_server):
@@ -141,8 +164,8 @@ def test_a_sentinel_tells_where_redis_is(redis_server, tmp_path):
     with sentinel_running(tmp_path, redis_server) as guard, producer(redis_server.url) as app:
         app.send_task("orders.price", [1], queue="orders")
         broker = RedisBroker(f"{guard.url}/0?master_name={MASTER}", timeout=1)
-        assert (broker.depths(["orders"]), broker.queues(["orders"])[0].ready) == ({"orders": 1}, {0: 1})
-        assert broker.consumers(()) == {}
-        _, said = failing(lambda: RedisBroker(f"{guard.url}/0?master_name=nobody", timeout=1).depths(["orders"]))
+        assert (depths(broker, ["orders"]), broker.queues(["orders"])[0].ready) == ({"orders": 1}, {0: 1})
+        assert broker.clients(()).by_node == {}
+        _, said = failing(lambda: depths(RedisBroker(f"{guard.url}/0?master_name=nobody", timeout=1), ["orders"]))
 
     assert "No master found for 'nobody'" in said

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 import harness
-from adapters.broker_talk import producer
+from adapters.broker_talk import depths, producer
 from celeriac.adapters.control import CeleryControl
 from celeriac.adapters.redis_broker import RedisBroker
 
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.live
 def seen(workers):
     """Tell what the broker sees of a node."""
     broker = RedisBroker(workers.redis.url, timeout=1)
-    return lambda node: broker.consumers(()).get(node)
+    return lambda node: broker.clients(()).by_node.get(node)  # noqa: PLW0108 (it is asked anew each time)
 
 
 def until(condition, within, why, seen):
     return harness.wait_until(
-        condition, within, why, dump=lambda: seen.__closure__[0].cell_contents.consumers(()), every=0.1
+        condition, within, why, dump=lambda: seen.__closure__[0].cell_contents.clients(()).by_node, every=0.1
     )
 
 
@@ -74,7 +74,7 @@ def test_a_worker_whose_slots_are_full_does_not_fetch_and_answers(workers, seen)
 
     assert found.connections >= 2
     assert CeleryControl(workers.redis.url).ping([node]) == {node}
-    left = RedisBroker(workers.redis.url).depths(["reports"])["reports"]
+    left = depths(RedisBroker(workers.redis.url), ["reports"])["reports"]
     assert 1 <= left <= 3
 
 

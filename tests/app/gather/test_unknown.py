@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.virtual import CALM, NODE, alive
-from celeriac.app import asking, gather
+from celeriac.app import asking, platform_watch
 from celeriac.core.errors import RefusedError, UnreachableError
 from celeriac.core.incident import IncidentState
 from celeriac.core.model import Consumer
@@ -57,7 +57,7 @@ def test_a_control_that_fails_makes_each_ping_unknown(cluster, clock):
     look = cluster.looked(worker(silent=20, now=clock()), alive(clock, 1), book=book)
 
     assert {one.why for one in look.pings.values()} == {"remote control: Connection refused"}
-    assert [one.why for one in look.consuming.values()] == ["remote control: Connection refused"]
+    assert [one.why for one in look.inspected.values()] == ["remote control: Connection refused"]
 
 
 def test_a_broker_that_fails_makes_the_connections_unknown(cluster, clock):
@@ -65,26 +65,26 @@ def test_a_broker_that_fails_makes_the_connections_unknown(cluster, clock):
     cluster.broker.away = "Redis: Connection refused"
     look = cluster.looked(worker(silent=20, now=clock()))
 
-    assert look.consumers == Unknown("Redis: Connection refused", clock())
+    assert look.clients == Unknown("Redis: Connection refused", clock())
 
 
 def test_a_source_that_is_slow_is_unknown(cluster, clock, monkeypatch):
     """Every source has its time; the others are read all the same."""
     monkeypatch.setattr(asking, "SOURCE_LIMIT_S", 0.05)
     release = threading.Event()
-    cluster.broker.consumers = lambda _: release.wait(10)
+    cluster.broker.clients = lambda _: release.wait(10)
     try:
         look = cluster.looked(worker(silent=20, now=clock()))
     finally:
         release.set()
 
-    assert look.consumers.why == "no answer within 0 s"
+    assert look.clients.why == "no answer within 0 s"
     assert look.pings[NODE].why == "no answer yet, asked 1 times"
 
 
 def test_a_slow_platform_keeps_its_last_answer_for_a_while(cluster, clock, monkeypatch):
     """Its next answer is under way, and no second question is sent after it; after half a minute it is unknown."""
-    monkeypatch.setattr(gather, "PLATFORM_WAIT_S", 0.01)
+    monkeypatch.setattr(platform_watch, "WAIT_S", 0.01)
     cluster.looked(alive(clock))
     before = cluster.platform.asked.count("crashes")
     release = threading.Event()
@@ -103,7 +103,7 @@ def test_a_slow_platform_keeps_its_last_answer_for_a_while(cluster, clock, monke
 
 def test_a_platform_that_never_answered_is_unknown(cluster, clock, monkeypatch):
     """There is no last answer to keep."""
-    monkeypatch.setattr(gather, "SOURCE_LIMIT_S", 0.01)
+    monkeypatch.setattr(platform_watch, "SOURCE_LIMIT_S", 0.01)
     release = threading.Event()
     cluster.platform.apps = lambda: release.wait(10)
     try:
@@ -141,10 +141,10 @@ def test_the_broker_is_asked_for_those_only_whose_connection_tells_something(clu
 
 def test_a_defect_in_reading_a_source_is_unknown(cluster, clock):
     """An answer that we cannot read convicts nobody, and ends no cycle."""
-    cluster.broker.consumers = lambda _: {}["nothing"]
+    cluster.broker.clients = lambda _: {}["nothing"]
     look = cluster.looked(worker(silent=20, now=clock()))
 
-    assert look.consumers.why == "a defect in reading it: KeyError: 'nothing'"
+    assert look.clients.why == "a defect in reading it: KeyError: 'nothing'"
 
 
 class Broken:
@@ -158,6 +158,9 @@ class Broken:
 
     def incarnations(self):
         return self._read("incarnations")
+
+    def queues(self):
+        return self._read("queues")
 
     def _read(self, part):
         if part == self._part:

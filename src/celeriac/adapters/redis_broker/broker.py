@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from celeriac.adapters.redis_broker import connections, keys
 from celeriac.adapters.redis_broker.keys import Binding
 from celeriac.adapters.redis_client import redis_client, redis_errors
-from celeriac.core.model import Consumer
+from celeriac.core.model import Clients
 from celeriac.core.queues import QueueState
 from celeriac.ports import Broker
 
@@ -32,21 +32,10 @@ class RedisBroker:
         self._tables: dict[str, None] = {}
         self._cursor = 0
 
-    def consumers(self, nodes: Collection[str]) -> dict[str, Consumer]:  # noqa: ARG002 (one answer names all)
-        """Return each worker's connections by node name, as far as connections carry names; of all workers."""
+    def clients(self, nodes: Collection[str]) -> Clients:  # noqa: ARG002 (one answer names all)
+        """Return each worker's connections by node name, as far as connections carry names, of all workers."""
         with redis_errors():
-            return connections.consumers(self._client.client_list())
-
-    def depths(self, queues: Collection[str]) -> dict[str, int]:
-        """Return the number of waiting messages of each queue, over all priorities."""
-        names = list(queues)
-        with redis_errors(), self._client.pipeline(transaction=False) as pipe:
-            for name in names:
-                for key in keys.lists(name):
-                    pipe.llen(key)
-            lengths = pipe.execute()
-        step = len(keys.STEPS)
-        return {name: sum(lengths[index * step : (index + 1) * step]) for index, name in enumerate(names)}
+            return connections.clients(self._client.client_list())
 
     def queues(self, named: Collection[str]) -> tuple[QueueState, ...]:
         """Return what is known of these queues, and of those in Kombu's binding tables, up to 1,000 in all.

@@ -9,20 +9,29 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from celeriac.core.model import Consumer
+from celeriac.core.model import Clients, Consumer, Nameless
 
 NODE = re.compile(r"[^\s:]+@[^\s:]+")
 FRESH_S = 5.0
+OURS = "celeriac-"
 
 
-def consumers(clients: list[dict[str, Any]]) -> dict[str, Consumer]:
-    """Return each worker's connections by node name, as far as connections carry names."""
+def clients(listed: list[dict[str, Any]]) -> Clients:
+    """Return each worker's connections by node name, as far as connections carry names, and count the rest.
+
+    Kombu's broadcasts are subscriptions to patterns; subscriptions to a single channel are of somebody who waits for the
+    result of a task.
+    """
     by_node: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for client in clients:
-        node = NODE.search(client.get("name", ""))
-        if node:
+    subscribed = fetching = 0
+    for client in listed:
+        name = client.get("name", "")
+        if node := NODE.search(name):
             by_node[node.group()].append(client)
-    return {node: _consumer(group) for node, group in by_node.items()}
+        elif not name.startswith(OURS):
+            subscribed += int(client.get("psub", 0)) > 0
+            fetching += client.get("cmd") == "brpop" and "b" in client.get("flags", "")
+    return Clients({node: _consumer(group) for node, group in by_node.items()}, Nameless(subscribed, fetching))
 
 
 def _consumer(group: list[dict[str, Any]]) -> Consumer:

@@ -19,6 +19,8 @@ LOOKS: dict[str, tuple[str, str]] = {
     "crashed": ("bad", "cross"),
     "crash-looping": ("bad", "turn"),
     "hung": ("bad", "pause"),
+    "deaf": ("bad", "deaf"),
+    "damaged": ("warn", "alert"),
     "blind": ("blind", "blind"),
     # incidents
     "open": ("bad", "alert"),

@@ -1,0 +1,75 @@
+"""The platform as it is read again and again: one read at a time, in a thread of its own, its last answer kept for a while."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from celeriac.app.asking import SOURCE_LIMIT_S, Asked
+from celeriac.core.model import App, Crash, Place
+from celeriac.core.readings import Known, Reading, Unknown
+from celeriac.core.snapshot import Lived
+from celeriac.ports import Platform
+
+WAIT_S = 3.0
+KEPT_S = 30.0
+"""How long the platform's last answer serves while its next one is under way; an act reads the index again anyway."""
+
+CRASHES_BACK_S = 900.0
+REMEMBER_EVERY_S = 3600.0
+
+
+class PlatformWatch:
+    """Reads the apps of one cluster when they are due; `platform` is None where none is configured."""
+
+    def __init__(
+        self,
+        cluster: str,
+        platform: Platform | None,
+        clock: Callable[[], float],
+        *,
+        every_s: float,
+        on_suspicion_s: float,
+    ) -> None:
+        self._cluster, self._platform, self._clock = cluster, platform, clock
+        self._every_s, self._on_suspicion_s = every_s, on_suspicion_s
+        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"platform-{cluster}")
+        self._reading: tuple[Asked[tuple[App, ...]], Future[tuple[Crash, ...]], float] | None = None
+        self._due_at = 0.0
+        self.apps: Reading[tuple[App, ...]] | None = None
+        self.crashes: Reading[tuple[Crash, ...]] | None = None
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def look(self, *, wary: bool) -> None:
+        """Read the platform when it is due; a slow one keeps its last answer, up to a bound."""
+        platform, now = self._platform, self._clock()
+        if platform is None:
+            return
+        if self._reading is None and now >= self._due_at:
+            apps, crashes = platform.apps, lambda: platform.crashes(now - CRASHES_BACK_S)
+            self._reading = (Asked(self._pool.submit(apps), self._clock), self._pool.submit(crashes), now)
+        if self._reading is None:
+            return
+        apps_asked, crashes_future, began_at = self._reading
+        first = self.apps is None
+        if not apps_asked.done(within=SOURCE_LIMIT_S if first else WAIT_S):
+            if now - began_at > KEPT_S or first:
+                self.apps = Unknown(f"no answer for {now - began_at:.0f} s", now)
+            return
+        self.apps = apps_asked.answer()
+        self.crashes = Asked(crashes_future, self._clock).answer()
+        self._reading = None
+        self._due_at = self._clock() + (self._on_suspicion_s if wary else self._every_s)
+
+    def new_guids(self, known: Mapping[str, Lived], now: float) -> tuple[Lived, ...]:
+        """Return the guids that the store does not know yet, or has not heard of for long."""
+        if not isinstance(self.apps, Known):
+            return ()
+        there = {one.guid: one.place(self._cluster) for app in self.apps.value for one in app.instances if one.guid}
+        if isinstance(self.crashes, Known):  # one may have lived and died between two looks
+            for crash in self.crashes.value:
+                place = Place(self._cluster, crash.platform, crash.app, crash.process, crash.index)
+                there.setdefault(crash.instance_guid, place)
+        new = [guid for guid in there if guid not in known or now - known[guid].seen_at > REMEMBER_EVERY_S]
+        return tuple(Lived(guid, there[guid], now) for guid in new)

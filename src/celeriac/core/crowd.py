@@ -1,0 +1,60 @@
+"""Connections that carry no worker's name (Kombu before 5.7): what their number proves of one worker among many.
+
+A frozen worker's subscriptions stay and it takes no message; one that ends itself gives its subscriptions up first.
+"""
+
+from msgspec import Struct
+
+from celeriac.core.model import Incarnation, Nameless
+from celeriac.core.readings import Known
+from celeriac.core.snapshot import Crowd, Seen, silence
+
+FRESH_BEATS = 1.5
+
+
+class Counted(Struct, frozen=True):
+    """The nameless connections now, beside the number of nameless workers that speak now."""
+
+    counted: Nameless | None
+    speaking: int
+
+    def shows_idle(self, before: Crowd | None) -> bool:
+        """Tell whether a worker that spoke when `before` was counted still subscribes, and is none of those who fetch."""
+        if self.counted is None or before is None or not before.workers:
+            return False
+        each = before.counted.subscribed / before.workers
+        subscribes = each > 0 and self.counted.subscribed >= each * (self.speaking + 0.5)
+        return subscribes and (self.counted.fetching is None or self.counted.fetching <= self.speaking)
+
+
+def count(seen: Seen, suspect_beats: float) -> Counted:
+    """Count this look's nameless connections, and the workers that they can belong to and that speak."""
+    clients = seen.clients
+    if not isinstance(clients, Known) or not isinstance(seen.stream, Known):
+        return Counted(None, 0)
+    speaking = [one for one in _nameless(seen) if _silent_beats(one, seen) < suspect_beats]
+    return Counted(clients.value.nameless, len(speaking))
+
+
+def crowds(seen: Seen, suspect_beats: float) -> dict[str, Crowd]:
+    """Return in which crowd each worker was counted last: this one, where all that speak have spoken just now.
+
+    One that misses its first beats may be gone already: it must not count as one of those whose connections are there.
+    """
+    now = count(seen, suspect_beats)
+    lives = {one.key: one for one in _nameless(seen)}
+    kept = {key: crowd for key, crowd in seen.crowds.items() if key in lives}
+    if now.counted is None or any(FRESH_BEATS <= _silent_beats(one, seen) < suspect_beats for one in lives.values()):
+        return kept
+    this = Crowd(now.counted, now.speaking)
+    return kept | {key: this for key, one in lives.items() if _silent_beats(one, seen) < FRESH_BEATS}
+
+
+def _nameless(seen: Seen) -> list[Incarnation]:
+    named = seen.clients.value.by_node if isinstance(seen.clients, Known) else {}
+    return [one for one in seen.incarnations if not one.offline and one.node not in named]
+
+
+def _silent_beats(one: Incarnation, seen: Seen) -> float:
+    stream = seen.stream.value if isinstance(seen.stream, Known) else None
+    return silence(one.last_seen_at, stream) / one.freq if stream else 0.0

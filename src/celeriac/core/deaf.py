@@ -1,0 +1,134 @@
+"""Workers that speak and do not work: which proof tells a deaf one from one that has nothing to do.
+
+A deaf worker is idle by its own beats while work waits that it should take, or while its siblings take all of it, and one
+more thing shows why (facts measured: docs/explanation/the-cycle.md). Idleness alone proves nothing: a rate limit holds
+tasks back, and so may whoever has cancelled its consumers on purpose.
+"""
+
+from collections.abc import Callable
+
+from celeriac.core.case import Case
+from celeriac.core.finding import Finding, found, restart
+from celeriac.core.incident import RemedyKind
+from celeriac.core.model import Verdict
+from celeriac.core.readings import Known
+
+Proof = Callable[[Case], Finding | None]
+
+
+def deaf(case: Case) -> Finding | None:
+    """It is idle, and work waits for it: deaf with a proof, else well with a doubt."""
+    limits, idle_s = case.limits, case.idle_s()
+    if idle_s is None or idle_s < limits.doubt_s or case.site.twins:  # of two of one name any may have answered
+        return None
+    if case.owed(limits.doubt_s) is None and not case.passed_over():
+        return _answers_nothing(case)
+    if idle_s < limits.deaf_s or (case.owed(limits.deaf_s) is None and not case.passed_over()):
+        return found(case, Verdict.HEALTHY, *(["it answers no ping"] if _mute(case) else []), doubt=True)
+    return next(finding for proof in PROOFS if (finding := proof(case)))
+
+
+def _mute(case: Case) -> bool:
+    ping = case.ping()
+    return isinstance(ping, Known) and not ping.value
+
+
+def _answers_nothing(case: Case) -> Finding | None:
+    """It beats and does not hear us, but nothing waits for it: time will tell."""
+    if not _mute(case):
+        return None
+    note = "it answers no ping; whether it takes tasks cannot be told, as none wait for it"
+    return found(case, Verdict.HEALTHY, note, doubt=True)
+
+
+def _consumes_it_no_more(case: Case) -> Finding | None:
+    """People cancel consumers on purpose, so it is theirs to say."""
+    told = case.inspection()
+    there = set(told.value.queues) if isinstance(told, Known) else set(case.queues()) - set(case.logged().cancelled)
+    owed = case.owed(case.limits.deaf_s)
+    missing = [name for name in ([owed[0]] if owed else case.queues()) if name not in there]
+    if not missing:
+        return None
+    queues = ", ".join(missing)
+    note = f"it consumes {queues} no more: somebody may have cancelled that on purpose (add_consumer undoes it)"
+    return found(case, Verdict.DEAF, note, remedy=RemedyKind.ALERT)
+
+
+def _has_no_pool(case: Case) -> Finding | None:
+    told = case.inspection()
+    if not isinstance(told, Known) or told.value.processes != 0:
+        return None
+    note = "its pool has no processes: somebody may have shrunk it on purpose (pool_grow undoes it)"
+    return found(case, Verdict.DEAF, note, remedy=RemedyKind.ALERT)
+
+
+def _does_not_hear(case: Case) -> Finding | None:
+    """It beats, but answers no ping while others do: the connections of a zombie."""
+    if not _mute(case):
+        return None
+    return restart(
+        case, Verdict.DEAF, "it sends heartbeats, but answers no ping and takes no task", approval=_working(case)
+    )
+
+
+def _does_not_fetch(case: Case) -> Finding | None:
+    """It says that it consumes and holds nothing: a message that waits would be its own at once."""
+    told, consumer = case.inspection(), case.consumer()
+    if not isinstance(told, Known) or told.value.reserved or told.value.limited:
+        return None
+    if consumer and consumer.fetching and consumer.idle_s < case.limits.idle_consumer_s and not _of_rabbitmq(case):
+        return None
+    sure = case.owed(case.limits.deaf_s) is not None or (consumer is not None and not consumer.fetching)
+    approval = _working(case) if sure else "no work waits for it: only its siblings' share tells against it"
+    return restart(
+        case, Verdict.DEAF, "it says that it consumes its queues, but takes no message from them", approval=approval
+    )
+
+
+def _nobody_fetches(case: Case) -> Finding | None:
+    """It was not asked, or we cannot ask; but the broker shows that nobody takes these messages."""
+    owed = case.owed(case.limits.deaf_s)
+    if owed is None or isinstance(case.inspection(), Known):
+        return None
+    name, waiting = owed
+    if waiting.unacked == 0:
+        note = f"nobody takes what waits in {name}: no message of it is unacknowledged"
+    elif waiting.consumers == 0:
+        note = f"nobody takes what waits in {name}: the queue has no consumers"
+    else:
+        return None
+    return restart(case, Verdict.DEAF, note, approval="whether it still consumes the queue is not known")
+
+
+def _cannot_tell(case: Case) -> Finding | None:
+    told = case.inspection()
+    if not isinstance(told, Known):
+        why = f"remote control: {told.why}"
+    elif told.value.limited:
+        why = "tasks of its have a rate limit, which may hold them back"
+    elif told.value.reserved:
+        why = f"it holds {told.value.reserved} messages that it does not begin"
+    else:
+        why = "its connection to the broker fetches"
+    return found(case, Verdict.HEALTHY, f"work waits and it takes none; cannot tell why: {why}", doubt=True)
+
+
+def _working(case: Case) -> str | None:
+    """Return why only a person may end it, if it still runs tasks."""
+    one = case.site.incarnation
+    return f"it still runs {one.active} tasks" if one and one.active else None
+
+
+def _of_rabbitmq(case: Case) -> bool:
+    """AMQP tells of a worker's connection only that it is there."""
+    return case.stream is not None and case.stream.reader == "rabbitmq"
+
+
+PROOFS: tuple[Proof, ...] = (
+    _consumes_it_no_more,
+    _has_no_pool,
+    _does_not_hear,
+    _does_not_fetch,
+    _nobody_fetches,
+    _cannot_tell,
+)

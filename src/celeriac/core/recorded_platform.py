@@ -1,0 +1,104 @@
+"""The platform of a recording: an app for each worker, whose instance lives from its first word to its `exit` line."""
+
+import re
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from celeriac.core.events import Event
+from celeriac.core.model import App, Crash, Instance, InstanceState, Place, Process
+from celeriac.core.recording import Line
+from celeriac.core.snapshot import Lived
+
+CLUSTER = PLATFORM = "recording"
+_SEPARATOR = "@"
+_BY_PRODUCER = "task-sent"
+_PLACED = re.compile(r"(\S+@\S+)@\S+")
+
+
+class _Life(Struct):
+    """A process as the recorder's platform knows it: born with its first word, gone with its `exit` line."""
+
+    number: int
+    since: float
+    pids: set[int] = msgspec.field(default_factory=set)
+    ended_at: float | None = None
+    rc: int = 0
+
+
+class RecordedPlatform:
+    """Knows the processes of a recording by what they say and by how they end."""
+
+    def __init__(self) -> None:
+        self._lives: dict[str, _Life] = {}
+        self._lived: dict[str, Lived] = {}
+        self.crashes: list[Crash] = []
+
+    def placed(self, event: Event, at: float) -> Event:
+        """Have the host of a node name be the guid of its instance, as Celery's `%h` is on Cloud Foundry."""
+        if not event.type.startswith(("worker-", "task-")) or event.type == _BY_PRODUCER:
+            return event
+        node = event.hostname
+        life = self._lives.get(node)
+        if life is None or _outlives(event, life):
+            life = self._lives[node] = _Life(life.number + 1 if life else 1, at)
+        life.pids.add(event.pid)
+        return replace(event, hostname=f"{node}{_SEPARATOR}{_guid(node, life)}")
+
+    def end(self, line: Line) -> None:
+        """Take up the end of a process."""
+        for node, life in self._lives.items():
+            if line.rc is None or life.ended_at is not None or line.worker not in names(node):
+                continue
+            life.ended_at, life.rc = line.wall, line.rc
+            if line.rc:
+                text = f"exited with status {line.rc}" if line.rc > 0 else f"ended by signal {-line.rc}"
+                guid = _guid(node, life)
+                self.crashes.append(Crash(guid, PLATFORM, node, "worker", 0, guid, line.wall, text))
+
+    def apps(self, now: float) -> tuple[App, ...]:
+        """Return what a platform would say of all of them now."""
+        return tuple(_app(node, life, now) for node, life in self._lives.items())
+
+    def lived(self, now: float) -> tuple[Lived, ...]:
+        """Return every guid that there has been."""
+        lived = (Lived(_guid(node, life), _place(node), now) for node, life in self._lives.items())
+        self._lived.update({one.guid: one for one in lived})
+        return tuple(self._lived.values())
+
+
+def names(node: str) -> tuple[str, str]:
+    """Return the names that lines which are no events may call a worker by."""
+    return (node, node.partition("@")[0])
+
+
+def recorded(node: str) -> str:
+    """Return the node name as it was recorded."""
+    return node.rpartition(_SEPARATOR)[0]
+
+
+def as_recorded(text: str) -> str:
+    """Return a text with its node names as they were recorded."""
+    return _PLACED.sub(r"\1", text)
+
+
+def _outlives(event: Event, life: _Life) -> bool:
+    """Tell whether this is of a process that lives after that one's end, whose own last words may come late."""
+    return life.ended_at is not None and (event.pid not in life.pids or event.timestamp > life.ended_at)
+
+
+def _guid(node: str, life: _Life) -> str:
+    return f"{node.replace('@', '.')}.{life.number}"
+
+
+def _place(node: str) -> Place:
+    return Place(CLUSTER, PLATFORM, node, "worker", 0)
+
+
+def _app(node: str, life: _Life, now: float) -> App:
+    """Return what a platform would say of a process: one that ended well was stopped by somebody, any other crashed."""
+    runs = life.ended_at is None
+    state, guid = (InstanceState.RUNNING, _guid(node, life)) if runs else (InstanceState.CRASHED, None)
+    instance = Instance(PLATFORM, node, node, "worker", 0, state, guid, now - life.since)
+    return App(PLATFORM, node, node, "STARTED" if runs or life.rc else "STOPPED", (Process("worker", 1),), (instance,))

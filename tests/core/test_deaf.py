@@ -1,0 +1,189 @@
+"""Workers that speak while work waits: which are deaf, which are only idle, and what is proposed for each."""
+
+import pytest
+
+from celeriac.core.diagnose import diagnose
+from celeriac.core.incident import RemedyKind
+from celeriac.core.logs import Logged
+from celeriac.core.model import Consumer, Inspection, Status, Verdict
+from celeriac.core.readings import Known, Unknown
+from celeriac.core.work import Share, Waiting
+from core.builders import LIMITS, NOW, finding, guid, instance, seen, stream, unmapped, worker
+
+HEALTHY, DEAF, DRAINING = Verdict.HEALTHY, Verdict.DEAF, Verdict.DRAINING
+NONE, ALERT, RESTART = RemedyKind.NONE, RemedyKind.ALERT, RemedyKind.RESTART_INSTANCE
+NODE, KEY = f"celery@{guid()}", f"celery@{guid()}#7"
+FETCHING, IDLE = Consumer(10, fetching=True, idle_s=0.0), Consumer(10, fetching=False, idle_s=40.0)
+
+
+def idle(for_s=70.0, **fields):
+    """Return a worker that beats, runs nothing, and began its last task so many seconds ago."""
+    return worker(**{"active": 0, "last_start_at": NOW - for_s, **fields})
+
+
+def waits(for_s=70.0, depth=3, **fields):
+    return {"celery": Waiting(depth, NOW - for_s, **fields)}
+
+
+def says(queues=("celery",), **fields):
+    return {NODE: Known(Inspection(queues, **fields), NOW)}
+
+
+def silent(why=None):
+    return {NODE: Unknown(why, NOW) if why else Known(value=False, at=NOW)}
+
+
+def alone(theirs, workers=2):
+    """Return the share of one whose siblings began so many tasks meanwhile."""
+    return {KEY: Share(theirs, workers)}
+
+
+def look(life=None, **fields):
+    return finding(life or idle(), **{"consumer": FETCHING, "waiting": waits(), **fields})
+
+
+CASES = {
+    # What makes somebody worth a look
+    "nothing waits": (look(waiting={}), HEALTHY, NONE, False, ""),
+    "the queue is empty": (look(waiting={"celery": Waiting(0)}), HEALTHY, NONE, False, ""),
+    "another's queue waits": (look(waiting={"other": Waiting(9, NOW - 900)}), HEALTHY, NONE, False, ""),
+    "it waits since a moment": (look(waiting=waits(29)), HEALTHY, NONE, False, ""),
+    "it waits for half a minute": (look(waiting=waits(31)), HEALTHY, NONE, True, ""),
+    "it began one lately": (look(idle(29)), HEALTHY, NONE, False, ""),
+    "it began one half a minute ago": (look(idle(31)), HEALTHY, NONE, True, ""),
+    "all its slots are busy": (look(idle(900, active=4)), HEALTHY, NONE, False, ""),
+    "a slot is free": (look(idle(900, active=3), pings=silent()), DEAF, RESTART, False, "answers no ping"),
+    "its beats tell nothing of its work": (look(idle(active=None), pings=silent()), HEALTHY, NONE, False, ""),
+    "it is young": (look(idle(900, born=50)), HEALTHY, NONE, True, ""),
+    "we hear since a moment": (look(idle(900), heard=stream(flowing=50), pings=silent()), HEALTHY, NONE, True, ""),
+    # What proves it
+    "it answers no ping": (look(pings=silent()), DEAF, RESTART, False, "sends heartbeats, but answers no ping"),
+    "it consumes nothing": (look(inspected=says(())), DEAF, ALERT, False, "it consumes celery no more"),
+    "it consumes another queue": (look(inspected=says(("other",))), DEAF, ALERT, False, "it consumes celery no more"),
+    "its pool is empty": (look(inspected=says(processes=0)), DEAF, ALERT, False, "its pool has no processes"),
+    "it does not fetch": (look(inspected=says(processes=4), consumer=IDLE), DEAF, RESTART, False, "takes no message"),
+    "its connections have no names": (look(inspected=says(), consumer=None, named=False), DEAF, RESTART, False, "takes no"),
+    "AMQP tells nothing of fetching": (
+        look(inspected=says(), heard=stream(reader="rabbitmq")), DEAF, RESTART, False, "takes no message",
+    ),
+    "nobody takes it": (look(waiting=waits(unacked=0)), DEAF, RESTART, False, "no message of it is unacknowledged"),
+    "nobody consumes it": (look(waiting=waits(consumers=0)), DEAF, RESTART, False, "the queue has no consumers"),
+    # What proves nothing
+    "it was not asked": (look(), HEALTHY, NONE, True, "cannot tell why: remote control: not asked yet"),
+    "it cannot be asked": (
+        look(inspected=silent("no way"), pings=silent("no way")), HEALTHY, NONE, True, "cannot tell why: remote control: no way",
+    ),
+    "others have messages on their way": (look(waiting=waits(unacked=1)), HEALTHY, NONE, True, "cannot tell why"),
+    "its connection fetches": (look(inspected=says()), HEALTHY, NONE, True, "its connection to the broker fetches"),
+    "a rate limit": (look(inspected=says(limited=True), consumer=IDLE), HEALTHY, NONE, True, "have a rate limit"),
+    "messages that it holds": (look(inspected=says(reserved=2), consumer=IDLE), HEALTHY, NONE, True, "holds 2 messages"),
+    # Siblings take everything
+    "its siblings began much": (look(waiting={}, shares=alone(30), pings=silent()), DEAF, RESTART, False, "answers no ping"),
+    "its siblings began little": (look(waiting={}, shares=alone(15), pings=silent()), HEALTHY, NONE, True, "no ping; whether"),
+    "it has no siblings": (look(waiting={}, shares=alone(99, workers=1)), HEALTHY, NONE, False, ""),
+    "of many siblings each begins little": (look(waiting={}, shares=alone(100, workers=40)), HEALTHY, NONE, False, ""),
+    "it took itself out": (look(waiting={}, shares=alone(30), inspected=says(())), DEAF, ALERT, False, "celery no more"),
+    # Nothing waits, and it does not hear us
+    "no ping and no work": (look(waiting={}, pings=silent()), HEALTHY, NONE, True, "whether it takes tasks cannot be told"),
+    "a ping is lost": (look(waiting={}, pings=silent("asked 1 times")), HEALTHY, NONE, False, ""),
+    # Other verdicts come first
+    "it said goodbye": (look(idle(goodbye=(2, NOW), offline_at=NOW - 9), pings=silent()), DRAINING, NONE, False, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("found", "verdict", "remedy", "doubt", "note"), CASES.values(), ids=CASES)
+def test_the_verdict(found, verdict, remedy, doubt, note):
+    """What waits, what it says of itself, and what the broker shows give its verdict and its remedy."""
+    assert (found.verdict, found.remedy, found.doubt) == (verdict, remedy, doubt), found.notes
+    assert note in "; ".join(found.notes)
+    assert not found.suspect
+
+
+def test_a_deaf_worker_is_online():
+    """It beats, and Flower would show nothing wrong."""
+    assert look(pings=silent()).status is Status.ONLINE
+    assert not look(pings=silent()).well
+
+
+BY_A_PERSON = {
+    "it still runs tasks": (look(idle(900, active=2), pings=silent()), "it still runs 2 tasks"),
+    "nobody could ask it": (look(waiting=waits(unacked=0)), "whether it still consumes the queue is not known"),
+    "only its share tells": (
+        look(waiting={}, shares=alone(30), inspected=says(), consumer=None, named=False), "only its siblings' share",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("found", "why"), BY_A_PERSON.values(), ids=BY_A_PERSON)
+def test_a_weaker_proof_needs_approval(found, why):
+    """A worker that may still do something is not restarted by the keeper alone."""
+    assert (found.verdict, found.remedy) == (DEAF, RESTART)
+    assert why in found.approval
+
+
+def test_full_proof_needs_none():
+    """Work waits, it answers no ping, it runs nothing."""
+    assert look(pings=silent()).approval is None
+    assert look(inspected=says(), consumer=IDLE).approval is None
+
+
+def test_the_log_tells_a_cancelled_queue_where_nobody_can_ask():
+    """As in a recording, or while remote control fails."""
+    found = look(logged={NODE: Logged(cancelled=("celery",))})
+
+    assert (found.verdict, found.remedy) == (DEAF, ALERT)
+    assert ("log", "it canceled the queue celery") in [(one.signal, one.reading) for one in found.evidence]
+
+
+def test_what_is_owed_is_evidence():
+    """With its numbers, so that people can judge for themselves."""
+    lines = {one.signal: one.reading for one in look(pings=silent(), waiting=waits(unacked=0)).evidence}
+
+    assert lines["work"] == (
+        "3 messages in celery, 0 unacknowledged, not empty for 70 s; it has begun nothing for 70 s and runs nothing"
+    )
+    lines = {
+        one.signal: one.reading for one in look(waiting={}, shares=alone(30), inspected=says(processes=4)).evidence
+    }
+    assert lines["work"] == (
+        "the 2 workers of its queues began 30 tasks since it began its last (by chance: 9e-10); "
+        "it has begun nothing for 70 s and runs nothing"
+    )
+    assert lines["remote control"] == (
+        "it consumes celery and holds 0 messages that are not begun; its pool has 4 processes"
+    )
+
+
+def test_the_longest_wait_counts():
+    """A worker of several queues owes the oldest of them."""
+    there = {"fresh": Waiting(5, NOW - 40), "celery": Waiting(1, NOW - 70)}
+    found = look(waiting=there, inspected=says(("fresh",)))
+
+    assert "it consumes celery no more" in found.notes[0]
+
+
+def test_of_two_processes_of_one_name_neither_is_judged():
+    """Whichever answered, it answered for both."""
+    both = (idle(pid=7, born=3600), idle(pid=8, born=1800))
+    found = diagnose(seen(*both, instances=[instance()], waiting=waits(), pings=silent()), LIMITS)
+
+    assert [one.verdict for one in found] == [HEALTHY]
+
+
+def test_without_a_platform_people_are_told():
+    """There is nothing that could be restarted."""
+    found = diagnose(unmapped(idle(), consumer=FETCHING, waiting=waits(), pings=silent()), LIMITS)[0]
+
+    assert (found.verdict, found.remedy) == (DEAF, ALERT)
+
+
+def test_one_of_several_in_a_container_is_not_restarted_for_its_own_sake():
+    """The others in it work."""
+    both = (idle(node=f"w1@{guid()}"), worker(node=f"w2@{guid()}", pid=8))
+    ping = {f"w1@{guid()}": Known(value=False, at=NOW)}
+    found = diagnose(seen(*both, instances=[instance()], waiting=waits(), pings=ping), LIMITS)
+
+    assert {(one.node, one.verdict, one.remedy) for one in found} == {
+        (f"w1@{guid()}", DEAF, ALERT),
+        (f"w2@{guid()}", HEALTHY, NONE),
+    }
