@@ -84,6 +84,9 @@ class Control(Protocol):
     def inspect(self, nodes: Collection[str]) -> dict[str, Inspection]:
         """Return what each answering node says of its queues, its pool and what it holds."""
 
+    def running(self, nodes: Collection[str]) -> dict[str, frozenset[str]]:
+        """Return the ids of the tasks that each answering node runs now."""
+
     def enable_events(self, nodes: Collection[str]) -> dict[str, str]:
         """Have these nodes send task events from now on; return what each answering one says to that."""
 

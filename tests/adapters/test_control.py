@@ -178,6 +178,17 @@ def test_a_worker_whose_pool_has_shrunk_to_nothing_says_so_and_what_it_holds(wor
 
 
 @pytest.mark.live
+def test_what_runs_is_told_by_its_id(workers, asking):
+    """A worker's own word that a task still holds its slot."""
+    node, _ = workers.start("runs", "-c", "1", queues="runs")
+    with Celery("producer", broker=workers.redis.url, set_as_current=False) as app:
+        task = app.send_task("reports.render", [2], queue="runs")
+
+    harness.wait_until(lambda: asking.running([node, "worker@nobody"]) == {node: {task.id}}, 10, "it runs")
+    harness.wait_until(lambda: asking.running([node]) == {node: frozenset()}, 10, "it has ended")
+
+
+@pytest.mark.live
 def test_a_rate_limit_is_told(workers, asking):
     """What such a limit holds back is in no list that a worker tells."""
     node, _ = workers.start("limited", "-c", "1")

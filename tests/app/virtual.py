@@ -124,6 +124,7 @@ class MemoryControl:
     alive: set[str] = field(default_factory=set)
     kinds: dict[str, Pool] = field(default_factory=dict)
     says: dict[str, Inspection] = field(default_factory=dict)
+    runs: dict[str, frozenset[str]] = field(default_factory=dict)
     away: str | None = None
     asked: list[tuple[str, frozenset[str]]] = field(default_factory=list)
 
@@ -139,6 +140,9 @@ class MemoryControl:
 
     def inspect(self, nodes) -> dict[str, Inspection]:
         return {node: self.says.get(node, Inspection(("celery",))) for node in self._ask("inspect", nodes)}
+
+    def running(self, nodes) -> dict[str, frozenset[str]]:
+        return {node: self.runs.get(node, frozenset()) for node in self._ask("running", nodes)}
 
     def enable_events(self, nodes) -> dict[str, str]:
         return dict.fromkeys(self._ask("enable_events", nodes), "task events enabled")

@@ -27,6 +27,10 @@ class _Stats(Struct):
     pool: dict[str, Any] | str
 
 
+class _Running(Struct):
+    id: str
+
+
 class _Queue(Struct):
     name: str
 
@@ -97,6 +101,12 @@ class CeleryControl:
             )
             for node, names in queues.items()
             if node in pools and node in reserved and node in tasks
+        }
+
+    def running(self, nodes: Collection[str]) -> dict[str, frozenset[str]]:
+        """Return the ids of the tasks that each answering node runs now."""
+        return {
+            node: frozenset(one.id for one in answer) for node, answer in self._ask("active", nodes, list[_Running])
         }
 
     def _consuming(self, nodes: Collection[str]) -> dict[str, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from celeriac.app.asking import Asked
 from celeriac.app.discovery import Discovery
 from celeriac.app.platform_watch import PlatformWatch
+from celeriac.app.stuck_watch import StuckWatch
 from celeriac.core.crowd import crowds
 from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import IncidentState
@@ -25,7 +26,7 @@ from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Known, Reading, Unknown
 from celeriac.core.snapshot import Crowd, Lived, Seen, Stream, silence
 from celeriac.core.work import Backlog, Shares
-from celeriac.ports import Book, Broker, Control, History, Platform
+from celeriac.ports import Book, Broker, Charts, Control, History, Platform, Tasks
 
 T = TypeVar("T")
 
@@ -54,6 +55,8 @@ class Sources(Struct, frozen=True):
     broker: Broker | None
     control: Control
     platform: Platform | None = None
+    tasks: Tasks | None = None
+    charts: Charts | None = None
     poll_s: float = 10.0
     poll_on_suspicion_s: float = 2.0
 
@@ -76,6 +79,9 @@ class Gatherer:
         self._backlog, self._shares = Backlog(), Shares()
         self._crowds: dict[str, Crowd] = {}
         self._discovery = Discovery(sources.control, self._ask)
+        self._slots = None
+        if sources.tasks and sources.charts:
+            self._slots = StuckWatch(sources.tasks, sources.charts, sources.control, self._ask, limits)
         self._lingering: frozenset[str] = frozenset()
         self._tally = PingTally()
         self._wary = True
@@ -130,6 +136,7 @@ class Gatherer:
             seen,
             waiting=self._backlog.take(self._samples, observed_at, seen.at),
             shares=self._shares.take(speaking, seen.pools),
+            stuck=self._slots.found if self._slots else {},
         )
 
     def _speaks(self, one: Incarnation, stream: Stream) -> bool:
@@ -164,6 +171,8 @@ class Gatherer:
         inspected = self._ask(lambda: control.inspect(whom.inspected)) if whom.inspected else None
         pools = self._ask(lambda: control.pools(whom.newcomers)) if whom.newcomers else None
         self._discovery.go_on(seen)
+        if self._slots:
+            self._slots.go_on(seen)
 
         known = clients.answer() if clients else Unknown("not asked" if broker else UNSEEN)
         if isinstance(known, Known):

@@ -82,6 +82,8 @@ def gatherer(settings: Settings, store: SqlStore, cluster: ClusterSettings, sess
         broker=broker(cluster),
         control=CeleryControl(url),
         platform=platform(place, cluster.apps, sessions) if place else None,
+        tasks=store.tasks(cluster.name),
+        charts=store.charts(cluster.name),
         poll_s=place.poll if place else 10.0,
         poll_on_suspicion_s=place.poll_on_suspicion if place else 2.0,
     )

@@ -9,6 +9,7 @@ from celeriac.core.model import Consumer, Incarnation, Inspection
 from celeriac.core.places import Site
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Seen, Stream
+from celeriac.core.stuck import Stuck
 from celeriac.core.work import Waiting
 
 
@@ -55,8 +56,7 @@ class Case(Struct, frozen=True):
         return max(0.0, stream.observed_at - since)
 
     def _has_room(self, one: Incarnation) -> bool:
-        pool = self.seen.pools.get(one.key)
-        slots = pool.concurrency if pool else None
+        slots = self.slots()
         return one.active == 0 or (one.active is not None and slots is not None and one.active < slots)
 
     def owed(self, for_s: float) -> tuple[str, Waiting] | None:
@@ -103,6 +103,16 @@ class Case(Struct, frozen=True):
         """Return what its log tells; nothing if it was not read."""
         one = self.site.incarnation
         return self.seen.logged.get(one.node, Logged()) if one else Logged()
+
+    def stuck(self) -> tuple[Stuck, ...]:
+        """Return the tasks that hold slots of its for too long."""
+        one = self.site.incarnation
+        return self.seen.stuck.get(one.node, ()) if one and one.active else ()
+
+    def slots(self) -> int | None:
+        one = self.site.incarnation
+        pool = self.seen.pools.get(one.key) if one else None
+        return pool.concurrency if pool else None
 
     def consumer(self) -> Consumer | None:
         one, clients = self.site.incarnation, self.seen.clients

@@ -128,6 +128,18 @@ def _drained_too_long(case: Case, for_s: float) -> Finding:
     return restart(case, Verdict.HUNG, late, approval="a draining worker may still run a task")
 
 
+def _damaged(case: Case) -> Finding | None:
+    """It speaks, and tasks hold slots of its far longer than their like ever took."""
+    held, slots = case.stuck(), case.slots()
+    if not held or not case.heard() or case.silent_s >= case.suspect_after:
+        return None
+    of = f" of {slots}" if slots else ""
+    note = f"{len(held)}{of} slots are held by tasks that have run for too long (revoke them with terminate)"
+    if slots is None or len(held) < slots:
+        return found(case, Verdict.DAMAGED, note, remedy=RemedyKind.ALERT)
+    return restart(case, Verdict.DAMAGED, note, approval="its tasks may be running all the same")
+
+
 def _speaks(case: Case) -> Finding | None:
     """It spoke within its last few beats, or it answered our last round of pings if it sends none."""
     if not case.heard() or case.silent_s >= case.suspect_after:
@@ -253,6 +265,7 @@ RULES: tuple[Rule, ...] = (
     _not_joined,
     _draining,
     deaf,
+    _damaged,
     _speaks,
     _settling,
     _answers,

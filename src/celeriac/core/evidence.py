@@ -15,6 +15,7 @@ def signals(case: Case) -> tuple[Evidence, ...]:
             _broker(case),
             _work(case),
             _log(case),
+            _slots(case),
             _platform(case),
             _echo(case),
         )
@@ -89,6 +90,11 @@ def _log(case: Case) -> Evidence | None:
     if logged.broken:
         told.append(f"unrecoverable error: {logged.broken}")
     return Evidence("log", "; ".join(told), case.seen.at) if told else None
+
+
+def _slots(case: Case) -> Evidence | None:
+    held = case.stuck()
+    return Evidence("slots", "; ".join(one.text for one in held), case.seen.at) if held else None
 
 
 def _crowd(case: Case, at: float) -> Evidence | None:

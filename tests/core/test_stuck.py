@@ -1,0 +1,85 @@
+"""Tasks that hold a slot for too long, and what is found of their worker."""
+
+import pytest
+
+from celeriac.core.diagnose import diagnose
+from celeriac.core.incident import RemedyKind
+from celeriac.core.model import Status, Verdict
+from celeriac.core.stuck import Runs, Stuck, stuck
+from celeriac.core.tasks import STARTED, Task
+from core.builders import LIMITS, NOW, finding, guid, unmapped, worker
+
+NODE = f"celery@{guid()}"
+PAY = Runs(200, 40.0)
+
+
+def task(for_s=900.0, id="t", name="shop.pay", node=NODE, **fields):
+    fields = {"started_at": NOW - for_s, **fields}
+    return Task(id, STARTED, name, node, **fields)
+
+
+def of(*tasks, running=("t",), runs=PAY):
+    found = stuck(tasks, {NODE: frozenset(running)}, {"shop.pay": runs}, NOW, LIMITS)
+    return [one.id for one in found.get(NODE, ())]
+
+
+def test_a_task_that_runs_for_many_times_the_longest_run_is_stuck():
+    assert of(task()) == ["t"]
+
+
+NOT_STUCK = {
+    "it began a moment ago": of(task(599)),
+    "others take as long": of(task(900), runs=Runs(200, 301.0)),
+    "no run of its name has ended": of(task(), runs=Runs()),
+    "too few runs to tell": of(task(), runs=Runs(19, 40.0)),
+    "the worker does not say to run it": of(task(), running=()),
+    "its beginning is not known": of(task(started_at=None)),
+    "of its name nothing is known": of(task(name="other")),
+    "another runs it": of(task(node="celery@other")),
+}
+
+
+@pytest.mark.parametrize("found", NOT_STUCK.values(), ids=NOT_STUCK)
+def test_what_may_be_work_is_not_stuck(found):
+    assert found == []
+
+
+def test_the_longest_comes_first():
+    assert of(task(700, "b"), task(900, "a"), running=("a", "b")) == ["a", "b"]
+
+
+def held(number, life=None, **fields):
+    """Return the finding on a worker of four slots of which so many are held."""
+    tasks = tuple(Stuck(f"t{index}", "shop.pay", 1860.0, PAY) for index in range(number))
+    return finding(life or worker(active=number), **{"stuck": {NODE: tasks}, **fields})
+
+
+def test_a_worker_with_a_stuck_slot_is_damaged_and_people_are_told():
+    """A restart would take the tasks in the other slots along."""
+    one = held(1)
+
+    assert (one.verdict, one.remedy, one.status) == (Verdict.DAMAGED, RemedyKind.ALERT, Status.ONLINE)
+    assert one.notes == ("1 of 4 slots are held by tasks that have run for too long (revoke them with terminate)",)
+    line = next(line.reading for line in one.evidence if line.signal == "slots")
+    assert line == "shop.pay[t0] has run for 31 min; the longest of 200 finished runs took 40.0 s"
+
+
+def test_when_all_slots_are_held_a_restart_is_proposed_and_a_person_decides():
+    one = held(4)
+
+    assert (one.verdict, one.remedy) == (Verdict.DAMAGED, RemedyKind.RESTART_INSTANCE)
+    assert one.approval
+
+
+def test_without_a_platform_people_are_told():
+    tasks = tuple(Stuck(f"t{index}", "shop.pay", 1860.0, PAY) for index in range(4))
+    one = diagnose(unmapped(worker(active=4), stuck={NODE: tasks}), LIMITS)[0]
+
+    assert (one.verdict, one.remedy) == (Verdict.DAMAGED, RemedyKind.ALERT)
+
+
+def test_what_its_beats_contradict_is_not_believed():
+    """It runs nothing any more, or it does not speak."""
+    assert held(2, worker(active=0)).verdict is Verdict.HEALTHY
+    assert held(2, worker(active=2, silent=20)).verdict is Verdict.HEALTHY
+    assert held(0).verdict is Verdict.HEALTHY
