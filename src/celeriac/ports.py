@@ -13,6 +13,7 @@ from celeriac.core.finding import Finding
 from celeriac.core.incident import Incident, Remedy
 from celeriac.core.model import App, Clients, Crash, Incarnation, Inspection, Instance, Pool
 from celeriac.core.queues import QueueSample, QueueState
+from celeriac.core.repair import Repair
 from celeriac.core.rollup import Count
 from celeriac.core.search import Facets, Found, Histogram, TaskFilter
 from celeriac.core.snapshot import Lived, Stream
@@ -89,6 +90,19 @@ class Control(Protocol):
 
     def enable_events(self, nodes: Collection[str]) -> dict[str, str]:
         """Have these nodes send task events from now on; return what each answering one says to that."""
+
+
+class Hands(Protocol):
+    """What remote control changes in one worker; raises MissingError if it does not answer, RefusedError if it says no."""
+
+    def repair(self, node: str, repair: Repair) -> str:
+        """Mend it, and return what it says to that."""
+
+    def cancel(self, node: str, queue: str) -> str:
+        """Have it consume a queue no more, and return what it says to that."""
+
+    def shutdown(self, node: str) -> None:
+        """Have it end once its running tasks have ended; it says nothing to that."""
 
 
 class Platform(Protocol):

@@ -11,8 +11,9 @@ from celery import Celery
 
 import harness
 from celeriac.adapters.control import CeleryControl
-from celeriac.core.errors import UnreachableError
+from celeriac.core.errors import MissingError, RefusedError, UnreachableError
 from celeriac.core.model import Inspection, Pool
+from celeriac.core.repair import Repair, RepairKind
 
 WAIT, LIMIT = 0.4, 0.5
 CALLS = [CeleryControl.ping, CeleryControl.pools, CeleryControl.inspect, CeleryControl.enable_events]
@@ -29,9 +30,9 @@ def timed(call):
     return time.monotonic() - begun, answer
 
 
-def failing(call):
+def failing(call, kind=UnreachableError):
     begun = time.monotonic()
-    with pytest.raises(UnreachableError, match=r"^remote control: ") as caught:
+    with pytest.raises(kind, match=r"^remote control: " if kind is UnreachableError else None) as caught:
         call()
     return time.monotonic() - begun, str(caught.value)
 
@@ -175,6 +176,70 @@ def test_a_worker_whose_pool_has_shrunk_to_nothing_says_so_and_what_it_holds(wor
         10,
         "it holds the message",
     )
+
+
+@pytest.mark.live
+def test_a_cancelled_queue_is_consumed_again(workers, asking):
+    """The worker takes what has waited; nothing is restarted."""
+    node, _ = workers.start("mended", "-c", "1", queues="mended")
+    assert asking.cancel(node, "mended") == "no longer consuming from mended"
+    harness.wait_until(lambda: asking.inspect([node])[node].queues == (), 10, "it consumes nothing")
+
+    assert asking.repair(node, Repair(RepairKind.ADD_CONSUMER, "mended")) == "add consumer mended"
+    harness.wait_until(lambda: asking.inspect([node])[node].queues == ("mended",), 10, "it consumes again")
+
+
+@pytest.mark.live
+def test_a_pool_grows_again(workers, asking):
+    node, _ = workers.start("grown", "-c", "1", queues="grown")
+    with Celery("person", broker=workers.redis.url, set_as_current=False) as app:
+        app.control.pool_shrink(1, destination=[node], reply=True, timeout=5)
+    harness.wait_until(lambda: asking.inspect([node])[node].processes == 0, 10, "the pool is empty")
+
+    assert asking.repair(node, Repair(RepairKind.POOL_GROW, "2")) == "pool will grow"
+    harness.wait_until(lambda: asking.inspect([node])[node].processes == 2, 10, "it has grown")
+
+
+@pytest.mark.live
+def test_a_stuck_task_is_ended_and_its_slot_is_free(workers, asking):
+    """The process that runs it is killed; the main process starts another."""
+    node, _ = workers.start("stuck", "-c", "1", queues="stuck")
+    with Celery("producer", broker=workers.redis.url, set_as_current=False) as app:
+        task = app.send_task("reports.render", [600], queue="stuck")
+    harness.wait_until(lambda: asking.running([node]) == {node: {task.id}}, 10, "it runs")
+
+    assert task.id in asking.repair(node, Repair(RepairKind.REVOKE, task.id))
+    harness.wait_until(lambda: asking.running([node]) == {node: frozenset()}, 10, "its slot is free")
+    harness.wait_until(lambda: asking.inspect([node])[node].processes == 1, 10, "another process is there")
+
+
+@pytest.mark.live
+def test_a_worker_is_shut_down_warmly(workers, asking):
+    node, child = workers.start("leaving", "-c", "1", queues="leaving")
+    harness.wait_until(lambda: asking.ping([node]) == {node}, 10, "it hears us")
+    asking.shutdown(node)
+
+    harness.wait_until(lambda: child.poll() is not None, 20, "it has ended")
+    assert child.poll() == 0
+
+
+def test_what_nobody_answers_is_missing(control):
+    for call in (
+        lambda: control.repair("worker@x", Repair(RepairKind.ADD_CONSUMER, "orders")),
+        lambda: control.cancel("worker@x", "orders"),
+    ):
+        _, said = failing(call, MissingError)
+        assert "worker@x does not answer" in said
+    control.shutdown("worker@x")
+
+
+@pytest.mark.live
+def test_what_a_worker_refuses_says_why(workers, asking):
+    """Its own words tell what to do instead."""
+    node, _ = workers.start("scaling", "--autoscale=2,1", queues="scaling")
+
+    _, said = failing(lambda: asking.repair(node, Repair(RepairKind.POOL_GROW, "1")), RefusedError)
+    assert "pool_grow is not supported with autoscale" in said
 
 
 @pytest.mark.live

@@ -11,9 +11,10 @@ from msgspec import Struct
 
 from celeriac.adapters.amqp_client import SCHEMES, LimitedTransport, tls_apart
 from celeriac.adapters.redis_client import for_kombu
-from celeriac.core.errors import UnreachableError
+from celeriac.core.errors import MissingError, RefusedError, UnreachableError
 from celeriac.core.model import Inspection, Pool
-from celeriac.ports import Control
+from celeriac.core.repair import Repair, RepairKind
+from celeriac.ports import Control, Hands
 
 T = TypeVar("T")
 
@@ -109,6 +110,33 @@ class CeleryControl:
             node: frozenset(one.id for one in answer) for node, answer in self._ask("active", nodes, list[_Running])
         }
 
+    def repair(self, node: str, repair: Repair) -> str:
+        """Mend it, and return what it says to that; raises MissingError if it does not answer, RefusedError if it says no."""
+        match repair.kind:
+            case RepairKind.ADD_CONSUMER:
+                return self._told(node, "add_consumer", queue=repair.what)
+            case RepairKind.POOL_GROW:
+                return self._told(node, "pool_grow", n=int(repair.what))
+            case RepairKind.REVOKE:
+                # A child that ignores SIGTERM would go on; its main process starts another one.
+                return self._told(node, "revoke", task_id=[repair.what], terminate=True, signal="SIGKILL")
+
+    def cancel(self, node: str, queue: str) -> str:
+        """Have it consume a queue no more, and return what it says to that."""
+        return self._told(node, "cancel_consumer", queue=queue)
+
+    def shutdown(self, node: str) -> None:
+        """Have it end once its running tasks have ended; it says nothing to that."""
+        with self._connection() as connection:
+            self._app.control.broadcast("shutdown", destination=[node], connection=connection, reply=False)
+
+    def _told(self, node: str, command: str, **arguments: object) -> str:
+        for _, answer in self._ask(command, [node], _Told, **arguments):
+            if answer.error:
+                raise RefusedError(f"{node} refuses {command}: {answer.error}")
+            return answer.ok
+        raise MissingError(f"{node} does not answer {command}")
+
     def _consuming(self, nodes: Collection[str]) -> dict[str, tuple[str, ...]]:
         answers = self._ask("active_queues", nodes, list[_Queue])
         return {node: tuple(one.name for one in answer) for node, answer in answers}
@@ -195,6 +223,6 @@ def _limited(task: str) -> bool:
     return "[rate_limit=" in task
 
 
-def _fits(control: CeleryControl) -> Control:
-    """Let the type checker prove that the class fits its port."""
-    return control
+def _fits(control: CeleryControl) -> tuple[Control, Hands]:
+    """Let the type checker prove that the class fits its ports."""
+    return control, control
