@@ -9,14 +9,16 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from celeriac.core.finding import Finding
-from celeriac.core.incident import Incident, Remedy
+from celeriac.core.changes import Change
+from celeriac.core.incident import Incident, Remedy, Word
+from celeriac.core.memory import Board, Book, Changes
 from celeriac.core.model import App, Clients, Crash, Incarnation, Inspection, Instance, Pool
+from celeriac.core.pauses import Pause
 from celeriac.core.queues import QueueSample, QueueState
 from celeriac.core.repair import Repair
 from celeriac.core.rollup import Count
 from celeriac.core.search import Facets, Found, Histogram, TaskFilter
-from celeriac.core.snapshot import Lived, Stream
+from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
 
 
@@ -116,6 +118,9 @@ class Platform(Protocol):
     def crashes(self, since: float) -> tuple[Crash, ...]:
         """Return the exits since then that nobody asked for, each once."""
 
+    def changes(self, since: float) -> tuple[Change, ...]:
+        """Return what was done to the watched apps since then, each once, and the deployments that are under way."""
+
     def instance(self, like: Instance) -> Instance:
         """Read one index again, now; raises MissingError if it is gone."""
 
@@ -210,40 +215,6 @@ class Charts(Protocol):
         """Return the sums of the whole range by task name; by whole hours where it is longer than some hours."""
 
 
-class Book(Struct, frozen=True):
-    """What the keeper must know of its own past to decide: open incidents, recent ones, remedies, requests."""
-
-    incidents: tuple[Incident, ...] = ()
-    remedies: tuple[Remedy, ...] = ()
-    pools: dict[str, Pool] = {}
-    lived: tuple[Lived, ...] = ()
-
-
-class Board(Struct, frozen=True):
-    """The keeper's last word on a cluster, for pages and API."""
-
-    cluster: str
-    at: float
-    sentence: str
-    mode: str
-    paused: str | None = None
-    blind: str | None = None
-    problems: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    apps: tuple[App, ...] = ()
-    pools: dict[str, Pool] = {}
-
-
-class Changes(Struct, frozen=True):
-    """What one cycle writes, in one transaction."""
-
-    incidents: tuple[Incident, ...] = ()
-    remedies: tuple[Remedy, ...] = ()
-    pools: dict[str, Pool] = {}
-    lived: tuple[Lived, ...] = ()
-    board: Board | None = None
-
-
 class Journal(Protocol):
     """The keeper's memory: incidents, remedies, the lease. Every write is durable when the call returns."""
 
@@ -256,8 +227,10 @@ class Journal(Protocol):
     def commit(self, changes: Changes, holder: str | None = None) -> None:
         """Store it all or nothing; raises ConflictError if `holder` is given and no longer holds the lease."""
 
-    def incidents(self, cluster: str | None, *, open_only: bool, limit: int) -> list[Incident]:
-        """Return incidents, newest first."""
+    def incidents(
+        self, cluster: str | None, *, open_only: bool, limit: int, since: float | None = None
+    ) -> list[Incident]:
+        """Return incidents, newest first; with `since` those that were opened from then on."""
 
     def incident(self, id: str) -> Incident | None:
         """Return one incident."""
@@ -304,5 +277,24 @@ class Requests(Protocol):
     def remedy(self, id: str) -> Remedy | None:
         """Return one remedy."""
 
+    def say(self, word: Word) -> None:
+        """Store what a person wants to be done with an incident."""
+
+    def word(self, id: str) -> Word | None:
+        """Return one of these."""
+
     def version(self) -> int:
         """Return a number that changes when another process has written."""
+
+
+class Pauses(Protocol):
+    """The pauses that people have ordered."""
+
+    def begin(self, pause: Pause) -> None:
+        """Store a pause; it is durable when the call returns."""
+
+    def standing(self, now: float) -> tuple[Pause, ...]:
+        """Return the pauses that hold now, the oldest first."""
+
+    def end(self, id: str, now: float, actor: str) -> None:
+        """End one of them before its time."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from celeriac.adapters.sql import SqlStore
 from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.core.errors import PortError
+from celeriac.core.memory import Board, Changes
 from celeriac.core.redact import Redaction
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
-from celeriac.ports import Batch, Board, Changes
+from celeriac.ports import Batch
 
 
 def recorder(store: SqlStore) -> SqlRecorder:

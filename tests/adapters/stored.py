@@ -21,6 +21,7 @@ from celeriac.adapters.sql.rows import key_of, row_of, task_of
 from celeriac.adapters.sql.search import SqlTasks
 from celeriac.core import rollup
 from celeriac.core.incident import HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState, Step
+from celeriac.core.memory import Board
 from celeriac.core.model import Place, Verdict
 from celeriac.core.readings import Evidence
 from celeriac.core.redact import Payloads, Redaction
@@ -28,7 +29,7 @@ from celeriac.core.retention import Retention
 from celeriac.core.search import TaskFilter
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
-from celeriac.ports import Batch, Board
+from celeriac.ports import Batch
 from celeriac.processes import running, spawn
 
 NOW = 1_795_000_000.0

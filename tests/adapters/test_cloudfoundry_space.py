@@ -10,7 +10,7 @@ import pytest
 import harness
 from adapters.emulated import SLEEPER, configured
 from celeriac.adapters.cloudfoundry import CloudFoundry, Credentials, recent
-from celeriac.core.errors import MissingError, RefusedError
+from celeriac.core.errors import MissingError, RefusedError, UnreachableError
 from celeriac.core.model import App, Instance, InstanceState, Process
 from celeriac.core.places import MISSING
 from celeriac.emulator import AppConfig, Emulator, ProcessConfig
@@ -79,7 +79,12 @@ def test_a_watched_app_is_shown_with_all_its_processes(calm, watch):
     (app,) = cloud.apps()
 
     assert (app.platform, app.name, app.state) == ("cf", "shop", "STARTED")
-    assert set(app.processes) == {Process("worker", 2, 60.0), Process("web", 1, 90.0)}
+    versions = {one.type: one.version for one in app.processes}
+    assert set(app.processes) == {
+        Process("worker", 2, 60.0, versions["worker"]),
+        Process("web", 1, 90.0, versions["web"]),
+    }
+    assert all(GUID.fullmatch(version) for version in versions.values())
     assert [(one.process, one.index) for one in app.instances if one.process == "worker"] == [
         ("worker", 0),
         ("worker", 1),
@@ -459,3 +464,64 @@ def test_logs_of_an_unknown_app_are_missing(calm, watch):
     """Log-cache answers 404 for what it does not know and for what one may not see."""
     with pytest.raises(MissingError, match=r"^Cloud Foundry answered Not Found \(404"):
         recent(watch(calm, "shop")._session, "no-such-guid")
+
+
+# What people do to apps ----------------------------------------------------------------------------------------------
+
+
+def told(cloud, since=0.0):
+    return sorted((one.what, one.actor, one.process, one.index, one.own, one.active) for one in cloud.changes(since))
+
+
+def test_what_others_do_is_told_by_whom(launch, watch, connect):
+    """Somebody else's restart, scaling and restart of one instance; ours are marked as made under our account."""
+    begun = time.time()
+    emulator = launch(named("shop", ProcessConfig(SLEEPER, instances=2)), named("mail"))
+    ours = watch(emulator, "shop")
+    theirs = connect(emulator.url, Credentials("x", client_id="robot", client_secret="r2d2-secret"))
+    first, _ = until(ours, RUNNING, RUNNING)
+
+    ours.restart_instance(first)
+    ours._session.order("POST", f"/v3/apps/{first.app_guid}/actions/restart")
+    scale = f"/v3/apps/{first.app_guid}/processes/worker/actions/scale"
+    theirs.order("POST", scale, {"instances": 3})
+    theirs.order("DELETE", f"/v3/apps/{first.app_guid}/processes/worker/instances/1")
+
+    assert told(ours, begun - 5) == [
+        ("restarted instance 0 of process worker", "ada", "worker", 0, True, False),
+        ("restarted instance 1 of process worker", "robot", "worker", 1, False, False),
+        ("restarted the app", "ada", None, None, True, False),
+        ("scaled process worker to 3", "robot", "worker", None, False, False),
+    ]
+    assert {(one.platform, one.app) for one in ours.changes(0)} == {("cf", "shop")}
+    assert all(begun - 2 <= one.at <= time.time() + 1 for one in ours.changes(0))
+    assert ours.changes(time.time() + 2) == ()
+
+
+def test_an_active_deployment_is_told_until_it_ends(launch, watch):
+    """It shows as under way, however long ago it began, beside the event of its beginning."""
+    web = ProcessConfig(SLEEPER, type="web")
+    emulator = launch(named("shop", web, ProcessConfig(SLEEPER)), named("mail"), speed=0.01)
+    cloud = watch(emulator, "shop:worker")
+    (app,) = cloud.apps()
+    until(cloud, RUNNING)
+    body = {"relationships": {"app": {"data": {"guid": app.guid}}}}
+    cloud._session.order("POST", "/v3/deployments", body)
+
+    later = time.time() + 2
+    assert told(cloud, later) == [("has a deployment under way, begun", None, None, None, False, True)]
+    assert ("began a deployment", "ada", None, None, True, False) in told(cloud)
+
+    def finished():
+        emulator.foundation.deployments.update()
+        return cloud.changes(later) == ()
+
+    harness.wait_until(finished, 10, "the deployment is over", dump=cloud.apps)
+    again = cloud.apps()[0]
+    assert again.processes[0].version not in {None, app.processes[0].version}
+
+
+def test_before_the_first_look_at_the_apps_nothing_is_known_of_changes(launch, watch):
+    """That is no answer: it must not pass for nobody being at work."""
+    with pytest.raises(UnreachableError, match="no watched app has been seen yet"):
+        watch(launch(named("shop")), "shop").changes(0)

@@ -16,11 +16,12 @@ from celeriac.adapters.sql import SqlStore, database, schema
 from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.core.errors import RefusedError, UnreachableError
 from celeriac.core.incident import RemedyState
+from celeriac.core.memory import Changes
 from celeriac.core.redact import Redaction
 from celeriac.core.search import TaskFilter
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
-from celeriac.ports import Batch, Changes
+from celeriac.ports import Batch
 
 FILES = {"control.db": schema.control, "history-a.db": schema.history}
 

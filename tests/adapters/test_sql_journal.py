@@ -11,9 +11,9 @@ from celeriac.adapters.sql import journal
 from celeriac.core.errors import ConflictError, UnreachableError
 from celeriac.core.finding import Finding
 from celeriac.core.incident import IncidentState, RemedyState
+from celeriac.core.memory import Book, Changes
 from celeriac.core.model import App, Instance, InstanceState, Pool, Process, Verdict
 from celeriac.core.snapshot import Lived
-from celeriac.ports import Book, Changes
 
 # The lease
 

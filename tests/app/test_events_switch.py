@@ -13,8 +13,8 @@ from celeriac.app.events_switch import AN_HOUR, AT_ONCE, TRIES, EventsSwitch
 from celeriac.app.heal import Keeper, Rules
 from celeriac.core.errors import UnreachableError
 from celeriac.core.limits import Limits, Policy
+from celeriac.core.memory import Book
 from celeriac.core.readings import Unknown
-from celeriac.ports import Book
 from core.builders import CLUSTER, NOW, seen, stream, worker
 
 ENABLED = "task events enabled"

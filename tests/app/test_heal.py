@@ -11,10 +11,10 @@ from celeriac.app.heal import Keeper, Rules
 from celeriac.core.errors import ConflictError, RefusedError, UnreachableError
 from celeriac.core.incident import HeldReason, IncidentState, RemedyState
 from celeriac.core.limits import Limits, Policy
+from celeriac.core.memory import Changes
 from celeriac.core.model import Consumer, InstanceState, Mode
 from celeriac.core.story import Act
-from celeriac.ports import Changes
-from core.builders import CLUSTER, crash, guid, order, worker
+from core.builders import CLUSTER, change, crash, guid, order, word, worker
 
 NODE = f"celery@{guid()}"
 OTHERS = range(1, 4)
@@ -497,3 +497,74 @@ def test_an_instance_that_does_not_run_is_no_worker_to_restart(shift):
     shift.turns(8)
 
     assert shift.journal.incidents(CLUSTER, open_only=False, limit=9) == []
+
+
+# What people do to the app -------------------------------------------------------------------------------------------
+
+
+def test_while_somebody_deploys_nothing_is_restarted(shift):
+    """Held with who does what; when the deployment is over and ten minutes have passed, it is restarted."""
+    shift.platform.changed = (
+        change("has a deployment under way, begun", ago=5, now=shift.clock(), actor=None, active=True),
+    )
+    shift.until_convicted()
+    assert (shift.incident.state, shift.incident.held_reason) == (IncidentState.HELD, HeldReason.DEPLOY)
+
+    shift.platform.changed = ()
+    shift.turns(8)
+    assert shift.platform.restarted == [guid()]
+
+
+def test_while_it_cannot_be_told_whether_somebody_deploys_nothing_is_restarted(shift):
+    """The deployments cannot be read: that is no answer, and the cluster says so."""
+
+    def refuse(_):
+        raise RefusedError("403")
+
+    shift.platform.changes = refuse
+    shift.until_convicted()
+
+    assert shift.incident.held_reason is HeldReason.DEPLOY
+    assert "platform changes: 403" in shift.journal.board(CLUSTER).problems
+
+
+def test_our_own_restart_does_not_hold_the_next_worker(shift):
+    """The platform tells of it under our account; the next one that freezes is restarted as well."""
+    shift.until_convicted()
+    shift.turns(8)
+    shift.platform.changed = (change("restarted instance 0", index=0, ago=16, now=shift.clock(), own=True),)
+    shift.freeze(1)
+    shift.turns(25)
+
+    assert shift.platform.restarted == [guid(), guid(1)]
+
+
+# What people say -----------------------------------------------------------------------------------------------------
+
+
+def test_a_held_incident_is_left_alone_until_it_is_released(shift):
+    """Through the journal: the word is taken up with the next cycle, and answered."""
+    shift.policy = Policy(mode=Mode.APPROVE)
+    shift.turns(3)
+    shift.freeze()
+    shift.turns(25)
+    shift.journal.say(word("hold", incident=shift.incident.id))
+    shift.policy = Policy(mode=Mode.AUTO)
+    shift.turns(5)
+    assert (shift.incident.held_by, shift.platform.restarted) == ("ana", [])
+    assert shift.journal.word("word-hold").state == "done"
+
+    shift.journal.say(word("release", incident=shift.incident.id))
+    shift.turns(2)
+    assert shift.platform.restarted == [guid()]
+
+
+def test_the_board_says_what_the_guards_judged_by(shift):
+    """Pages tell from it what an order passes."""
+    shift.until_convicted()
+    shift.turns(1)
+    board = shift.journal.board(CLUSTER)
+
+    assert board.policy == shift.policy
+    assert [one.guid for one in board.remedies] == [guid()]
+    assert board.changes.value == ()

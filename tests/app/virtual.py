@@ -9,12 +9,14 @@ from msgspec.structs import replace
 from celeriac.adapters.sql import SqlStore
 from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.app.gather import Gatherer, Sources
+from celeriac.core.changes import Change
 from celeriac.core.errors import MissingError, UnreachableError
 from celeriac.core.limits import Limits
+from celeriac.core.memory import Book
 from celeriac.core.model import App, Clients, Consumer, Crash, Inspection, Instance, Nameless, Pool
 from celeriac.core.queues import QueueSample, QueueState
 from celeriac.core.redact import Redaction
-from celeriac.ports import Batch, Book, Condition
+from celeriac.ports import Batch, Condition
 from core.builders import CLUSTER, NOW, app, guid, instance, stream, worker
 
 STORED_S = 1.0
@@ -165,6 +167,7 @@ class MemoryPlatform:
     name: str = "cf"
     instances: dict[int, Instance] = field(default_factory=dict)
     crashed: tuple[Crash, ...] = ()
+    changed: tuple[Change, ...] = ()
     away: Exception | None = None
     answer: Exception | None = None
     """Raised by `restart_instance`, after it has taken effect if `takes_effect`."""
@@ -180,6 +183,10 @@ class MemoryPlatform:
     def crashes(self, since: float) -> tuple[Crash, ...]:
         self._ask("crashes")
         return tuple(one for one in self.crashed if one.at >= since)
+
+    def changes(self, since: float) -> tuple[Change, ...]:
+        self._ask("changes")
+        return tuple(one for one in self.changed if one.active or one.at >= since)
 
     def instance(self, like: Instance) -> Instance:
         self._ask("instance")

@@ -159,3 +159,17 @@ def test_it_stands_alone():
         "celeriac.client.answers",
         "celeriac.client.task_answers",
     }
+
+
+def test_what_people_decide_themselves(client, world):
+    """Each order comes back by its id; pauses stand until they are ended."""
+    for order in (client.hold("inc-hung", "I look into it"), client.close_incident("inc-hung")):
+        assert world.requests.said[order.id].actor == order.actor
+        assert client.order(order.id) == order
+    with pytest.raises(ClientError, match="nobody holds it"):
+        client.release("inc-hung")
+
+    paused = client.pause("we move", 60, "orders")
+    assert client.pauses() == client.pauses("orders") == [paused]
+    assert client.pauses("billing") == []
+    assert client.resume("orders") == [paused]

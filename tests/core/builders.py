@@ -6,11 +6,12 @@ to a ping, its connections are idle, and the platform runs it. Each test names w
 
 from msgspec.structs import replace
 
+from celeriac.core.changes import Change
 from celeriac.core.decide import decide
 from celeriac.core.desk import Past, Plan
 from celeriac.core.diagnose import diagnose
 from celeriac.core.finding import Finding
-from celeriac.core.incident import KEEPER, Incident, IncidentState, Remedy, RemedyKind, RemedyState
+from celeriac.core.incident import KEEPER, Incident, IncidentState, Remedy, RemedyKind, RemedyState, Word
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import (
     App,
@@ -85,6 +86,19 @@ def crash(index=0, *, life=1, ago=5.0, text="APP/PROC/WORKER: Exited with status
     return Crash(id or f"crash-{index}-{life}", PLATFORM, APP, "worker", index, guid(index, life), now - ago, text)
 
 
+def change(what="restarted", *, ago=60.0, now=NOW, actor="bo", index=None, own=False, active=False, **fields) -> Change:
+    """Return what somebody did to the app, or to one of its instances, so many seconds ago."""
+    process = None if index is None else "worker"
+    fields = {"id": f"change-{what}-{ago:g}", "platform": PLATFORM, "app": APP, "process": process, **fields}
+    return Change(at=now - ago, what=what, actor=actor, index=index, own=own, active=active, **fields)
+
+
+def word(deed, index=0, *, actor="ana", why="I look into it", ago=1.0, now=NOW, **fields) -> Word:
+    """Return what a person wants to be done with the incident of this index."""
+    fields = {"id": f"word-{deed}", "incident": f"incident-{index}", **fields}
+    return Word(cluster=CLUSTER, deed=deed, actor=actor, asked_at=now - ago, why=why, **fields)
+
+
 def seen(
     *workers: Incarnation,
     now=NOW,
@@ -92,6 +106,7 @@ def seen(
     instances=TOLD,
     platform=TOLD,
     crashes=(),
+    changes=(),
     pool="prefork",
     named=True,
     ping=TOLD,
@@ -124,6 +139,7 @@ def seen(
         platform=platform,
         crashes=crashes if isinstance(crashes, Unknown) else Known(tuple(crashes), now),
         clients=consumers,
+        changes=changes if isinstance(changes, Unknown) else Known(tuple(changes), now),
         **fields,
     )
 
@@ -151,7 +167,8 @@ def after(past: Past, plan: Plan) -> Past:
     """Return the journal once this plan is in it."""
     incidents = {one.id: one for one in past.incidents} | {one.id: one for one in plan.incidents}
     remedies = {one.id: one for one in past.remedies} | {one.id: one for one in plan.remedies}
-    return Past(tuple(incidents.values()), tuple(remedies.values()))
+    words = {one.id: one for one in past.words} | {one.id: one for one in plan.words}
+    return Past(tuple(incidents.values()), tuple(remedies.values()), tuple(words.values()))
 
 
 def incident(index=0, *, state=IncidentState.HELD, life=1, ago=60.0, now=NOW, **fields) -> Incident:

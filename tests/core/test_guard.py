@@ -2,9 +2,11 @@
 
 import pytest
 
+from celeriac.core.decide import scene
 from celeriac.core.diagnose import diagnose
-from celeriac.core.guard import Ledger, guard
+from celeriac.core.guard import guard
 from celeriac.core.incident import HeldReason, RemedyState
+from celeriac.core.ledger import Ledger
 from celeriac.core.limits import Policy
 from celeriac.core.model import InstanceState, Mode, Place
 from celeriac.core.snapshot import Lived
@@ -30,7 +32,7 @@ ORDERS = (PLATFORM, APP)
 def hold_on(look, *made, policy=AUTO):
     """Return what holds the restart of the first place."""
     everyone = diagnose(look, LIMITS)
-    return guard(everyone[0], everyone, Ledger(made), policy, LIMITS, NOW)
+    return guard(everyone[0], scene(everyone, Ledger(made), look, policy))
 
 
 def reason(look, *made, policy=AUTO):
@@ -104,14 +106,6 @@ def test_what_is_stopped_is_no_worker_to_count():
     )
 
     assert reason(look) is HeldReason.QUORUM
-
-
-def test_many_silent_while_the_broker_is_fine_asks_for_a_person():
-    """After a minute more it is one story: many silent, and the broker answers."""
-    early, late = hold_on(cluster(89, 89)), hold_on(cluster(91, 91))
-
-    assert early.text == "2 of 2 workers fell silent within 10 s"
-    assert late.text == f"{early.text}; many silent, broker fine: restarts only by approval"
 
 
 # Cool-down -----------------------------------------------------------------------------------------------------------

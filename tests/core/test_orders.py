@@ -5,7 +5,7 @@ import pytest
 from celeriac.core.desk import Past
 from celeriac.core.incident import HeldReason, IncidentState, RemedyKind, RemedyState
 from celeriac.core.limits import Policy
-from celeriac.core.model import InstanceState, Mode
+from celeriac.core.model import InstanceState, Mode, Verdict
 from celeriac.core.readings import Known, Unknown
 from core.builders import (
     APP,
@@ -14,12 +14,14 @@ from core.builders import (
     after,
     app,
     but,
+    change,
     guid,
     incident,
     instance,
     order,
     plan_for,
     remedy,
+    said_goodbye,
     seen,
     stream,
     worker,
@@ -69,6 +71,7 @@ def test_an_approval_acts_once():
 COOLED = remedy(9, state=RemedyState.VERIFIED, place=HELD.place, ago=60)
 SPENT = tuple(remedy(index, state=RemedyState.VERIFIED, ago=1000) for index in range(1, 6))
 RUNNING = remedy(5, state=RemedyState.ACTED)
+FAILED = remedy(5, state=RemedyState.UNVERIFIED, ended_at=NOW - 60)
 
 
 @pytest.mark.parametrize(
@@ -79,14 +82,30 @@ RUNNING = remedy(5, state=RemedyState.ACTED)
         (None, AUTO, (COOLED,)),
         (None, AUTO, SPENT),
         (None, AUTO, (RUNNING,)),
+        (seen(FROZEN, changes=[change(active=True)]), AUTO, ()),
+        (seen(FROZEN, changes=Unknown("429", NOW)), AUTO, ()),
+        (None, Policy(mode=Mode.AUTO, maintenance="backup"), ()),
+        (None, Policy(mode=Mode.AUTO, breaker=1), (FAILED,)),
     ],
-    ids=["mode", "quorum", "cool-down", "budget per hour", "budget at once"],
-)
+    ids=[
+        "mode", "quorum", "cool-down", "budget per hour", "budget at once", "deploy", "whether somebody deploys is not known",
+        "maintenance", "breaker",
+    ],
+)  # fmt: skip
 def test_an_approval_passes_what_holds_the_keeper(look, policy, made):
-    """Mode, quorum, cool-down and budget bound the keeper, not a person."""
+    """All of that bounds the keeper, not a person."""
+    assert plan_for(look or seen(FROZEN), Past((HELD,), made), policy).acts == ()
     plan = obeyed(look, policy=policy, made=made)
 
     assert [act.remedy.id for act in plan.acts] == ["order"]
+
+
+def test_an_approval_passes_the_number_that_must_stay_well():
+    """A worker that drains for too long is the last one that still does something."""
+    last = seen(said_goodbye(2000), worker(1, silent=90))
+    held = incident(held_reason=HeldReason.MODE, guid=guid(), node=f"celery@{guid()}")
+
+    assert [act.remedy.id for act in obeyed(last, one=held).acts] == ["order"]
 
 
 def test_an_approval_lets_a_solo_worker_be_restarted():
@@ -146,6 +165,9 @@ LAPSES = {
     ),
     "the worker is blind": (
         seen(FROZEN, ping=Unknown("it does not answer")), order(), "blind: cannot tell: ping: it does not answer",
+    ),
+    "the verdict is another": (
+        seen(FROZEN), order(verdict=Verdict.DRAINING), "the evidence has changed: the worker is now hung",
     ),
     "the incident is over": (seen(FROZEN), order(incident="another"), "the incident is over"),
     "the index is gone": (

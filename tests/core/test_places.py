@@ -138,7 +138,7 @@ def test_a_place_is_named_as_people_name_it():
     """The usual process types need no mention."""
     assert place(2).name == f"{APP}/2"
     assert Place(CLUSTER, PLATFORM, APP, "beat", 0).name == f"{APP}:beat/0"
-    assert Place(CLUSTER).name == ""
+    assert Place(CLUSTER).name == "the whole cluster"
 
 
 def test_a_place_has_a_stable_id_of_its_own():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from celeriac.emulator import EmulatorConfigError, load
-from celeriac.emulator.routes import apps, audit_events, discovery, login, logs, processes, spaces
+from celeriac.emulator.routes import apps, audit_events, deployments, discovery, login, logs, processes, spaces
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "emulator.md").read_text()
 EXAMPLE = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL).group(1)
@@ -42,7 +42,7 @@ def test_the_example_has_every_key(tmp_path, least):
 
 
 def test_the_page_lists_every_call():
-    parts = (discovery, login, spaces, apps, processes, audit_events, logs)
+    parts = (discovery, login, spaces, apps, processes, deployments, audit_events, logs)
     calls = {f"`{method} {route.path}`" for part in parts for route in part.router.routes for method in route.methods}
 
     assert {call for call in calls if call not in PAGE} == set()

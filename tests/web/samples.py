@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from celeriac.app.commands import Commands
+from celeriac.app.pausing import Pausing
 from celeriac.app.queries import Queries
 from celeriac.app.sources import Source, Sources
 from celeriac.core.finding import Finding
-from celeriac.core.incident import HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState, Step
+from celeriac.core.incident import HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState, Step, Word
+from celeriac.core.memory import Board, Book, Changes
 from celeriac.core.model import App, Incarnation, Instance, InstanceState, Place, Pool, Process, Verdict
+from celeriac.core.pauses import Pause
 from celeriac.core.places import Site
 from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Evidence
@@ -21,7 +24,7 @@ from celeriac.core.rollup import ALL, HOUR, MINUTE, Count, contributed, parted, 
 from celeriac.core.search import Cursor, Facets, Found, Histogram, TaskFilter, TaskRow
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import FINAL, Task
-from celeriac.ports import Board, Book, Changes
+from celeriac.ports import AuditEntry
 
 NOW = 1_790_000_000.0
 GUID = "5f0c{:04d}-91aa-4c1e-6f2b-3c4d"
@@ -163,8 +166,11 @@ class MemoryJournal:
         if changes.board:
             self.boards[changes.board.cluster] = changes.board
 
-    def incidents(self, cluster: str | None, *, open_only: bool, limit: int) -> list[Incident]:
+    def incidents(
+        self, cluster: str | None, *, open_only: bool, limit: int, since: float | None = None
+    ) -> list[Incident]:
         found = [one for one in list(self.stories.values()) if cluster in (None, one.cluster)]
+        found = [one for one in found if since is None or one.opened_at >= since]
         found = [one for one in found if not (open_only and one.over)]
         return sorted(found, key=lambda one: one.opened_at, reverse=True)[:limit]
 
@@ -180,6 +186,7 @@ class MemoryRequests:
     """What people asked for."""
 
     asked: dict[str, Remedy] = field(default_factory=dict)
+    said: dict[str, Word] = field(default_factory=dict)
     looks: int = 0
     changes: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -191,10 +198,46 @@ class MemoryRequests:
     def remedy(self, id: str) -> Remedy | None:
         return self.asked.get(id)
 
+    def say(self, word: Word) -> None:
+        self.said[word.id] = word
+        self.changes += 1
+
+    def word(self, id: str) -> Word | None:
+        return self.said.get(id)
+
     def version(self) -> int:
         with self.lock:
             self.looks += 1
         return self.changes
+
+
+@dataclass
+class MemoryPauses:
+    """The pauses that people have ordered."""
+
+    all: dict[str, Pause] = field(default_factory=dict)
+
+    def begin(self, pause: Pause) -> None:
+        self.all[pause.id] = pause
+
+    def standing(self, now: float) -> tuple[Pause, ...]:
+        return tuple(one for one in self.all.values() if one.stands(now))
+
+    def end(self, id: str, now: float, actor: str) -> None:
+        self.all[id] = replace(self.all[id], ended_at=now, ended_by=actor)
+
+
+@dataclass
+class MemoryAudit:
+    """What was done, by whom."""
+
+    trail: list[AuditEntry] = field(default_factory=list)
+
+    def note(self, entry: AuditEntry) -> None:
+        self.trail.append(entry)
+
+    def entries(self, cluster: str | None, *, limit: int, **_: object) -> list[AuditEntry]:
+        return [one for one in self.trail if cluster in {None, one.cluster}][:limit]
 
 
 @dataclass
@@ -206,12 +249,19 @@ class World:
     requests: MemoryRequests
     time: float = NOW
     disk_free: int | None = None
+    pauses: MemoryPauses = field(default_factory=MemoryPauses)
+    audit: MemoryAudit = field(default_factory=MemoryAudit)
 
     def __post_init__(self) -> None:
         brokers = dict(zip(self.histories, ("redis", "rabbitmq"), strict=False))
         sources = Sources(Source(name, brokers[name], one, one, one) for name, one in self.histories.items())
-        self.queries = Queries(sources, self.journal, self.requests, lambda: self.time, lambda: self.disk_free)
-        self.commands = Commands(self.queries, self.journal, self.requests, lambda: self.time)
+        self.queries = self.reads(sources)
+        self.commands = Commands(self.queries, self.journal, self.requests, lambda: self.time, self.audit)
+
+    def reads(self, sources: Sources) -> Queries:
+        """Return the reads of these sources."""
+        pausing = Pausing(sources, self.pauses, self.audit, lambda: self.time)
+        return Queries(sources, self.journal, self.requests, lambda: self.time, lambda: self.disk_free, pausing)
 
     @property
     def hung(self) -> Incident:

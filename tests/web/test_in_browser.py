@@ -159,6 +159,41 @@ def test_an_approval_asks_first_and_is_then_given(visit, world):
         assert [one.incident for one in world.requests.asked.values()] == ["inc-hung"]
 
 
+def test_an_incident_is_held_with_a_reason(visit, world):
+    """What is being typed survives a redraw; a reason is needed."""
+    with visit() as page:
+        page.locator("#hold-inc-hung > summary").click()
+        page.get_by_role("button", name="Hold", exact=True).click()
+        assert world.requests.said == {}
+        page.get_by_label("Reason").nth(-1).fill("I look into it")
+        board = world.journal.boards["orders"]
+        world.journal.boards["orders"] = msgspec.structs.replace(board, sentence="a new sentence")
+        steps = (*world.hung.steps, samples.Step(world.time, "held", "somebody must look"))
+        world.journal.stories["inc-hung"] = msgspec.structs.replace(world.hung, steps=steps)
+        world.change()
+        page.get_by_text("a new sentence").wait_for()
+        page.get_by_role("button", name="Hold", exact=True).click()
+
+        page.get_by_text("The incident of orders-worker/2 will be held").wait_for()
+        assert [one.why for one in world.requests.said.values()] == ["I look into it"]
+
+
+def test_a_cluster_is_paused_and_resumed(visit, world):
+    """The page asks before it resumes, and names what is paused."""
+    with visit() as page:
+        page.locator("#pause-orders > summary").click()
+        page.locator("#pause-orders").get_by_label("Reason").fill("we move")
+        page.get_by_role("button", name="Pause orders").click()
+        page.get_by_text("orders is paused", exact=False).first.wait_for()
+
+        world.change()
+        page.get_by_role("button", name="Resume").click()
+        assert "we move" in page.locator("#ask-text").inner_text()
+        page.locator("#ask-yes").click()
+        page.get_by_text("orders resumed").wait_for()
+        assert world.pauses.standing(world.time) == ()
+
+
 def test_ages_tick_without_the_server(visit):
     with visit() as page:
         age = page.locator("#workers time").first

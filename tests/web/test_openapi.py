@@ -58,7 +58,8 @@ def test_lists_have_one_shape(document):
     lists = {name for name in document["components"]["schemas"] if name.endswith("List")}
 
     assert lists == {
-        f"{noun}List" for noun in ("Cluster", "Worker", "Incident", "App", "Observation", "Queue", "QueueSample")
+        f"{noun}List"
+        for noun in ("Cluster", "Worker", "Incident", "App", "Observation", "Pause", "Queue", "QueueSample")
     }
     for name in lists:
         assert set(document["components"]["schemas"][name]["properties"]) == {"items", "next"}

@@ -13,7 +13,6 @@ from adapters.stored import kept
 from celeriac.adapters.sql import SqlStore, pages
 from celeriac.adapters.sql.database import Database
 from celeriac.adapters.sql.recorder import SqlRecorder
-from celeriac.app.queries import Queries
 from celeriac.app.shaping import opaque_pair
 from celeriac.app.sources import Source, Sources
 from celeriac.app.task_queries import TaskQueries, cursor_of
@@ -65,7 +64,7 @@ def asked(request, world):
             Source(name, "redis", store.history(name), store.tasks(name), store.charts(name))
             for name in ("orders", "billing")
         )
-        queries = Queries(sources, world.journal, world.requests, lambda: samples.NOW, lambda: None)
+        queries = world.reads(sources)
     with TestClient(create_app(queries, world.commands), base_url="http://127.0.0.1:5555") as client:
         yield client
 

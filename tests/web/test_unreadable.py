@@ -7,7 +7,6 @@ from click.testing import CliRunner
 
 from adapters.stored import kept
 from celeriac.adapters.sql import SqlStore
-from celeriac.app.queries import Queries
 from celeriac.app.sources import Source, Sources
 from celeriac.cli import main as root
 from celeriac.client import Celeriac
@@ -33,7 +32,7 @@ def world(tmp_path, world):
             Source(name, "redis", store.history(name), store.tasks(name), store.charts(name))
             for name in ("orders", "billing")
         )
-        world.queries = Queries(sources, world.journal, world.requests, lambda: samples.NOW, lambda: None)
+        world.queries = world.reads(sources)
         (tmp_path / "history-billing.db").unlink()
         yield world
 

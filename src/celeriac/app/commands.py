@@ -1,26 +1,35 @@
-"""Everything that people can order, once, for pages, API and command line alike: stored as requests, done by the keeper."""
+"""Everything that people can order, once, for pages, API and command line alike: stored as requests, done by the keeper.
+
+Each order is in the audit trail before it is stored, so that nothing is done of which nobody knows who wanted it.
+"""
 
 import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
+from celeriac.app.order_views import OrderView
 from celeriac.app.queries import Queries
-from celeriac.app.shaping import approvable, remedy_view
+from celeriac.app.shaping import approvable, order_view, remedy_view
 from celeriac.app.views import RemedyView
 from celeriac.core.errors import ConflictError, MissingError
-from celeriac.core.incident import Remedy, RemedyKind, RemedyState
-from celeriac.core.model import Place
-from celeriac.ports import Journal, Requests
+from celeriac.core.handling import refused
+from celeriac.core.incident import Deed, Incident, Remedy, RemedyKind, RemedyState, Word
+from celeriac.core.model import Place, Verdict
+from celeriac.ports import Audit, AuditEntry, Journal, Requests
 
 
 class Commands:
     """Orders to the keeper; each returns at once with the stored request, its outcome shows in the incident."""
 
-    def __init__(self, queries: Queries, journal: Journal, requests: Requests, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, queries: Queries, journal: Journal, requests: Requests, clock: Callable[[], float], audit: Audit
+    ) -> None:
         self._queries = queries
         self._journal = journal
         self._requests = requests
         self._clock = clock
+        self._audit = audit
+        self.pausing = queries.pausing
 
     def restart(self, worker: str, actor: str) -> RemedyView:
         """Ask the keeper to restart one worker's instance, as it is now; raises ConflictError where it has none."""
@@ -29,19 +38,47 @@ class Commands:
         finding = next((one for one in board.findings if one.place.id == seen.id), None) if board else None
         if finding is None or finding.site is None or finding.site.instance is None or finding.guid is None:
             raise ConflictError(f"{seen.name} has no running platform instance that could be restarted.")
+        if seen.incident:
+            _not_held(self._incident(seen.incident))
         bound = Bound(finding.guid, finding.node, finding.pid)
         return self._submit(finding.place, RemedyKind.RESTART_INSTANCE, actor, bound)
 
     def approve(self, incident: str, actor: str) -> RemedyView:
         """Let the keeper do what an incident is held for, as long as its evidence still stands."""
-        found = self._journal.incident(incident)
-        if found is None:
-            raise MissingError(f"No incident {incident!r} is known.")
+        found = self._incident(incident)
+        _not_held(found)
         if not approvable(found):
             why = found.held_reason or found.state
             raise ConflictError(f"The incident of {found.place.name} is {why}: there is nothing to approve.")
-        bound = Bound(found.guid, found.node, found.pid, incident=found.id)
+        bound = Bound(found.guid, found.node, found.pid, incident=found.id, verdict=found.verdict)
         return self._submit(found.place, found.remedy, actor, bound)
+
+    def hold(self, incident: str, actor: str, why: str) -> OrderView:
+        """Have the keeper do nothing for an incident until somebody releases it."""
+        return self._say(incident, Deed.HOLD, actor, why)
+
+    def release(self, incident: str, actor: str, why: str = "") -> OrderView:
+        """Have the keeper judge an incident again that somebody holds."""
+        return self._say(incident, Deed.RELEASE, actor, why)
+
+    def close(self, incident: str, actor: str, why: str = "") -> OrderView:
+        """End an incident's story; the same process with the same verdict opens no other one for an hour."""
+        return self._say(incident, Deed.CLOSE, actor, why)
+
+    def _say(self, incident: str, deed: Deed, actor: str, why: str) -> OrderView:
+        found, now = self._incident(incident), self._clock()
+        if no := refused(found, deed):
+            raise ConflictError(f"The incident of {found.place.name} cannot be {DONE[deed]}: {no}.")
+        word = Word(secrets.token_hex(10), found.cluster, found.id, deed, actor, now, why)
+        self._note(found.cluster, actor, deed.value, found.place.name, why or f"incident {found.id}")
+        self._requests.say(word)
+        return order_view(word)
+
+    def _incident(self, id: str) -> Incident:
+        found = self._journal.incident(id)
+        if found is None:
+            raise MissingError(f"No incident {id!r} is known.")
+        return found
 
     def _submit(self, place: Place, kind: RemedyKind, actor: str, bound: "Bound") -> RemedyView:
         remedy = Remedy(
@@ -56,9 +93,18 @@ class Commands:
             guid=bound.guid,
             node=bound.node,
             pid=bound.pid,
+            verdict=bound.verdict,
         )
+        action = "approve" if bound.incident else "restart"
+        self._note(place.cluster, actor, action, place.name, f"{kind}, guid {bound.guid}, order {remedy.id}")
         self._requests.submit(remedy)
         return remedy_view(remedy)
+
+    def _note(self, cluster: str, actor: str, action: str, target: str, outcome: str) -> None:
+        self._audit.note(AuditEntry(self._clock(), actor, action, target, outcome, cluster))
+
+
+DONE = {Deed.HOLD: "held", Deed.RELEASE: "released", Deed.CLOSE: "closed"}
 
 
 class Bound(NamedTuple):
@@ -68,3 +114,11 @@ class Bound(NamedTuple):
     node: str | None
     pid: int | None
     incident: str | None = None
+    verdict: Verdict | None = None
+
+
+def _not_held(incident: Incident) -> None:
+    if incident.held_by:
+        raise ConflictError(
+            f"{incident.held_by} holds the incident of {incident.place.name} ({incident.held_why}): release it first."
+        )

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from celeriac.app.asking import Asked
+from celeriac.app.change_watch import ChangeWatch
 from celeriac.app.discovery import Discovery
 from celeriac.app.platform_watch import PlatformWatch
 from celeriac.app.stuck_watch import StuckWatch
@@ -20,13 +21,14 @@ from celeriac.core.crowd import crowds
 from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import IncidentState
 from celeriac.core.limits import Limits
+from celeriac.core.memory import Book
 from celeriac.core.model import Clients, Incarnation, Inspection, Pool, Verdict
 from celeriac.core.pings import PingTally, Whom
 from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Known, Reading, Unknown
 from celeriac.core.snapshot import Crowd, Lived, Seen, Stream, silence
 from celeriac.core.work import Backlog, Shares
-from celeriac.ports import Book, Broker, Charts, Control, History, Platform, Tasks
+from celeriac.ports import Broker, Charts, Control, History, Platform, Tasks
 
 T = TypeVar("T")
 
@@ -73,6 +75,7 @@ class Gatherer:
         self._watch = PlatformWatch(
             cluster, sources.platform, clock, every_s=sources.poll_s, on_suspicion_s=sources.poll_on_suspicion_s
         )
+        self._changes = ChangeWatch(self._pool, clock, sources.poll_s)
         self._names_due_at = 0.0
         self._pools_asked: dict[str, float] = {}
         self._samples: list[QueueSample] = []
@@ -119,6 +122,7 @@ class Gatherer:
             incarnations=tuple(lives.value) if isinstance(lives, Known) else (),
             platform=self._watch.apps,
             crashes=self._watch.crashes,
+            changes=self._changes.look(self.platform, self._watch.apps, wary=self._wary) if self.platform else None,
             lived=tuple(known.values()),
             pools=book.pools,
             crowds=self._crowds,

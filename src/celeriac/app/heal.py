@@ -21,11 +21,12 @@ from celeriac.core.diagnose import blindness, diagnose
 from celeriac.core.errors import ConflictError, MissingError, PortError, UnreachableError
 from celeriac.core.finding import Finding
 from celeriac.core.limits import Limits, Policy
+from celeriac.core.memory import Board, Book, Changes
 from celeriac.core.places import MISSING, Site
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Seen
 from celeriac.core.story import Act
-from celeriac.ports import Board, Book, Changes, Journal
+from celeriac.ports import Journal
 
 REMEMBERED_S = 3600.0
 LOOK_FRESH_S = 15.0
@@ -94,16 +95,18 @@ class Keeper:
         policy = self._rules.policy()
         book = self._journal.book(self._cluster, self._clock() - max(REMEMBERED_S, policy.cooldown_s))
         seen = self._gatherer.look(book)
-        past = Past(book.incidents, book.remedies)
+        past = Past(book.incidents, book.remedies, book.words)
         findings = diagnose(seen, self._rules.limits)
         plan = decide(findings, seen, past, policy, self._rules.limits)
         why_blind = blindness(seen, self._rules.limits)
         text = sentence(findings, plan, past, why_blind)
         board = self._board(seen, findings, policy, text, why_blind)
+        board = replace(board, remedies=tuple(one for one in book.remedies if one.attempts))
         if not self._hold_lease():  # a slow look may have outlived it
             message = "another keeper has taken over during the look"
             raise ConflictError(message)
-        self._commit(Changes(plan.incidents, plan.remedies, self._gatherer.learned, self._gatherer.lived, board=board))
+        learned, lived = self._gatherer.learned, self._gatherer.lived
+        self._commit(Changes(plan.incidents, plan.remedies, learned, lived, board, plan.words))
         self._say(text)
         self._tell(plan, book)
         for act in plan.acts:
@@ -164,6 +167,8 @@ class Keeper:
             sentence=text,
             mode=policy.mode.value,
             paused=policy.paused,
+            policy=policy,
+            changes=seen.changes,
             blind=why_blind,
             problems=_problems(seen, why_blind),
             findings=tuple(_light(finding) for finding in findings),
@@ -207,6 +212,8 @@ def _problems(seen: Seen, why_blind: str | None) -> tuple[str, ...]:
     if isinstance(seen.platform, Known):
         absent = [app.name for app in seen.platform.value if app.state == MISSING]
         failing += [f"platform: the app {name} is not to be seen in the space" for name in absent]
+    if isinstance(seen.changes, Unknown) and seen.changes.at:
+        failing.append(f"platform changes: {seen.changes.why}")
     if isinstance(seen.clients, Unknown) and seen.clients.at:
         failing.append(f"broker connections: {seen.clients.why}")
     return (*([why_blind] if why_blind else []), *failing)

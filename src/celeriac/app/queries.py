@@ -4,8 +4,12 @@ from collections.abc import Callable
 
 from celeriac.app.chart_queries import ChartQueries
 from celeriac.app.observation_queries import ObservationQueries
+from celeriac.app.order_views import OrderView
+from celeriac.app.passing import Passing, scene_of
+from celeriac.app.pausing import Pausing
 from celeriac.app.queue_queries import QueueQueries
-from celeriac.app.shaping import app_view, incident_view, remedy_view, worker_view
+from celeriac.app.report_queries import ReportQueries
+from celeriac.app.shaping import app_view, incident_view, order_view, remedy_view, worker_view
 from celeriac.app.sources import STALE_S, Source, Sources
 from celeriac.app.task_queries import TaskQueries
 from celeriac.app.views import (
@@ -37,11 +41,14 @@ class Queries:
         requests: Requests,
         clock: Callable[[], float],
         disk_free: Callable[[], int | None],
+        pausing: Pausing,
     ) -> None:
         self._sources = sources
         self._journal = journal
         self._requests = requests
         self._clock = clock
+        self.pausing = pausing
+        self.reports = ReportQueries(sources, journal, clock)
         self.tasks = TaskQueries(sources, clock)
         self.charts = ChartQueries(sources, clock)
         self.queues = QueueQueries(sources, journal, clock)
@@ -84,6 +91,9 @@ class Queries:
         if not workers:
             return Headline("attention", "No worker has been seen yet")
         well = f"{healthy} of {workers} workers well"
+        paused = [one.name for one in clusters if one.paused]
+        if paused:
+            return Headline("attention", f"{well}; {', '.join(paused)} paused")
         for source in self._sources.chosen():
             heard, _ = source.heard()
             if troubles := self.observation.troubles(heard):
@@ -104,7 +114,8 @@ class Queries:
             if board:
                 incidents = self._open_by_place(source.name)
                 stream, lives = self._lives(source)
-                found += [worker_view(each, board, lives, stream, incidents) for each in board.findings]
+                scene = scene_of(board, self._clock())
+                found += [worker_view(each, board, lives, stream, incidents, scene) for each in board.findings]
         return sorted(found, key=lambda one: (one.cluster, one.name))
 
     def worker(self, id: str, cluster: str | None = None) -> WorkerView:
@@ -123,14 +134,15 @@ class Queries:
         """Return incidents, newest first."""
         self._sources.chosen(cluster)  # the journal knows no clusters, only names
         found = self._journal.incidents(cluster, open_only=open_only, limit=limit)
-        return [incident_view(one) for one in found if one.cluster in self._sources]
+        passing = Passing(self._journal, self._clock)
+        return [incident_view(one, passing.of(one)) for one in found if one.cluster in self._sources]
 
     def incident(self, id: str) -> IncidentView:
         """Return one incident."""
         found = self._journal.incident(id)
         if found is None:
             raise MissingError(f"No incident {id!r} is known.")
-        return incident_view(found)
+        return incident_view(found, Passing(self._journal, self._clock).of(found))
 
     def remedy(self, id: str) -> RemedyView:
         """Return one remedy."""
@@ -138,6 +150,13 @@ class Queries:
         if found is None:
             raise MissingError(f"No remedy {id!r} is known.")
         return remedy_view(found)
+
+    def order(self, id: str) -> OrderView:
+        """Return how far it is what a person wants to be done with an incident."""
+        found = self._requests.word(id)
+        if found is None:
+            raise MissingError(f"No order {id!r} is known.")
+        return order_view(found)
 
     # Apps
 
@@ -182,7 +201,7 @@ class Queries:
             name=source.name,
             broker=source.broker,
             mode=Mode(board.mode) if board else Mode.OBSERVE,
-            paused=board.paused if board else None,
+            paused=(board.paused if board else None) or self.pausing.text(source.name),
             blind=board.blind if board and fresh and not stalled else problems[0],
             problems=problems,
             observed_at=moment(stream.observed_at) if stream else None,

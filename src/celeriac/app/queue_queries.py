@@ -7,8 +7,9 @@ from celeriac.app.shaping import parts_of, queue_sample_view, queue_view
 from celeriac.app.sources import STALE_S, Source, Sources, unknown
 from celeriac.app.views import QueueSampleView, QueueView
 from celeriac.core.errors import ConflictError
+from celeriac.core.memory import Board
 from celeriac.core.model import Status, Verdict
-from celeriac.ports import Board, Journal
+from celeriac.ports import Journal
 
 SAMPLES_S = 3600.0
 

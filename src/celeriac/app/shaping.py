@@ -3,6 +3,8 @@
 import base64
 import binascii
 
+from celeriac.app.order_views import OrderView
+from celeriac.app.passing import passes
 from celeriac.app.task_views import TaskView
 from celeriac.app.views import (
     AppInstanceView,
@@ -20,19 +22,26 @@ from celeriac.app.views import (
     sure_moment,
 )
 from celeriac.core.finding import Finding
-from celeriac.core.incident import HeldReason, Incident, Remedy, RemedyKind
+from celeriac.core.guard import Scene
+from celeriac.core.handling import refused
+from celeriac.core.incident import Deed, HeldReason, Incident, Remedy, RemedyKind, Word
+from celeriac.core.memory import Board
 from celeriac.core.model import App, Incarnation, Instance, Place, Pool
 from celeriac.core.queues import QueueSample
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task, waited
-from celeriac.ports import Board
 
 RENAMED = {"arriving": "arriving_per_s", "completing": "completing_per_s"}
 """Fields of a queue's sample whose names say their unit where people see them."""
 
 
 def worker_view(
-    finding: Finding, board: Board, lives: dict[str, Incarnation], stream: Stream | None, incidents: dict[str, str]
+    finding: Finding,
+    board: Board,
+    lives: dict[str, Incarnation],
+    stream: Stream | None,
+    incidents: dict[str, str],
+    scene: Scene | None,
 ) -> WorkerView:
     """Return a worker as people see it: its newest life, the keeper's finding, and its open incident."""
     site = finding.site
@@ -61,6 +70,7 @@ def worker_view(
         instance=_instance(site.instance) if site and site.instance else None,
         software=one.software if one else None,
         incident=incidents.get(finding.place.id),
+        passes=passes(finding, scene),
     )
 
 
@@ -169,8 +179,8 @@ def queue_sample_view(sample: QueueSample) -> QueueSampleView:
     )
 
 
-def incident_view(incident: Incident) -> IncidentView:
-    """Return an incident as people see it."""
+def incident_view(incident: Incident, passing: list[str]) -> IncidentView:
+    """Return an incident as people see it; `passing` is what its approval would pass."""
     return IncidentView(
         id=incident.id,
         cluster=incident.cluster,
@@ -187,13 +197,19 @@ def incident_view(incident: Incident) -> IncidentView:
         steps=[StepView(sure_moment(one.at), one.kind, one.text) for one in incident.steps],
         remedy=incident.remedy,
         approvable=approvable(incident),
+        holdable=not incident.held_by and refused(incident, Deed.HOLD) is None,
+        closable=refused(incident, Deed.CLOSE) is None,
+        held_by=incident.held_by,
+        held_why=incident.held_why,
+        critical=incident.critical,
+        passes=passing if approvable(incident) else [],
     )
 
 
 def approvable(incident: Incident) -> bool:
     """Tell whether a person's approval would let the keeper act on this incident."""
-    waits = incident.held_reason not in {None, HeldReason.UNMAPPED, HeldReason.PAUSED}
-    return waits and not incident.over and incident.remedy is RemedyKind.RESTART_INSTANCE
+    waits = incident.held_reason not in {None, HeldReason.UNMAPPED, HeldReason.PAUSED, HeldReason.HELD_BY_USER}
+    return waits and not incident.over and incident.remedy not in {RemedyKind.NONE, RemedyKind.ALERT}
 
 
 def remedy_view(remedy: Remedy) -> RemedyView:
@@ -208,6 +224,21 @@ def remedy_view(remedy: Remedy) -> RemedyView:
         asked_at=sure_moment(remedy.asked_at),
         actor=remedy.actor,
         note=remedy.note,
+    )
+
+
+def order_view(word: Word) -> OrderView:
+    """Return what a person wants to be done, as people see it."""
+    return OrderView(
+        id=word.id,
+        cluster=word.cluster,
+        incident=word.incident,
+        kind=word.deed,
+        state=word.state,
+        asked_at=sure_moment(word.asked_at),
+        actor=word.actor,
+        reason=word.why,
+        note=word.note,
     )
 
 

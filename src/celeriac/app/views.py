@@ -21,7 +21,10 @@ class InstanceView:
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """A worker: its place, the newest incarnation there, and the keeper's verdict."""
+    """A worker: its place, the newest incarnation there, and the keeper's verdict.
+
+    `passes` are the reasons that hold the keeper now, and that a person's own restart passes.
+    """
 
     id: str
     cluster: str
@@ -42,6 +45,7 @@ class WorkerView:
     instance: InstanceView | None
     software: str | None
     incident: str | None
+    passes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,10 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class IncidentView:
-    """One worker's story; `worker` is the worker's id, `worker_name` what people call it."""
+    """One worker's story; `worker` is the worker's id, `worker_name` what people call it.
+
+    `passes` are the reasons that an approval passes now. A `critical` one is of the whole cluster.
+    """
 
     id: str
     cluster: str
@@ -80,6 +87,12 @@ class IncidentView:
     steps: list[StepView]
     remedy: RemedyKind
     approvable: bool
+    holdable: bool
+    closable: bool
+    held_by: str | None
+    held_why: str | None
+    critical: bool
+    passes: list[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from celeriac.bootstrap.storing import open_store, wait_for_schema
 from celeriac.core.desk import Past
 from celeriac.core.limits import Policy
 from celeriac.core.offline import Moment
+from celeriac.ports import Pauses
 from celeriac.settings import ClusterSettings, Settings
 
 PAUSE_FILE = "PAUSE"
@@ -54,23 +55,27 @@ def keepers(settings: Settings, store: SqlStore, *, reached: Callable[[str], Non
     """Return one keeper for each cluster; they share the holder of the lease."""
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     sessions: dict[str, Session] = {}
-    rules = Rules(
-        limits=settings.heal.limits(),
-        policy=lambda: policy(settings),
-        cycle_s=settings.heal.cycle,
-        lease_s=settings.heal.lease,
-    )
     return [
         Keeper(
             gatherer(settings, store, one, sessions),
             store.journal(),
-            rules,
+            rules(settings, one.name, store.pauses()),
             holder=holder,
             switch=events_switch(store, one),
             reached=reached,
         )
         for one in settings.cluster
     ]
+
+
+def rules(settings: Settings, cluster: str, pauses: Pauses) -> Rules:
+    """Return how a cluster's keeper judges and what it may do."""
+    return Rules(
+        limits=settings.heal.limits(),
+        policy=lambda: policy(settings, cluster, pauses),
+        cycle_s=settings.heal.cycle,
+        lease_s=settings.heal.lease,
+    )
 
 
 def gatherer(settings: Settings, store: SqlStore, cluster: ClusterSettings, sessions: dict[str, Session]) -> Gatherer:
@@ -98,9 +103,14 @@ def events_switch(store: SqlStore, cluster: ClusterSettings) -> EventsSwitch | N
     return EventsSwitch(cluster.name, control, store.audit(), steady_clock())
 
 
-def policy(settings: Settings) -> Policy:
-    """Return what the keeper may do now: the settings' mode, and the file PAUSE in the store's directory."""
-    return settings.heal.policy(settings.heal.mode, paused(settings.store))
+def policy(settings: Settings, cluster: str, pauses: Pauses) -> Policy:
+    """Return what the keeper may do now: the settings' mode and windows, and who or what pauses it.
+
+    The file PAUSE in the store's directory comes first: it works whatever else works or does not.
+    """
+    heal, now = settings.heal, time.time()
+    why = paused(settings.store) or next((one.text for one in pauses.standing(now) if one.holds(cluster)), None)
+    return heal.policy(heal.mode, why, heal.window(cluster, now))
 
 
 def paused(directory: Path) -> str | None:
@@ -125,4 +135,6 @@ def one_look(settings: Settings, store: SqlStore, cluster: str | None) -> Moment
         seen = looking.look(book)
     finally:
         looking.close()
-    return Moment(seen, Past(book.incidents, book.remedies), settings.heal.limits(), policy(settings))
+    return Moment(
+        seen, Past(book.incidents, book.remedies), settings.heal.limits(), policy(settings, one.name, store.pauses())
+    )

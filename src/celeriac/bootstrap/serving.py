@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from celeriac.adapters.sql import SqlStore
 from celeriac.app.commands import Commands
+from celeriac.app.pausing import Pausing
 from celeriac.app.queries import Queries
 from celeriac.app.sources import Source, Sources
 from celeriac.bootstrap.process import steady_clock
@@ -31,8 +32,9 @@ def console(settings: Settings, store: SqlStore) -> Server:
     clock = steady_clock()
     journal = store.journal()
     sources = Sources(_source(one, store) for one in settings.cluster)
-    queries = Queries(sources, journal, journal, clock, lambda: _disk_free(settings.store))
-    app = create_app(queries, Commands(queries, journal, journal, clock))
+    pausing = Pausing(sources, store.pauses(), store.audit(), clock)
+    queries = Queries(sources, journal, journal, clock, lambda: _disk_free(settings.store), pausing)
+    app = create_app(queries, Commands(queries, journal, journal, clock, store.audit()))
     return Server(app, settings.console.host, settings.console.port)
 
 

@@ -23,8 +23,14 @@ COMMANDS = {
     "observation": "celeriac.cli.watch:observation",
     "incidents": "celeriac.cli.watch:incidents",
     "apps": "celeriac.cli.watch:apps",
+    "report": "celeriac.cli.report:report",
     "approve": "celeriac.cli.act:approve",
     "restart": "celeriac.cli.act:restart",
+    "hold": "celeriac.cli.handle:hold",
+    "release": "celeriac.cli.handle:release",
+    "close": "celeriac.cli.handle:close",
+    "pause": "celeriac.cli.handle:pause",
+    "resume": "celeriac.cli.handle:resume",
     "writer": "celeriac.cli.observe:writer",
 }
 """Where each command lives; the order is the order of `--help`."""
@@ -45,8 +51,14 @@ SUMMARIES = {
     "observation": "Tell how well clusters are heard.",
     "incidents": "List incidents, or tell the story of one.",
     "apps": "List the watched apps and their instances.",
+    "report": "Tell what `auto` would have restarted.",
     "approve": "Approve what an incident is held for.",
     "restart": "Order the restart of a worker's instance.",
+    "hold": "Hold an incident: nothing is done for it.",
+    "release": "Release an incident that somebody holds.",
+    "close": "Close an incident.",
+    "pause": "Pause all restarts for a while.",
+    "resume": "End pauses before their time.",
 }
 
 

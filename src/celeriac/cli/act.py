@@ -41,7 +41,8 @@ def approve(ctx: click.Context, /, incident: str, url: str, token: str | None, *
         click.echo()
         if not found.approvable:
             raise click.ClickException(f"There is nothing to approve: the incident is {_standing(found)}.")
-        _ask(ctx, f"Approve the restart of {plain(found.worker_name)}?", yes=bool(options["yes"]))
+        _tell_passes(found.passes)
+        ask(ctx, f"Approve the restart of {plain(found.worker_name)}?", yes=bool(options["yes"]))
         remedy = client.approve(found.id)
         ctx.exit(_follow(client, remedy, seen=len(found.steps), wait=not options["no_wait"]))
 
@@ -60,7 +61,8 @@ def restart(ctx: click.Context, /, worker: str, url: str, token: str | None, **o
     with console(url, token) as client:
         found = client.worker(worker, str(cluster) if cluster else None)
         click.echo(_what_restart_does(found))
-        _ask(ctx, f"Restart {plain(found.name)}?", yes=bool(options["yes"]))
+        _tell_passes(found.passes)
+        ask(ctx, f"Restart {plain(found.name)}?", yes=bool(options["yes"]))
         seen = len(client.incident(found.incident).steps) if found.incident else 0
         remedy = client.restart(found.id)
         ctx.exit(_follow(client, remedy, seen=seen, wait=not options["no_wait"]))
@@ -68,6 +70,14 @@ def restart(ctx: click.Context, /, worker: str, url: str, token: str | None, **o
 
 def _standing(found: Incident) -> str:
     return f"{plain(found.state)} ({plain(found.held_reason)})" if found.held_reason else plain(found.state)
+
+
+def _tell_passes(passes: list[str]) -> None:
+    """Show what the order passes before it is given."""
+    if passes:
+        click.echo("This passes what holds the keeper now:")
+        for one in passes:
+            click.echo(f"  {plain(one)}")
 
 
 def _what_restart_does(found: Worker) -> str:
@@ -84,7 +94,8 @@ def _what_restart_does(found: Worker) -> str:
     )
 
 
-def _ask(ctx: click.Context, question: str, *, yes: bool) -> None:
+def ask(ctx: click.Context, question: str, *, yes: bool) -> None:
+    """Ask before an order is given; a no ends the command."""
     if yes:
         return
     try:

@@ -4,7 +4,7 @@ import click
 
 from celeriac.cli.console import asks_console, console, prints_json
 from celeriac.cli.tables import age, clock, duration, paint, plain, span, table, to_json
-from celeriac.client import App, Incident, Observation, Worker
+from celeriac.client import App, Celeriac, Incident, Observation, Worker
 
 OVER = frozenset({"resolved", "closed"})
 
@@ -20,6 +20,7 @@ def workers(name: str | None, *, as_json: bool, url: str, token: str | None, clu
     """
     with console(url, token) as client:
         found = [client.worker(name, cluster)] if name else client.workers(cluster)
+        tell_pauses(client, cluster)
     if as_json:
         click.echo(to_json(found[0] if name else found))
     elif name:
@@ -63,6 +64,7 @@ def incidents(
     """List incidents, or tell the story of one with its evidence."""
     with console(url, token) as client:
         found = [client.incident(id)] if id else client.incidents(cluster, open=not everything)
+        tell_pauses(client, cluster)
     if as_json:
         click.echo(to_json(found[0] if id else found))
     elif id:
@@ -86,6 +88,13 @@ def apps(*, as_json: bool, url: str, token: str | None, cluster: str | None) -> 
         click.echo(apps_table(found))
     else:
         click.echo("No app is watched. Add a [[platform]] to celeriac.toml.")
+
+
+def tell_pauses(client: Celeriac, cluster: str | None) -> None:
+    """Say on standard error where all restarts are paused: whoever looks must know."""
+    for one in client.clusters():
+        if one.paused and cluster in {None, one.name}:
+            click.echo(f"{plain(one.name)} is paused: {plain(one.paused)}", err=True)
 
 
 def workers_table(found: list[Worker]) -> str:
@@ -151,6 +160,7 @@ def incidents_table(found: list[Incident]) -> str:
 def story(one: Incident) -> str:
     """Return an incident with its evidence and its steps as a timeline."""
     held = f" ({plain(one.held_reason)})" if one.held_reason else ""
+    held += ", critical" if one.critical else ""
     head = f"{plain(one.worker_name)} in {plain(one.cluster)}: {paint(one.verdict)}, {paint(one.state)}{held}"
     opened = f"opened {clock(one.opened_at)} UTC, {age(one.opened_at)} ago" + (
         f", resolved {clock(one.resolved_at)}" if one.resolved_at else ""
@@ -165,6 +175,8 @@ def story(one: Incident) -> str:
     parts = [head, opened, "", "Evidence", evidence, "", "Story", *steps]
     if one.approvable:
         parts += ["", f"`celeriac approve {plain(one.id)}` lets the keeper act."]
+    if one.held_by:
+        parts += ["", f"`celeriac release {plain(one.id)}` lets it be judged again."]
     return "\n".join(parts)
 
 

@@ -17,7 +17,7 @@ class Instance(Struct, frozen=True):
 
 
 class Worker(Struct, frozen=True):
-    """A worker with its verdict."""
+    """A worker with its verdict; `passes` are the reasons that hold the keeper now, and that a person's restart passes."""
 
     id: str
     cluster: str
@@ -38,6 +38,7 @@ class Worker(Struct, frozen=True):
     instance: Instance | None
     software: str | None = None
     incident: str | None = None
+    passes: list[str] = []
 
 
 class Queue(Struct, frozen=True):
@@ -128,7 +129,7 @@ class Step(Struct, frozen=True):
 
 
 class Incident(Struct, frozen=True):
-    """One worker's story."""
+    """One worker's story; `passes` are the reasons that its approval passes now."""
 
     id: str
     cluster: str
@@ -143,6 +144,37 @@ class Incident(Struct, frozen=True):
     steps: list[Step]
     remedy: str
     approvable: bool = False
+    holdable: bool = False
+    closable: bool = False
+    held_by: str | None = None
+    held_why: str | None = None
+    critical: bool = False
+    passes: list[str] = []
+
+
+class Order(Struct, frozen=True):
+    """What somebody wants to be done with an incident (hold, release, close), and how far that is."""
+
+    id: str
+    cluster: str
+    incident: str
+    kind: str
+    state: str
+    asked_at: datetime
+    actor: str
+    reason: str
+    note: str | None = None
+
+
+class Pause(Struct, frozen=True):
+    """A pause that stands; without a cluster it is for all."""
+
+    id: str
+    cluster: str | None
+    reason: str
+    actor: str
+    at: datetime
+    until: datetime
 
 
 class Remedy(Struct, frozen=True):
@@ -157,6 +189,39 @@ class Remedy(Struct, frozen=True):
     asked_at: datetime
     actor: str
     note: str | None = None
+
+
+class Decision(Struct, frozen=True):
+    """One restart that would have been made in `auto`; `false` tells that it would have been for nothing."""
+
+    incident: str
+    cluster: str
+    worker: str
+    worker_name: str
+    verdict: str
+    at: datetime
+    outcome: str
+    false: bool
+    ill_s: float
+    last: str
+
+
+class Report(Struct, frozen=True):
+    """What would have been restarted in `auto`, and what became of it without."""
+
+    since: datetime
+    until: datetime
+    modes: dict[str, str]
+    incidents: int
+    complete: bool
+    would_have_restarted: int
+    right: int
+    false: int
+    open_ended: int
+    saved_s: float
+    outcomes: dict[str, int]
+    held: dict[str, int]
+    decisions: list[Decision]
 
 
 class AppInstance(Struct, frozen=True):

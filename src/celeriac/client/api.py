@@ -15,9 +15,12 @@ from celeriac.client.answers import (
     Cluster,
     Incident,
     Observation,
+    Order,
+    Pause,
     Queue,
     QueueSample,
     Remedy,
+    Report,
     Worker,
 )
 from celeriac.client.task_answers import (
@@ -174,6 +177,10 @@ class Celeriac:
         """Return one incident."""
         return self._get(f"/incidents/{quote(id, safe='')}", Incident)
 
+    def report(self, cluster: str | None = None, *, since: Time | None = None) -> Report:
+        """Return what `auto` would have restarted, and what became of it without; the last seven days by default."""
+        return self._get("/report", Report, cluster=cluster, since=since)
+
     def queues(self, cluster: str | None = None) -> list[Queue]:
         """Return the queues of one or all clusters; those first that hold messages and have no consumer."""
         return self._get("/queues", _Items[Queue], cluster=cluster).items
@@ -205,16 +212,46 @@ class Celeriac:
         """Approve what an incident is held for."""
         return self._post(f"/incidents/{quote(incident, safe='')}/approve", Remedy)
 
+    def hold(self, incident: str, reason: str) -> Order:
+        """Have the keeper do nothing for an incident until somebody releases it."""
+        return self._post(f"/incidents/{quote(incident, safe='')}/hold", Order, reason=reason)
+
+    def release(self, incident: str, reason: str = "") -> Order:
+        """Have the keeper judge an incident again that somebody holds."""
+        return self._post(f"/incidents/{quote(incident, safe='')}/release", Order, reason=reason)
+
+    def close_incident(self, incident: str, reason: str = "") -> Order:
+        """End an incident's story."""
+        return self._post(f"/incidents/{quote(incident, safe='')}/close", Order, reason=reason)
+
+    def order(self, id: str) -> Order:
+        """Return how far an order to hold, release or close is."""
+        return self._get(f"/orders/{quote(id, safe='')}", Order)
+
+    def pauses(self, cluster: str | None = None) -> list[Pause]:
+        """Return the pauses that stand."""
+        return self._get("/pauses", _Items[Pause], cluster=cluster).items
+
+    def pause(self, reason: str, for_s: float, cluster: str | None = None) -> Pause:
+        """Let nothing be restarted for so long, on one cluster or on all."""
+        return self._post("/pause", Pause, reason=reason, for_s=for_s, cluster=cluster)
+
+    def resume(self, cluster: str | None = None) -> list[Pause]:
+        """End the pauses that stand, and return them."""
+        return self._post("/resume", _Items[Pause], cluster=cluster).items
+
     def _get(self, path: str, answer: type[T], **params: Any) -> T:
         given = {name: _told(value) for name, value in params.items() if value is not None}
         return self._ask("GET", path, answer, given)
 
-    def _post(self, path: str, answer: type[T]) -> T:
-        return self._ask("POST", path, answer, {})
+    def _post(self, path: str, answer: type[T], **body: Any) -> T:
+        return self._ask("POST", path, answer, {}, body)
 
-    def _ask(self, method: str, path: str, answer: type[T], params: dict[str, Any]) -> T:
+    def _ask(
+        self, method: str, path: str, answer: type[T], params: dict[str, Any], body: dict[str, Any] | None = None
+    ) -> T:
         try:
-            response = self._http.request(method, path, params=params)
+            response = self._http.request(method, path, params=params, json=body or None)
         except httpx2.TimeoutException as error:
             msg = f"The console at {self._url} did not answer in time. Is it busy, or is something between?"
             raise ClientError(msg) from error

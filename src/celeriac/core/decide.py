@@ -12,9 +12,22 @@ from celeriac.core.crashes import unasked
 from celeriac.core.desk import Desk, Past, Plan
 from celeriac.core.diagnose import blindness
 from celeriac.core.finding import Finding
-from celeriac.core.guard import MADE, RUNNING, Hold, guard
-from celeriac.core.incident import KEEPER, HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState
+from celeriac.core.guard import Hold, Scene, guard
+from celeriac.core.handling import handle
+from celeriac.core.incident import (
+    KEEPER,
+    Ending,
+    HeldReason,
+    Incident,
+    IncidentState,
+    Remedy,
+    RemedyKind,
+    RemedyState,
+    WordState,
+)
+from celeriac.core.ledger import MADE, RUNNING, Ledger
 from celeriac.core.limits import Limits, Policy
+from celeriac.core.many import watch_many
 from celeriac.core.model import Crash, InstanceState, Place, Verdict
 from celeriac.core.orders import refusal
 from celeriac.core.places import MISSING
@@ -33,10 +46,14 @@ def decide(findings: tuple[Finding, ...], seen: Seen, past: Past, policy: Policy
         _hear_of_crash(desk, crash, seen, limits)
     for incident in list(desk.incidents.values()):
         _go_on(desk, incident, seen, policy, limits)
+    for word in past.words:
+        if word.state is WordState.REQUESTED:
+            handle(desk, word, seen.at)
     for order in [one for one in past.remedies if one.state is RemedyState.REQUESTED]:
         _obey(desk, order, seen, policy, limits)
     for finding in findings:
         _judge(desk, finding, seen, policy, limits)
+    watch_many(desk, seen, policy, limits)
     return desk.plan()
 
 
@@ -59,11 +76,13 @@ def _hear_of_crash(desk: Desk, crash: Crash, seen: Seen, limits: Limits) -> None
 
 def _go_on(desk: Desk, incident: Incident, seen: Seen, policy: Policy, limits: Limits) -> None:
     """Move one open incident by what is seen of its place now."""
+    if incident.place.whole:
+        return
     finding = desk.findings.get(incident.place)
     remedy = desk.remedies.get(incident.remedy_id or "")
     gone = _gone(incident.place, finding, seen, limits)
     if gone is not None:
-        desk.put(story.resolved(incident, seen.at, gone), _let_go(remedy, seen.at, gone))
+        desk.put(story.resolved(incident, seen.at, gone, Ending.GONE), _let_go(remedy, seen.at, gone))
     elif incident.state is IncidentState.REMEDYING and remedy is not None:
         _pick_up(desk, incident, remedy, seen, policy, limits)
     elif incident.state is IncidentState.VERIFYING:
@@ -115,7 +134,7 @@ def _repeat(desk: Desk, act: Act, finding: Finding, seen: Seen, policy: Policy, 
     remedy = act.remedy
     hold = None
     if not remedy.by_person:
-        hold = guard(finding, tuple(desk.findings.values()), desk.ledger.without(remedy), policy, limits, seen.at)
+        hold = guard(finding, scene(desk.findings.values(), desk.ledger.without(remedy), seen, policy), act.incident)
     if remedy.attempts >= limits.attempts_at_most:
         over = story.failed(act, seen.at, f"no clear answer to {remedy.attempts} attempts, and the guid is still there")
     elif finding.verdict is not act.incident.verdict:
@@ -138,17 +157,17 @@ def _maybe_recovered(desk: Desk, incident: Incident, finding: Finding | None, se
         if incident.healthy_since is not None:
             desk.put(replace(incident, healthy_since=None))
         why = blindness(seen, limits)
-        if incident.state is IncidentState.HELD and why:
+        if incident.state is IncidentState.HELD and why and not incident.held_by:
             stale = isinstance(seen.stream, Unknown)
             desk.put(story.held(incident, HeldReason.STALE if stale else HeldReason.BROKER_OUTAGE, why, seen.at))
     elif incident.healthy_since is None:
         desk.put(replace(incident, healthy_since=seen.at))
     elif seen.at - incident.healthy_since >= limits.recovered_s:
-        desk.put(story.resolved(incident, seen.at, f"recovered alone: well for {limits.recovered_s:.0f} s"))
+        desk.put(story.recovered(incident, finding, seen, limits))
 
 
 def _obey(desk: Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
-    """A person's order passes mode, quorum, budget and cool-down, and nothing else."""
+    """A person's order passes what `guard.passed` lists, and nothing else."""
     if desk.full:
         return  # it is heard with the next look
     finding, incident = desk.findings.get(order.place), desk.incidents.get(order.place)
@@ -173,9 +192,9 @@ def _judge(desk: Desk, finding: Finding, seen: Seen, policy: Policy, limits: Lim
         if finding.verdict is Verdict.CRASHED and incident is None:
             _crashed_without_event(desk, finding, seen, limits)
         return
+    incident = incident or _open(desk, finding, seen)
     if incident is None:
-        incident = story.opened(finding, seen.at, f"{finding.place.name} is {finding.verdict}")
-        desk.put(incident)
+        return
     if finding.verdict is Verdict.CRASH_LOOPING:
         remedy = desk.remedies.get(incident.remedy_id or "")
         under_way = remedy is not None and remedy.state in RUNNING  # a person's own, which is verified first
@@ -189,6 +208,15 @@ def _judge(desk: Desk, finding: Finding, seen: Seen, policy: Policy, limits: Lim
     _act_or_hold(desk, incident, finding, seen, policy, limits)
 
 
+def _open(desk: Desk, finding: Finding, seen: Seen) -> Incident | None:
+    """Open an incident, unless a person has lately closed just this; another process or verdict is another story."""
+    closed, now = desk.closed.get(finding.place), (finding.verdict, finding.guid, finding.pid)
+    if closed is not None and (closed.verdict, closed.guid, closed.pid) == now:
+        return None
+    desk.put(story.opened(finding, seen.at, f"{finding.place.name} is {finding.verdict}"))
+    return desk.incidents[finding.place]
+
+
 def _act_or_hold(desk: Desk, incident: Incident, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:
     incident = replace(
         incident,
@@ -199,17 +227,23 @@ def _act_or_hold(desk: Desk, incident: Incident, finding: Finding, seen: Seen, p
         node=finding.node,
         pid=finding.pid,
     )
-    hold = guard(finding, tuple(desk.findings.values()), desk.ledger, policy, limits, seen.at)
+    hold = guard(finding, scene(desk.findings.values(), desk.ledger, seen, policy), incident)
     if hold is None and story.was_held(incident, HeldReason.QUORUM):
         # That fewer are silent by now does not tell what had silenced them all.
         hold = Hold(HeldReason.QUORUM, "it fell silent together with others: restarts only by approval")
     if hold is not None:
-        desk.put(story.held(incident, hold.reason, hold.text, seen.at))
+        desk.put(story.held(story.would_have(incident, hold, seen.at), hold.reason, hold.text, seen.at))
     elif desk.full:
         desk.put(incident)
     else:
         attempt = sum(one.incident == incident.id and one.actor == KEEPER for one in desk.remedies.values())
         desk.act(story.intended(incident, finding, seen.at, attempt, None, limits))
+
+
+def scene(findings: Iterable[Finding], ledger: Ledger, seen: Seen, policy: Policy) -> Scene:
+    """Return what the guards judge by, of this look."""
+    apps = seen.platform.value if isinstance(seen.platform, Known) else ()
+    return Scene(tuple(findings), ledger, policy, seen.at, apps, seen.changes)
 
 
 def _crashed_without_event(desk: Desk, finding: Finding, seen: Seen, limits: Limits) -> None:

@@ -3,16 +3,17 @@
 from msgspec import Struct
 
 from celeriac.core.finding import Finding
-from celeriac.core.guard import Ledger
-from celeriac.core.incident import Incident, Remedy
+from celeriac.core.incident import Ending, Incident, Remedy, Word
+from celeriac.core.ledger import Ledger
 from celeriac.core.story import Act
 
 
 class Past(Struct, frozen=True):
-    """What the journal holds of a cluster: incidents open or lately over, remedies under way or lately made."""
+    """What the journal holds of a cluster: incidents open or lately over, remedies under way or lately made, people's words."""
 
     incidents: tuple[Incident, ...] = ()
     remedies: tuple[Remedy, ...] = ()
+    words: tuple[Word, ...] = ()
 
 
 class Plan(Struct, frozen=True):
@@ -21,6 +22,7 @@ class Plan(Struct, frozen=True):
     incidents: tuple[Incident, ...] = ()
     remedies: tuple[Remedy, ...] = ()
     acts: tuple[Act, ...] = ()
+    words: tuple[Word, ...] = ()
 
 
 class Desk:
@@ -35,6 +37,8 @@ class Desk:
         self.ledger = Ledger(past.remedies)
         self.over: list[Incident] = []
         self.acts: list[Act] = []
+        self.words: list[Word] = []
+        self.closed = {one.place: one for one in past.incidents if one.ending is Ending.CLOSED}
         self._before = (dict(self.incidents), dict(self.remedies))
 
     @property
@@ -52,6 +56,8 @@ class Desk:
     def put(self, incident: Incident, remedy: Remedy | None = None) -> None:
         if incident.over:
             self.over.append(incident)
+            if incident.ending is Ending.CLOSED:
+                self.closed[incident.place] = incident
             del self.incidents[incident.place]
         else:
             self.incidents[incident.place] = incident
@@ -65,4 +71,5 @@ class Desk:
             (*self.over, *(one for place, one in self.incidents.items() if incidents.get(place) != one)),
             tuple(one for key, one in self.remedies.items() if remedies.get(key) != one),
             tuple(self.acts),
+            tuple(self.words),
         )

@@ -125,7 +125,7 @@ def _draining(case: Case) -> Finding | None:
 
 def _drained_too_long(case: Case, for_s: float) -> Finding:
     late = f"still draining after {for_s:.0f} s"
-    return restart(case, Verdict.HUNG, late, approval="a draining worker may still run a task")
+    return restart(case, Verdict.HUNG, late, approval="a draining worker may still run a task", may_work=True)
 
 
 def _damaged(case: Case) -> Finding | None:

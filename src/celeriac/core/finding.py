@@ -18,7 +18,8 @@ _ALIVE = frozenset({Verdict.HEALTHY, Verdict.BUSY, Verdict.DRAINING, Verdict.DEA
 class Finding(Struct, frozen=True):
     """One place's verdict with what it rests on; `approval` says why only a person may order the remedy.
 
-    `doubt` tells that it speaks, but that work waits which it should take: it is worth a closer look.
+    `doubt` tells that it speaks, but that work waits which it should take: it is worth a closer look. `may_work` tells that
+    its remedy would stop a process that may still run tasks.
     """
 
     place: Place
@@ -31,6 +32,7 @@ class Finding(Struct, frozen=True):
     site: Site | None = None
     silence_s: float = 0.0
     doubt: bool = False
+    may_work: bool = False
 
     @property
     def status(self) -> Status:
@@ -47,6 +49,11 @@ class Finding(Struct, frozen=True):
     def well(self) -> bool:
         """Tell whether there is nothing to heal here."""
         return self.verdict in {Verdict.HEALTHY, Verdict.BUSY} and not self.suspect
+
+    @property
+    def still_works(self) -> bool:
+        """Tell whether a restart would stop more than what is proven dead."""
+        return self.may_work or self.verdict in _ALIVE
 
     @property
     def guid(self) -> str | None:
@@ -94,6 +101,7 @@ def restart(
     suspect: bool = False,
     approval: str | None = None,
     evidence: tuple[Evidence, ...] = (),
+    may_work: bool = False,
 ) -> Finding:
     """Return a finding whose remedy is a restart of its instance; people are told where it has none of its own.
 
@@ -105,4 +113,5 @@ def restart(
     if others:
         return found(case, verdict, *notes, others, remedy=RemedyKind.ALERT, suspect=suspect, evidence=evidence)
     remedy = RemedyKind.RESTART_INSTANCE
-    return replace(found(case, verdict, *notes, remedy=remedy, suspect=suspect, evidence=evidence), approval=approval)
+    finding = found(case, verdict, *notes, remedy=remedy, suspect=suspect, evidence=evidence)
+    return replace(finding, approval=approval, may_work=may_work)

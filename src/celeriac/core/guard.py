@@ -1,103 +1,183 @@
-"""What stands between a verdict and an act: the first reason to hold, in the order in which people want to hear it."""
+"""What stands between a verdict and an act: the first reason to hold, in the order in which people want to hear it.
+
+A person's own restart or approval passes what `passed` lists, and never what `guard` says before it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import cached_property
 
 from msgspec import Struct
 
+from celeriac.core.changes import Change
 from celeriac.core.finding import Finding
-from celeriac.core.incident import HeldReason, Remedy, RemedyKind, RemedyState
-from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import Mode, Place, Verdict
+from celeriac.core.incident import HeldReason, Incident, RemedyKind
+from celeriac.core.ledger import Ledger
+from celeriac.core.limits import Policy
+from celeriac.core.model import App, Mode, Verdict
+from celeriac.core.readings import Known, Reading
 
-MADE = frozenset({RemedyState.INTENDED, RemedyState.ACTED, RemedyState.VERIFIED, RemedyState.UNVERIFIED})
-RUNNING = frozenset({RemedyState.INTENDED, RemedyState.ACTED})
-HOUR_S = 3600.0
+Process = tuple[str | None, str | None, str | None]
+"""Platform, app and process type."""
+
+Container = tuple[str, str | None, str | None, str | None, int | None, str | None]
 
 
 class Hold(Struct, frozen=True):
-    """A reason to wait, and its sentence for people."""
+    """A reason to wait, and its sentence for people.
+
+    Of one by mode, `only_mode` tells that in `auto` it would have been done, else `otherwise` is what had held it there.
+    """
 
     reason: HeldReason
     text: str
+    only_mode: bool = False
+    otherwise: HeldReason | None = None
 
 
-class Ledger:
-    """The restarts made lately and those of this very cycle: what cool-down and budget are counted on."""
+class Scene(Struct, frozen=True, dict=True):
+    """What the guards judge by: one cluster at one moment."""
 
-    def __init__(self, remedies: tuple[Remedy, ...]) -> None:
-        self._made = {one.id: one for one in remedies if one.state in MADE}
+    findings: tuple[Finding, ...]
+    ledger: Ledger
+    policy: Policy
+    now: float
+    apps: tuple[App, ...] = ()
+    changes: Reading[tuple[Change, ...]] | None = None
 
-    def add(self, remedy: Remedy) -> None:
-        """Count a restart; the same id counts once."""
-        self._made[remedy.id] = remedy
+    @cached_property
+    def well(self) -> dict[Process, set[Container]]:
+        """The containers whose workers are well, by their process."""
+        found: dict[Process, set[Container]] = defaultdict(set)
+        for one in self.findings:
+            if one.well:
+                found[_process(one)].add(one.place.container)
+        return found
 
-    def last_at(self, place: Place) -> float | None:
-        """Return when this place was restarted last."""
-        made = (one for one in self._made.values() if one.place.container == place.container)
-        return max((one.acted_at or one.asked_at for one in made), default=None)
+    def wanted(self, finding: Finding) -> int:
+        """Return how many instances of this worker's process are wanted."""
+        place = finding.place
+        mine = (one for one in self.apps if (one.platform, one.name) == (place.platform, place.app))
+        return sum(one.wanted for app in mine for one in app.processes if one.type == place.process)
 
-    def stops(self, guid: str | None) -> bool:
-        """Tell whether a restart of this very instance is under way."""
-        return guid is not None and any(one.guid == guid and one.state in RUNNING for one in self._made.values())
-
-    def without(self, remedy: Remedy) -> "Ledger":
-        """Return the ledger as if this restart had not been decided yet."""
-        return Ledger(tuple(one for one in self._made.values() if one.id != remedy.id))
-
-    def running(self, app: tuple[str | None, str | None]) -> int:
-        """Return how many restarts of this app (platform, name) are under way."""
-        return sum(one.state in RUNNING and (one.place.platform, one.place.app) == app for one in self._made.values())
-
-    def within_hour(self, now: float) -> int:
-        """Return how many restarts the keeper made by itself within the last hour."""
-        made = (one for one in self._made.values() if not one.by_person)
-        return sum((one.acted_at or one.asked_at) > now - HOUR_S for one in made)
+    def size(self, finding: Finding) -> int:
+        """Return how many instances of this worker's app are wanted, at least one."""
+        place = finding.place
+        mine = (one for one in self.apps if (one.platform, one.name) == (place.platform, place.app))
+        return sum(one.wanted for app in mine for one in app.processes) or 1
 
 
-def guard(
-    finding: Finding, everyone: tuple[Finding, ...], ledger: Ledger, policy: Policy, limits: Limits, now: float
-) -> Hold | None:
+def guard(finding: Finding, scene: Scene, incident: Incident | None = None) -> Hold | None:
     """Return why the keeper may not restart this worker by itself now, or None if it may."""
+    policy = scene.policy
     if policy.paused:
         return Hold(HeldReason.PAUSED, policy.paused)
-    if finding.remedy is not RemedyKind.RESTART_INSTANCE or not finding.guid:
+    if incident is not None and incident.held_by:
+        return Hold(HeldReason.HELD_BY_USER, f"{incident.held_by} holds it: {incident.held_why}")
+    if finding.remedy in {RemedyKind.NONE, RemedyKind.ALERT} or not finding.guid:
         return Hold(HeldReason.UNMAPPED, "; ".join(finding.notes) or "no instance of its own on the platform")
-    return (
-        _by_mode(finding, policy)
-        or _by_number(finding, everyone, policy, limits)
-        or _by_past(finding, ledger, policy, now)
-    )
+    return _by_mode(finding, scene) or next(_limits(finding, scene), None)
 
 
-def _by_mode(finding: Finding, policy: Policy) -> Hold | None:
-    if policy.mode is Mode.OBSERVE:
-        return Hold(HeldReason.MODE, "would have restarted it (mode observe)")
-    if finding.approval:
-        return Hold(HeldReason.MODE, f"waits for a person's approval: {finding.approval}")
-    if policy.mode is Mode.APPROVE:
-        return Hold(HeldReason.MODE, "waits for a person's approval (mode approve)")
+def passed(finding: Finding, scene: Scene) -> tuple[Hold, ...]:
+    """Return everything that a person's own restart or approval of this worker would pass now."""
+    mode = _by_mode(finding, scene)
+    return (*([mode] if mode else []), *_limits(finding, scene))
+
+
+def _by_mode(finding: Finding, scene: Scene) -> Hold | None:
+    mode, approval = scene.policy.mode, finding.approval
+    if mode is Mode.OBSERVE:
+        return _would_have(finding, scene)
+    if approval:
+        return Hold(HeldReason.MODE, f"waits for a person's approval: {approval}", otherwise=HeldReason.MODE)
+    if mode is Mode.APPROVE:
+        other, text = next(_limits(finding, scene), None), "waits for a person's approval (mode approve)"
+        return Hold(HeldReason.MODE, text, only_mode=other is None, otherwise=other.reason if other else None)
     return None
 
 
-def _by_number(finding: Finding, everyone: tuple[Finding, ...], policy: Policy, limits: Limits) -> Hold | None:
+def _would_have(finding: Finding, scene: Scene) -> Hold:
+    """In `observe` the decision is told as `auto` would have taken it."""
+    other = next(_limits(finding, scene), None)
+    if finding.approval:
+        text = f"would have asked for a person's approval: {finding.approval} (mode observe)"
+        return Hold(HeldReason.MODE, text, otherwise=HeldReason.MODE)
+    if other is not None:
+        text = f"would have held it by {other.reason}: {other.text} (mode observe)"
+        return Hold(HeldReason.MODE, text, otherwise=other.reason)
+    return Hold(HeldReason.MODE, "would have restarted it (mode observe)", only_mode=True)
+
+
+Rule = Callable[[Finding, Scene], Hold | None]
+
+
+def _limits(finding: Finding, scene: Scene) -> Iterator[Hold]:
+    """Yield what bounds the keeper and no person."""
+    for rule in (_by_number, _by_change, _by_window, _by_breaker, _by_health, _by_past):
+        hold = rule(finding, scene)
+        if hold is not None:
+            yield hold
+
+
+def _by_number(finding: Finding, scene: Scene) -> Hold | None:
     """Many silent at once have one cause, and it is not in each of them."""
-    mine = _last_seen(finding)
-    alike = [one for one in everyone if _silent(one) and abs(_last_seen(one) - mine) <= policy.quorum_window_s]
-    workers = sum(one.verdict is not Verdict.STOPPED for one in everyone)
-    if len(alike) <= max(1, policy.quorum_share * workers):
+    alike = alike_silent(finding, scene.findings, scene.policy) if silent(finding) else ()
+    if not alike:
         return None
-    what = f"{len(alike)} of {workers} workers fell silent within {policy.quorum_window_s:.0f} s"
-    if finding.silence_s > limits.silent_s + limits.recovered_s:
-        what += "; many silent, broker fine: restarts only by approval"
-    return Hold(HeldReason.QUORUM, what)
+    workers, window = counted(scene.findings), scene.policy.quorum_window_s
+    return Hold(HeldReason.QUORUM, f"{len(alike)} of {workers} workers fell silent within {window:.0f} s")
 
 
-def _by_past(finding: Finding, ledger: Ledger, policy: Policy, now: float) -> Hold | None:
-    place = finding.place
+def _by_change(finding: Finding, scene: Scene) -> Hold | None:
+    """Somebody changes the app: what looks ill may be on its way, and a restart would be in theirs."""
+    changes, place = scene.changes, finding.place
+    if not isinstance(changes, Known):
+        why = changes.why if changes else "the platform was not asked yet"
+        return Hold(HeldReason.DEPLOY, f"whether somebody changes the app cannot be told: {why}")
+    mine = [one for one in changes.value if one.concerns(place)]
+    for change in sorted(mine, key=lambda one: (one.active, one.at), reverse=True):
+        ago = scene.now - change.at
+        if (change.active or ago < scene.policy.deploy_wait_s) and not scene.ledger.explains(change):
+            return Hold(HeldReason.DEPLOY, f"{change.actor or 'somebody'} {change.what} {max(0.0, ago):.0f} s ago")
+    return None
+
+
+def _by_window(_: Finding, scene: Scene) -> Hold | None:
+    window = scene.policy.maintenance
+    return Hold(HeldReason.MAINTENANCE, window) if window else None
+
+
+def _by_breaker(finding: Finding, scene: Scene) -> Hold | None:
+    """Restarts do not mend this app: one more would be one more turn."""
+    at_most, place = scene.policy.breaker, finding.place
+    failed = scene.ledger.unproven((place.platform, place.app), scene.now)
+    if not at_most or failed < at_most:
+        return None
+    text = f"{failed} restarts of {place.app} within the hour did not prove well: a person should look"
+    return Hold(HeldReason.BREAKER, text)
+
+
+def _by_health(finding: Finding, scene: Scene) -> Hold | None:
+    """What still works is not stopped while too few others would stay; a proven dead one is nobody to protect."""
+    if not finding.still_works:
+        return None
+    wanted = scene.wanted(finding)
+    least = scene.policy.least_healthy(wanted)
+    others = scene.well.get(_process(finding), set()) - {finding.place.container}
+    if len(others) >= least:
+        return None
+    return Hold(HeldReason.MIN_HEALTHY, f"{len(others)} of {wanted} would stay well, and at least {least} must")
+
+
+def _by_past(finding: Finding, scene: Scene) -> Hold | None:
+    place, ledger, policy, now = finding.place, scene.ledger, scene.policy, scene.now
     last = ledger.last_at(place)
     if last is not None and now - last < policy.cooldown_s:
         return Hold(HeldReason.COOLDOWN, f"restarted {now - last:.0f} s ago, at most once in {policy.cooldown_s:.0f} s")
     if ledger.stops(finding.guid):
         return Hold(HeldReason.BUDGET, "a restart of its container is already under way")
-    at_once = max(1, int(policy.budget_share * _instances(finding)))
+    at_once = max(1, int(policy.budget_share * scene.size(finding)))
     if ledger.running((place.platform, place.app)) >= at_once:
         return Hold(HeldReason.BUDGET, f"at most {at_once} of this app at once")
     if ledger.within_hour(now) >= policy.budget_per_hour:
@@ -105,16 +185,27 @@ def _by_past(finding: Finding, ledger: Ledger, policy: Policy, now: float) -> Ho
     return None
 
 
-def _silent(finding: Finding) -> bool:
+def alike_silent(finding: Finding, everyone: tuple[Finding, ...], policy: Policy) -> tuple[Finding, ...]:
+    """Return all that fell silent together with this one, if they are too many to have each a cause of its own."""
+    mine = _last_seen(finding)
+    alike = tuple(one for one in everyone if silent(one) and abs(_last_seen(one) - mine) <= policy.quorum_window_s)
+    return alike if len(alike) > max(1, policy.quorum_share * counted(everyone)) else ()
+
+
+def counted(everyone: tuple[Finding, ...]) -> int:
+    """Return how many workers there are to count by."""
+    return sum(one.verdict is not Verdict.STOPPED for one in everyone)
+
+
+def silent(finding: Finding) -> bool:
     """Tell whether it is silent without the platform explaining it."""
     return finding.suspect or finding.verdict is Verdict.HUNG
+
+
+def _process(finding: Finding) -> Process:
+    return finding.place.platform, finding.place.app, finding.place.process
 
 
 def _last_seen(finding: Finding) -> float:
     one = finding.site.incarnation if finding.site else None
     return one.last_seen_at if one else 0.0
-
-
-def _instances(finding: Finding) -> int:
-    app = finding.site.app if finding.site else None
-    return sum(process.wanted for process in app.processes) if app else 1

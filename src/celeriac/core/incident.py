@@ -54,6 +54,30 @@ class HeldReason(StrEnum):
     STALE = "stale"
     PAUSED = "paused"
     UNMAPPED = "unmapped"
+    HELD_BY_USER = "held_by_user"
+    DEPLOY = "deploy"
+    MAINTENANCE = "maintenance"
+    MIN_HEALTHY = "min_healthy"
+    BREAKER = "breaker"
+
+
+class Ending(StrEnum):
+    """How an incident came to its end."""
+
+    PROVEN = "proven"
+    """A restart, ours or the platform's own, was proven to have worked."""
+
+    RECOVERED = "recovered"
+    """The same process was well again by itself."""
+
+    REPLACED = "replaced"
+    """Another process is well in its place, which the keeper did not start."""
+
+    GONE = "gone"
+    """There is nothing left to heal at this place."""
+
+    CLOSED = "closed"
+    """A person closed it."""
 
 
 OVER = frozenset({IncidentState.RESOLVED, IncidentState.CLOSED})
@@ -65,6 +89,37 @@ class Step(Struct, frozen=True):
     at: float
     kind: str
     text: str
+
+
+class Deed(StrEnum):
+    """What a person can do with an incident, beside approving its remedy."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    CLOSE = "close"
+
+
+class WordState(StrEnum):
+    """How far a person's word is."""
+
+    REQUESTED = "requested"
+    DONE = "done"
+    LAPSED = "lapsed"
+
+
+class Word(Struct, frozen=True):
+    """What a person wants to be done with one incident; the keeper takes it up with its next look."""
+
+    id: str
+    cluster: str
+    incident: str
+    deed: Deed
+    actor: str
+    asked_at: float
+    why: str = ""
+    state: WordState = WordState.REQUESTED
+    ended_at: float | None = None
+    note: str | None = None
 
 
 class Remedy(Struct, frozen=True):
@@ -85,6 +140,8 @@ class Remedy(Struct, frozen=True):
     attempts: int = 0
     ended_at: float | None = None
     note: str | None = None
+    verdict: Verdict | None = None
+    """What an approval was given for."""
 
     @property
     def by_person(self) -> bool:
@@ -92,7 +149,11 @@ class Remedy(Struct, frozen=True):
 
 
 class Incident(Struct, frozen=True):
-    """One worker's story from the first proof to the last."""
+    """One worker's story from the first proof to the last; `members` are the places of one that is of many workers.
+
+    `would_at` is when it would have been restarted for the first time if the mode had been `auto`; until then `would_hold`
+    is what would have held it there too (`mode`: a person would have been asked).
+    """
 
     id: str
     cluster: str
@@ -114,6 +175,13 @@ class Incident(Struct, frozen=True):
     deadline_at: float | None = None
     healthy_since: float | None = None
     pongs: int = 0
+    held_by: str | None = None
+    held_why: str | None = None
+    critical: bool = False
+    members: tuple[Place, ...] = ()
+    would_at: float | None = None
+    would_hold: HeldReason | None = None
+    ending: Ending | None = None
 
     @property
     def over(self) -> bool:

@@ -40,7 +40,10 @@ class Limits(Struct, frozen=True):
 
 
 class Policy(Struct, frozen=True):
-    """What the keeper may do by itself, and how much of it."""
+    """What the keeper may do by itself, and how much of it.
+
+    `paused` and `maintenance` hold their reason while it applies; `breaker` 0 is none.
+    """
 
     mode: Mode = Mode.APPROVE
     paused: str | None = None
@@ -50,3 +53,13 @@ class Policy(Struct, frozen=True):
     quorum_share: float = 0.3
     quorum_window_s: float = 10
     approval_ttl_s: float = 900
+    many_silent_s: float = 60
+    maintenance: str | None = None
+    deploy_wait_s: float = 600
+    breaker: int = 3
+    min_healthy: float = 0
+    min_healthy_share: float = 0.5
+
+    def least_healthy(self, wanted: int) -> int:
+        """Return how many of so many wanted instances must stay well when one that still works is stopped."""
+        return max(int(self.min_healthy), int(self.min_healthy_share * wanted))

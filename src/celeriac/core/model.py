@@ -58,6 +58,11 @@ class Place(Struct, frozen=True):
         )
 
     @property
+    def whole(self) -> bool:
+        """Tell whether this is no worker's place but stands for all of the cluster."""
+        return self.app is None and self.node is None
+
+    @property
     def mapped(self) -> bool:
         return self.app is not None
 
@@ -70,7 +75,7 @@ class Place(Struct, frozen=True):
     def name(self) -> str:
         """Return the name that people use: `orders-worker/0`, or the node name."""
         if self.app is None:
-            return self.node or ""
+            return self.node or "the whole cluster"
         process = "" if self.process in (None, "web", "worker") else f":{self.process}"
         shared = f" ({self.node})" if self.node else ""
         return f"{self.app}{process}/{self.index}{shared}"
@@ -203,11 +208,15 @@ class Instance(Struct, frozen=True):
 
 
 class Process(Struct, frozen=True):
-    """A process type of an app: how many instances are wanted, and how long its start-up check may take."""
+    """A process type of an app: how many instances are wanted, and how long its start-up check may take.
+
+    `version` is another with each start of the app.
+    """
 
     type: str
     wanted: int
     health_timeout_s: float = 60.0
+    version: str | None = None
 
 
 class App(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from celeriac.core.diagnose import blindness
 from celeriac.core.finding import Finding
-from celeriac.core.incident import Incident, IncidentState, Remedy, RemedyKind
+from celeriac.core.incident import Incident, IncidentState, Remedy
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import Verdict
 from celeriac.core.readings import Known
@@ -43,10 +43,13 @@ def _not_now(order: Remedy, finding: Finding | None, incident: Incident | None) 
     busy = incident is not None and incident.state in {IncidentState.REMEDYING, IncidentState.VERIFYING}
     if busy and incident is not None:
         return f"a remedy is already under way (incident {incident.id})"
+    if incident is not None and incident.held_by:
+        return f"{incident.held_by} holds the incident ({incident.held_why}): release it first"
     if order.incident is None:
         return None
     if incident is None or incident.id != order.incident:
         return "the incident is over"
-    if finding is None or finding.remedy is not RemedyKind.RESTART_INSTANCE:
+    changed = order.verdict is not None and finding is not None and finding.verdict is not order.verdict
+    if finding is None or finding.remedy is not order.kind or changed:
         return f"the evidence has changed: the worker is now {finding.verdict if finding else 'gone'}"
     return None

@@ -216,6 +216,7 @@ class Replay:
             waiting=self._backlog.take(self._samples, now, now),
             shares=self._shares.take(speaking, pools),
             logged={one.node: logged for one in incarnations if (logged := self._log_of(recorded(one.node)))},
+            changes=Known((), now),
         )
         self._crowds = crowds(seen, self._limits.suspect_beats)
         return seen

@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from celeriac.core.changes import Change
 from celeriac.core.logs import Logged
 from celeriac.core.model import App, Clients, Crash, Incarnation, Inspection, Nameless, Place, Pool
 from celeriac.core.readings import Reading, Unknown
@@ -93,7 +94,7 @@ class Seen(Struct, frozen=True):
     """One look at one cluster. `stream` is Unknown when the observer's last word is stale, by the keeper's own clock.
 
     `platform` is None when none is configured. `pings`, `inspected` and `logged` hold only the nodes that were asked,
-    and `stuck` those whose slots are held for too long;
+    and `stuck` those whose slots are held for too long; `changes` is what people lately did to the apps;
     `answered` is when each node last answered a ping of ours; `pools` and `shares` are by `Incarnation.key`; `crowds` is
     the crowd in which each incarnation that speaks no more was counted last; `lingering` holds the keys of incarnations
     whose connection was still there when they had missed some beats.
@@ -117,6 +118,7 @@ class Seen(Struct, frozen=True):
     shares: dict[str, Share] = {}
     logged: dict[str, Logged] = {}
     stuck: dict[str, tuple[Stuck, ...]] = {}
+    changes: Reading[tuple[Change, ...]] | None = None
 
 
 def silence(last_seen_at: float, stream: Stream) -> float:

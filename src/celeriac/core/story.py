@@ -7,11 +7,26 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from celeriac.core.finding import Finding
+from celeriac.core.guard import Hold
 from celeriac.core.ids import opaque
-from celeriac.core.incident import KEEPER, HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState, Step
+from celeriac.core.incident import (
+    KEEPER,
+    Ending,
+    HeldReason,
+    Incident,
+    IncidentState,
+    Remedy,
+    RemedyKind,
+    RemedyState,
+    Step,
+)
 from celeriac.core.limits import Limits
 from celeriac.core.model import Crash, Instance, Process, Verdict
-from celeriac.core.readings import Evidence
+from celeriac.core.readings import Evidence, Known
+from celeriac.core.snapshot import Seen
+
+CLOCKS_APART_S = 60.0
+"""How far the platform's clock may be from ours."""
 
 
 class Act(Struct, frozen=True):
@@ -106,6 +121,19 @@ def held(incident: Incident, reason: HeldReason, text: str, now: float) -> Incid
     return told(incident, now, "held", text, state=IncidentState.HELD, held_reason=reason)
 
 
+def would_have(incident: Incident, hold: Hold, now: float) -> Incident:
+    """Keep what `auto` would have done, for the report: the first restart counts, and before it the last reason to hold."""
+    if incident.would_at is not None or hold.reason is not HeldReason.MODE:
+        return incident
+    if incident.would_hold is HeldReason.QUORUM or was_held(incident, HeldReason.QUORUM):
+        return replace(
+            incident, would_hold=HeldReason.QUORUM
+        )  # as in `auto`: by approval only, also when fewer are silent
+    if hold.only_mode:
+        return replace(incident, would_at=now, would_hold=None)
+    return replace(incident, would_hold=hold.otherwise)
+
+
 def was_held(incident: Incident, reason: HeldReason) -> bool:
     """Tell whether it was ever held for this reason: a later one, as a moment of blindness, does not undo it."""
     return any(step.kind == "held" and step.text.startswith(f"{reason}: ") for step in incident.steps)
@@ -184,8 +212,8 @@ def lapsed(act: Act, now: float, why: str) -> Act:
     return replace(act, incident=incident, remedy=replace(act.remedy, state=RemedyState.LAPSED, ended_at=now, note=why))
 
 
-def resolved(incident: Incident, now: float, text: str) -> Incident:
-    """Close the story: the worker is proven to work."""
+def resolved(incident: Incident, now: float, text: str, ending: Ending = Ending.PROVEN) -> Incident:
+    """End the story: the worker is proven to work, or it needs nothing any more."""
     return told(
         incident,
         now,
@@ -195,7 +223,22 @@ def resolved(incident: Incident, now: float, text: str) -> Incident:
         held_reason=None,
         resolved_at=now,
         deadline_at=None,
+        ending=ending,
     )
+
+
+def recovered(incident: Incident, finding: Finding, seen: Seen, limits: Limits) -> Incident:
+    """End the story of a worker that is well without us: in the same process by itself, or in another one."""
+    another = finding.guid != incident.guid or (None not in {incident.pid, finding.pid} and incident.pid != finding.pid)
+    if not another:
+        return resolved(incident, seen.at, f"recovered alone: well for {limits.recovered_s:.0f} s", Ending.RECOVERED)
+    text = f"well for {limits.recovered_s:.0f} s in another process"
+    known = seen.changes.value if isinstance(seen.changes, Known) else ()
+    mine = [one for one in known if one.touches(incident.place) and one.at >= incident.opened_at - CLOCKS_APART_S]
+    if mine:
+        last = max(mine, key=lambda one: one.at)
+        text += f": {last.actor or 'somebody'} {last.what}"
+    return resolved(incident, seen.at, text, Ending.REPLACED)
 
 
 def patience(finding: Finding, limits: Limits) -> float:

@@ -68,6 +68,12 @@ class AuditTrail:
         said = {"start": "Starting", "stop": "Stopping", "restart": "Restarted"}[verb]
         self._say(workload, f"{said} app with guid {workload.app.guid}")
 
+    def deployment(self, verb: str, workload: Workload, actor: Party) -> None:
+        """Record the beginning or the cancelling of a deployment."""
+        self._record(f"audit.app.deployment.{verb}", workload, actor, {"strategy": "rolling"})
+        said = {"create": "Creating deployment for", "cancel": "Cancelling deployment for"}[verb]
+        self._say(workload, f"{said} app with guid {workload.app.guid}")
+
     def scale(self, workload: Workload, instances: int, actor: Party) -> None:
         """Record a change of the number of instances."""
         data = _of_process(workload.process) | {"request": {"instances": instances}}

@@ -128,6 +128,21 @@ class CloudController:
             self._diego.retire(lrp_guid(current), index)
             return True
 
+    def renew(self, app_guid: str, *, web: bool) -> None:
+        """Start a new generation of the web process, or of all others, as a deployment does."""
+        with self._lock:
+            app = self._apps[app_guid]
+            for process in [each for each in self._of(app_guid) if (each.type == "web") is web]:
+                self._diego.remove(lrp_guid(process))
+                renewed = self._keep_process(replace(process, version=new_guid()))
+                self._diego.desire(self._workload(app, renewed))
+            self._keep_app(replace(app, started=True))
+
+    def workload(self, app_guid: str) -> Workload:
+        """Return an app with its first process, as events tell of it."""
+        with self._lock:
+            return self._workload(self._apps[app_guid], self._of(app_guid)[0])
+
     def _begin_generation(self, app: App) -> App:
         for process in self._of(app.guid):
             self._keep_process(replace(process, version=new_guid()))
@@ -144,7 +159,7 @@ class CloudController:
             self._diego.remove(lrp_guid(process))
 
     def _record(self, verb: str, app: App, actor: Party) -> None:
-        self._audit.app_action(verb, self._workload(app, self._of(app.guid)[0]), actor)
+        self._audit.app_action(verb, self.workload(app.guid), actor)
 
     def _of(self, app_guid: str) -> list[Process]:
         return [process for process in self._processes.values() if process.app_guid == app_guid]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from celeriac.emulator.audit import AuditTrail
 from celeriac.emulator.cloud_controller import CloudController
 from celeriac.emulator.config import EmulatorConfig
+from celeriac.emulator.deployments import Deployments
 from celeriac.emulator.diego import Diego
 from celeriac.emulator.logcache import LogCache
 from celeriac.emulator.presenters import Presenters
@@ -23,6 +24,7 @@ class Foundation:
     audit: AuditTrail
     diego: Diego
     controller: CloudController
+    deployments: Deployments
     presenters: Presenters
     meter: Meter
 
@@ -32,6 +34,7 @@ def build(config: EmulatorConfig, url: str) -> Foundation:
     logs = LogCache(config.log_lines_per_app)
     audit = AuditTrail(logs)
     diego = Diego(config, logs, url, audit.crash)
+    controller = CloudController(config, diego, audit)
     return Foundation(
         config=config,
         url=url,
@@ -39,7 +42,8 @@ def build(config: EmulatorConfig, url: str) -> Foundation:
         logs=logs,
         audit=audit,
         diego=diego,
-        controller=CloudController(config, diego, audit),
+        controller=controller,
+        deployments=Deployments(config, controller, audit),
         presenters=Presenters(url),
         meter=Meter(),
     )

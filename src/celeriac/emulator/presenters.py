@@ -3,6 +3,7 @@
 from typing import Any
 
 from celeriac.emulator.audit import AuditEvent, Party
+from celeriac.emulator.deployments import Deployment
 from celeriac.emulator.entities import App, Organization, Process, Space, stable_guid
 from celeriac.emulator.environment import DISK_MB
 from celeriac.emulator.listing import timestamp
@@ -115,6 +116,31 @@ class Presenters:
                 "stats": self.link(f"{base}/stats"),
                 "process_instances": self.link(f"{base}/process_instances"),
             },
+        }
+
+    def deployment(self, one: Deployment) -> Json:
+        """Show a deployment; only an active one can be cancelled."""
+        base, droplet = f"/v3/deployments/{one.guid}", {"guid": stable_guid(one.app_guid, "droplet")}
+        changed = timestamp(one.updated_at)
+        links = {"self": self.link(base), "app": self.link(f"/v3/apps/{one.app_guid}")}
+        cancel = {"cancel": self.link(f"{base}/actions/cancel", "POST")} if one.value == "ACTIVE" else {}
+        return {
+            "guid": one.guid,
+            **_times(one.created_at, one.updated_at),
+            "status": {
+                "value": one.value,
+                "reason": one.reason,
+                "details": {"last_successful_healthcheck": changed, "last_status_change": changed},
+            },
+            "strategy": "rolling",
+            "options": {"max_in_flight": one.max_in_flight},
+            "droplet": droplet,
+            "previous_droplet": droplet,
+            "new_processes": [{"guid": one.app_guid, "type": "web"}],
+            "revision": None,
+            "metadata": _metadata(),
+            "relationships": {"app": _to(one.app_guid)},
+            "links": links | cancel,
         }
 
     def audit_event(self, event: AuditEvent) -> Json:

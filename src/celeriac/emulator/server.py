@@ -49,6 +49,7 @@ class Emulator:
         self._threads = [
             threading.Thread(target=self._answer, name="emulator http", daemon=True),
             threading.Thread(target=self.foundation.diego.run, name="emulator convergence", daemon=True),
+            threading.Thread(target=self.foundation.deployments.run, name="emulator deployments", daemon=True),
         ]
 
     def start(self) -> None:
@@ -66,8 +67,10 @@ class Emulator:
             self._ready.unlink(missing_ok=True)
         self._server.should_exit = True
         self._threads[0].join()
+        self.foundation.deployments.close()
         self.foundation.diego.close(_STOP_SECONDS)
-        self._threads[1].join()
+        for thread in self._threads[1:]:
+            thread.join()
 
     def __enter__(self) -> Self:
         try:

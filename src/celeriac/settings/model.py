@@ -4,6 +4,7 @@ Secrets are `SecretStr`: they never show in logs, errors or reprs.
 """
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import Mode
 from celeriac.core.redact import Payloads
 from celeriac.settings.history import HistorySettings
+from celeriac.settings.maintenance import MaintenanceSettings
 from celeriac.settings.section import Section
 from celeriac.settings.urls import broker_kind, checked_broker, checked_url, store_directory
 
@@ -140,9 +142,35 @@ class HealSettings(Section):
         default=5, ge=0, description="Restarts per cluster and hour that the keeper makes by itself."
     )
     quorum_share: float = Field(default=0.3, gt=0, le=1, description="Share of workers that may fall silent together.")
+    deploy_wait: float = Field(
+        default=600, ge=0, description="Seconds after somebody's change of an app in which the keeper leaves it alone."
+    )
+    breaker: int = Field(
+        default=3,
+        ge=0,
+        description="Restarts of one app that did not prove well within an hour, after which the keeper makes no more; 0: never.",
+    )
+    min_healthy: str = Field(
+        default="50%",
+        description="How many of a process's wanted instances must stay well when one that still works is restarted: a "
+        'number, or a share like `"50%"`, rounded down.',
+    )
+    many_silent: Seconds = Field(
+        default=60, description="Seconds after which many silent workers are one critical incident of the cluster."
+    )
+    maintenance: tuple[MaintenanceSettings, ...] = ()
     lease: float = Field(
         gt=0, le=600, default=10.0, description="Seconds after which another keeper takes over from one that is gone."
     )
+
+    @field_validator("min_healthy", mode="before")
+    @classmethod
+    def _number_or_share(cls, given: object) -> object:
+        text = str(given) if isinstance(given, int) and not isinstance(given, bool) else given
+        if not isinstance(text, str) or not re.fullmatch(r"\d{1,6}|(\d{1,2}|100)%", text):
+            msg = "is a number of instances like 2, or a share of them like '50%'"
+            raise ValueError(msg)
+        return text
 
     def limits(self) -> Limits:
         """Return the thresholds for the core."""
@@ -159,11 +187,23 @@ class HealSettings(Section):
             recovered_s=self.recovered,
         )
 
-    def policy(self, mode: Mode, paused: str | None) -> Policy:
-        """Return what the keeper may do now."""
+    def window(self, cluster: str, now: float) -> str | None:
+        """Return what to say of the maintenance window that is open for a cluster, if one is."""
+        return next(filter(None, (one.holds(cluster, now) for one in self.maintenance)), None)
+
+    def policy(self, mode: Mode, paused: str | None, maintenance: str | None = None) -> Policy:
+        """Return what the keeper may do now; the last two hold the reasons of a pause and of an open window."""
+        share = self.min_healthy.endswith("%")
+        least = int(self.min_healthy.rstrip("%"))
         return Policy(
             mode=mode,
             paused=paused,
+            maintenance=maintenance,
+            deploy_wait_s=self.deploy_wait,
+            breaker=self.breaker,
+            min_healthy=0 if share else least,
+            min_healthy_share=least / 100 if share else 0,
+            many_silent_s=self.many_silent,
             cooldown_s=self.cooldown,
             budget_share=self.budget_share,
             budget_per_hour=self.budget_per_hour,
@@ -200,6 +240,10 @@ class Settings(Section):
             if twice:
                 msg = f"two [[{kind}]] tables have the name {twice[0]!r}"
                 raise ValueError(msg)
+        clusters = {one.name for one in self.cluster}
+        for name in sorted({name for window in self.heal.maintenance for name in window.clusters} - clusters):
+            msg = f"a [[heal.maintenance]] names the cluster {name!r}, and there is no such [[cluster]]"
+            raise ValueError(msg)
         known = {one.name for one in self.platform}
         for cluster in self.cluster:
             if cluster.platform is not None and cluster.platform not in known:

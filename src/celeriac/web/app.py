@@ -16,10 +16,10 @@ import celeriac
 from celeriac.app.commands import Commands
 from celeriac.app.queries import Queries
 from celeriac.web import errors, health
-from celeriac.web.api import docs, stream, tasks, v1
+from celeriac.web.api import docs, handling, stream, tasks, v1
 from celeriac.web.auth import BrowserSafety
 from celeriac.web.deps import plain_parameters
-from celeriac.web.pages import console
+from celeriac.web.pages import console, orders
 from celeriac.web.pages.templating import environment
 
 Console: TypeAlias = FastAPI
@@ -27,7 +27,7 @@ Console: TypeAlias = FastAPI
 
 STATIC = Path(__file__).parent / "static"
 DESCRIPTION = (
-    "Reads what Celeriac knows of Celery's workers, tasks and incidents, and orders restarts. "
+    "Reads what Celeriac knows of Celery's workers, tasks and incidents, and orders restarts, holds and pauses. "
     "An order is stored and answered with 202 and a remedy; the keeper carries it out, and the remedy and its incident "
     "tell how it ends. Errors are RFC 9457 problems. Times are RFC 3339, UTC. Ids are opaque."
 )
@@ -52,13 +52,13 @@ def create_app(queries: Queries, commands: Commands, *, allowed_hosts: Collectio
     app.state.feed = stream.Feed(queries)
     app.add_middleware(BrowserSafety, allowed_hosts=allowed_hosts, refuse=errors.refuse)
     errors.install(app)
-    for router in (v1.router, tasks.router, stream.router):
+    for router in (v1.router, handling.router, tasks.router, stream.router):
         app.include_router(
             router,
             dependencies=[Depends(plain_parameters)],
             responses=errors.responses(HTTPStatus.UNPROCESSABLE_ENTITY),
         )
-    for router in (docs.router, health.router, console.router):
+    for router in (docs.router, health.router, console.router, orders.router):
         app.include_router(router)
     app.mount("/static", OwnFiles(directory=STATIC), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI documents this way

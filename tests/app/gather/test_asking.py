@@ -8,10 +8,10 @@ from celeriac.core.diagnose import diagnose
 from celeriac.core.errors import UnreachableError
 from celeriac.core.incident import IncidentState
 from celeriac.core.limits import Limits
+from celeriac.core.memory import Book
 from celeriac.core.model import Consumer, Inspection, Pool
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Lived
-from celeriac.ports import Book
 from core.builders import NOW, crash, guid, incident, place, said_goodbye, worker
 
 

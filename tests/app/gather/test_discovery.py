@@ -4,9 +4,9 @@ from app.virtual import CALM, NODE, PREFORK, alive
 from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import RemedyKind
 from celeriac.core.limits import Limits
+from celeriac.core.memory import Book
 from celeriac.core.model import InstanceState, Pool, Verdict
 from celeriac.core.readings import Known
-from celeriac.ports import Book
 from core.builders import guid, instance
 
 SILENT = f"celery@{guid(1)}"

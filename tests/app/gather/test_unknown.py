@@ -9,9 +9,10 @@ from app.virtual import CALM, NODE, alive
 from celeriac.app import asking, platform_watch
 from celeriac.core.errors import RefusedError, UnreachableError
 from celeriac.core.incident import IncidentState
+from celeriac.core.memory import Book
 from celeriac.core.model import Consumer
 from celeriac.core.readings import Known, Unknown
-from celeriac.ports import Batch, Book
+from celeriac.ports import Batch
 from core.builders import incident, stream, worker
 
 

@@ -1,5 +1,7 @@
 """Tokens from UAA: password, client_credentials and refresh, one login at a time, renewed a minute before they expire."""
 
+import base64
+import json
 import threading
 from collections.abc import Callable
 
@@ -53,6 +55,7 @@ class Login:
         self._token: str | None = None
         self._refresh: str | None = None
         self._until = 0.0
+        self.own_guid: str | None = None
         self._refused: tuple[str, float] = ("", 0.0)
 
     def token(self, url: str, *, not_this: str | None = None) -> str:
@@ -111,6 +114,16 @@ class Login:
             lifetime = float(body.get("expires_in") or 0)
             self._token, self._refresh = body["access_token"], body.get("refresh_token")
         self._until = self._monotonic() + max(0.0, lifetime - EARLY_S)
+        self.own_guid = _own_guid(str(self._token))
+
+
+def _own_guid(token: str) -> str | None:
+    """Return the user's guid, or the client's id, from a token's claims; it is not checked, as it proves nothing here."""
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+        return str(claims.get("user_id") or claims["client_id"])
+    except (IndexError, ValueError, KeyError, AttributeError):
+        return None
 
 
 def _description(answer: httpx2.Response) -> str:

@@ -53,6 +53,11 @@ class Session:
         """Get a token; raises RefusedError if the foundation refuses these credentials."""
         self._login.token(self.link("login"))
 
+    @property
+    def own_guid(self) -> str | None:
+        """The guid that audit events name us by, as the last token has it; None where it has none."""
+        return self._login.own_guid
+
     def get(self, path: str, **params: Any) -> Any:
         """Return the JSON answer of a read; repeated a few times while the foundation is busy, but not when it is silent."""
         until = self._monotonic() + self._timeout

@@ -1,13 +1,15 @@
 """The apps of one space as places where workers run: their indexes, their crashes, and the orders to restart."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from celeriac.adapters.cloudfoundry.answers import understood
+from celeriac.adapters.cloudfoundry.changes import TOLD, of_deployment, of_event
 from celeriac.adapters.cloudfoundry.session import Session
-from celeriac.core.errors import MissingError
+from celeriac.core.changes import Change
+from celeriac.core.errors import MissingError, UnreachableError
 from celeriac.core.model import App, Crash, Instance, InstanceState, Process
 from celeriac.core.places import MISSING
 from celeriac.ports import Platform
@@ -49,17 +51,38 @@ class CloudFoundry:
         """Return the exits since then that nobody asked for, each once."""
         if not self._app_guids:
             return ()
+        found = {crash.id: crash for event in self._events((CRASH,), since) if (crash := self._crash(event))}
+        return tuple(found.values())  # a crash between two pages shifts the list, and the second repeats its events
+
+    @understood("its changes")
+    def changes(self, since: float) -> tuple[Change, ...]:
+        """Return what was done to the watched apps since then, each once, and the deployments that are under way."""
+        if not self._app_guids:
+            raise UnreachableError("no watched app has been seen yet")
+        active = {"app_guids": ",".join(self._app_guids), "status_values": "ACTIVE", "per_page": 200}
+        running = [
+            of_deployment(one, self.name, name)
+            for one in self._session.pages("/v3/deployments", **active)
+            if (name := self._app_guids.get(one["relationships"]["app"]["data"]["guid"]))
+        ]
+        own = self._session.own_guid
+        events = [
+            of_event(one, self.name, name, own)
+            for one in self._events(tuple(TOLD), since)
+            if (name := self._app_guids.get(one["target"]["guid"]))
+        ]
+        return tuple({one.id: one for one in (*running, *events)}.values())
+
+    def _events(self, types: tuple[str, ...], since: float) -> Iterator[dict[str, Any]]:
         after = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         params = {
-            "types": CRASH,
+            "types": ",".join(types),
             "target_guids": ",".join(self._app_guids),
             "created_ats[gte]": after,
             "order_by": "-created_at",
             "per_page": 200,
         }
-        events = self._session.pages("/v3/audit_events", **params)
-        found = {crash.id: crash for event in events if (crash := self._crash(event))}
-        return tuple(found.values())  # a crash between two pages shifts the list, and the second repeats its events
+        return self._session.pages("/v3/audit_events", **params)
 
     @understood("an instance")
     def instance(self, like: Instance) -> Instance:
@@ -171,7 +194,9 @@ def _names(names: Iterable[str]) -> str:
 
 def _process(process: dict[str, Any]) -> Process:
     timeout = (process.get("health_check") or {}).get("data", {}).get("timeout")
-    return Process(process["type"], process["instances"], float(timeout or DEFAULT_HEALTH_S))
+    return Process(
+        process["type"], process["instances"], float(timeout or DEFAULT_HEALTH_S), process.get("version") or None
+    )
 
 
 def _state(text: str) -> InstanceState:

@@ -10,10 +10,11 @@ from celeriac.adapters.sql import schema
 from celeriac.adapters.sql.database import Database, insert, upsert
 from celeriac.adapters.sql.schema import micros
 from celeriac.core.errors import ConflictError
-from celeriac.core.incident import OVER, Incident, Remedy, RemedyState
+from celeriac.core.incident import OVER, Incident, Remedy, RemedyState, Word, WordState
+from celeriac.core.memory import Board, Book, Changes
 from celeriac.core.model import Pool
 from celeriac.core.snapshot import Lived
-from celeriac.ports import Board, Book, Changes, Journal, Requests
+from celeriac.ports import Journal, Requests
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ class SqlJournal:
 
     def book(self, cluster: str, since: float) -> Book:
         """Return all that is open, and what ended since then."""
-        incident, remedy = schema.incidents.c, schema.remedies.c
+        incident, remedy, deed = schema.incidents.c, schema.remedies.c, schema.deeds.c
         recent_incident = sa.or_(incident.resolved_at.is_(None), incident.resolved_at > micros(since))
         recent_remedy = sa.or_(
             remedy.state.in_(OPEN_REMEDIES), remedy.asked_at > micros(since), remedy.ended_at > micros(since)
@@ -62,12 +63,18 @@ class SqlJournal:
             pools = connection.execute(
                 sa.select(schema.pools.c.incarnation, schema.pools.c.body).where(schema.pools.c.cluster == cluster)
             ).all()
+            words = connection.scalars(
+                sa.select(deed.body)
+                .where(deed.cluster == cluster, deed.state == WordState.REQUESTED)
+                .order_by(deed.asked_at, deed.id)
+            ).all()
             lived = connection.scalars(sa.select(schema.lived.c.body).where(schema.lived.c.cluster == cluster)).all()
             return Book(
                 incidents=_all(incidents, Incident),
                 remedies=_all(remedies, Remedy),
                 pools={key: msgspec.json.decode(body, type=Pool) for key, body in pools},
                 lived=_all(lived, Lived),
+                words=_all(words, Word),
             )
 
     def commit(self, changes: Changes, holder: str | None = None) -> None:
@@ -77,6 +84,7 @@ class SqlJournal:
                 raise ConflictError("another keeper has taken over")
             _write_many(connection, schema.incidents, [_incident_row(one) for one in changes.incidents])
             _write_many(connection, schema.remedies, [_remedy_row(one) for one in changes.remedies])
+            _write_many(connection, schema.deeds, [_word_row(one) for one in changes.words])
             if changes.board is not None:
                 self._write_learned(connection, changes, changes.board)
 
@@ -97,12 +105,16 @@ class SqlJournal:
         connection.execute(sa.delete(schema.pools).where(schema.pools.c.learned_at < before))
         connection.execute(sa.delete(schema.lived).where(schema.lived.c.seen_at < before))
 
-    def incidents(self, cluster: str | None, *, open_only: bool, limit: int) -> list[Incident]:
-        """Return incidents, newest first."""
+    def incidents(
+        self, cluster: str | None, *, open_only: bool, limit: int, since: float | None = None
+    ) -> list[Incident]:
+        """Return incidents, newest first; with `since` those that were opened from then on."""
         row = schema.incidents.c
         query = sa.select(row.body).order_by(row.opened_at.desc(), row.id).limit(limit)
         if cluster is not None:
             query = query.where(row.cluster == cluster)
+        if since is not None:
+            query = query.where(row.opened_at >= micros(since))
         if open_only:
             query = query.where(row.state.not_in(OVER))
         with self._database.reading() as connection:
@@ -126,6 +138,15 @@ class SqlJournal:
     def remedy(self, id: str) -> Remedy | None:
         """Return one remedy."""
         return self._one(schema.remedies, id, Remedy)
+
+    def say(self, word: Word) -> None:
+        """Store what a person wants to be done with an incident."""
+        with self._database.writing() as connection:
+            connection.execute(sa.insert(schema.deeds).values(_word_row(word)))
+
+    def word(self, id: str) -> Word | None:
+        """Return one of these."""
+        return self._one(schema.deeds, id, Word)
 
     def version(self) -> int:
         """Return a number that changes when another process has written."""
@@ -159,6 +180,18 @@ def _remedy_row(remedy: Remedy) -> dict[str, object]:
         "asked_at": micros(remedy.asked_at),
         "ended_at": micros(remedy.ended_at),
         "body": _text(remedy),
+    }
+
+
+def _word_row(word: Word) -> dict[str, object]:
+    return {
+        "id": word.id,
+        "cluster": word.cluster,
+        "incident": word.incident,
+        "state": word.state,
+        "asked_at": micros(word.asked_at),
+        "ended_at": micros(word.ended_at),
+        "body": _text(word),
     }
 
 

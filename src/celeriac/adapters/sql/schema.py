@@ -74,6 +74,29 @@ boards = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
 )
 
+deeds = sa.Table(
+    "deeds",
+    control,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("cluster", sa.String, nullable=False),
+    sa.Column("incident", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False, index=True),
+    _time("asked_at", nullable=False),
+    _time("ended_at"),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+pauses = sa.Table(
+    "pauses",
+    control,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("cluster", sa.String),
+    _time("at", nullable=False),
+    _time("until_at", nullable=False, index=True),
+    _time("ended_at"),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
 audit = sa.Table(
     "audit",
     control,

@@ -9,6 +9,7 @@ from celeriac.adapters.sql.charts import SqlCharts
 from celeriac.adapters.sql.database import Database
 from celeriac.adapters.sql.history import SqlHistory
 from celeriac.adapters.sql.journal import SqlJournal
+from celeriac.adapters.sql.pauses import SqlPauses
 from celeriac.adapters.sql.search import SqlTasks
 
 
@@ -22,6 +23,10 @@ class SqlStore:
     def journal(self) -> SqlJournal:
         """Return the keeper's memory, which also takes people's requests."""
         return SqlJournal(self._control)
+
+    def pauses(self) -> SqlPauses:
+        """Return the pauses that people have ordered."""
+        return SqlPauses(self._control)
 
     def audit(self) -> SqlAudit:
         """Return the trail of what was done to the clusters."""

@@ -1,4 +1,4 @@
-"""The console: one page, its fragments, and the two orders that it can give.
+"""The console: one page and its fragments; the orders that it can give are in `orders`.
 
 Each fragment carries the digest of its own text. The page sends back the digests that it has, and gets only what
 differs, so nothing on the screen is touched without need.
@@ -14,11 +14,10 @@ from fastapi.responses import HTMLResponse, Response
 
 from celeriac.app.queries import Queries
 from celeriac.app.sources import STALE_S
-from celeriac.app.views import RemedyView
 from celeriac.core.errors import UnreachableError
 from celeriac.core.incident import IncidentState
 from celeriac.core.search import TaskFilter
-from celeriac.web.deps import Actor, Orders, Reads
+from celeriac.web.deps import Reads
 from celeriac.web.pages import wording
 from celeriac.web.pages.templating import render, text_of
 
@@ -44,7 +43,8 @@ class Screen:
 
     def strip(self) -> dict[str, Any]:
         heard = {one.cluster: one for one in self._queries.observation.all(self._cluster)}
-        return {"clusters": self.clusters, "heard": heard, "stale_s": STALE_S}
+        pauses = {one.name: self._queries.pausing.standing(one.name) for one in self.clusters}
+        return {"clusters": self.clusters, "heard": heard, "stale_s": STALE_S, "pauses": pauses}
 
     def incidents(self) -> dict[str, Any]:
         return {"incidents": self._queries.incidents(self._cluster, open_only=True)}
@@ -99,26 +99,6 @@ def fragments(
     if not changed:
         return Response(status_code=HTTPStatus.NO_CONTENT)
     return render(request, "fragments.html", {"fragments": changed})
-
-
-@router.post("/workers/{id}/restart")
-def restart(request: Request, id: str, commands: Orders, queries: Reads, actor: Actor) -> HTMLResponse:
-    """Order a restart and say where to follow it."""
-    name = queries.worker(id).name
-    return _ordered(request, f"Restart of {name} is ordered", commands.restart(id, actor))
-
-
-@router.post("/incidents/{id}/approve")
-def approve(request: Request, id: str, commands: Orders, queries: Reads, actor: Actor) -> HTMLResponse:
-    """Approve a remedy and say where to follow it."""
-    name = queries.incident(id).worker_name
-    return _ordered(request, f"Restart of {name} is approved", commands.approve(id, actor))
-
-
-def _ordered(request: Request, title: str, remedy: RemedyView) -> HTMLResponse:
-    text = f"The keeper acts on it within its next cycle, and the incident below tells how it goes. Order {remedy.id}."
-    shown = {"tone": "good", "title": title, "text": text}
-    return render(request, "partials/notice.html", shown, status=HTTPStatus.ACCEPTED)
 
 
 def _fragments(request: Request, queries: Queries, cluster: str | None) -> dict[str, dict[str, str]]:

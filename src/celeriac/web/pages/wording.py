@@ -1,9 +1,11 @@
 """How states, times and reasons read and look on a page: colour, icon and word together, never colour alone."""
 
+import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from celeriac.app.order_views import PauseView
 from celeriac.app.views import IncidentView, ObservationView, QueueView, WorkerView
 from celeriac.core.incident import HeldReason
 from celeriac.core.queues import BY_EVENT, BY_MESSAGE, BY_WATCHING
@@ -61,6 +63,11 @@ HELD = {
     HeldReason.STALE: "Held: what is known is too old",
     HeldReason.PAUSED: "Held: Celeriac is paused",
     HeldReason.UNMAPPED: "Held: no platform instance is known for this worker",
+    HeldReason.HELD_BY_USER: "Held by a person",
+    HeldReason.DEPLOY: "Held: somebody changes the app, or it cannot be told",
+    HeldReason.MAINTENANCE: "Held: a maintenance window is open",
+    HeldReason.MIN_HEALTHY: "Held: too few others would stay well",
+    HeldReason.BREAKER: "Held: restarts have not helped this app",
 }
 
 UNKNOWN = {
@@ -137,7 +144,7 @@ def restart_question(worker: WorkerView) -> str:
     busy = f" {worker.active} running tasks will be cut off." if worker.active else ""
     return (
         f"Restart {worker.name}? The keeper stops {INSTANCE_OF.format(instance)}, the platform starts it again, "
-        f"and Celeriac checks that it came back.{busy}"
+        f"and Celeriac checks that it came back.{busy}{_passed(worker.passes)}"
     )
 
 
@@ -146,7 +153,33 @@ def approve_question(incident: IncidentView) -> str:
     return (
         f"Approve the restart of {incident.worker_name}? It was found {incident.verdict}. The keeper looks again first "
         "and restarts it only if the same instance still runs and the evidence still stands."
+        f"{_passed(incident.passes)}"
     )
+
+
+def close_question(incident: IncidentView) -> str:
+    """Return what closing will do, to be read before it is done."""
+    return (
+        f"Close the incident of {incident.worker_name}? Nothing is done for it any more, and as long as the same process "
+        "is in the same state, no other one is opened for an hour."
+    )
+
+
+def resume_question(pauses: list[PauseView]) -> str:
+    """Return which pauses will end, to be read before it is done."""
+    said = "; ".join(f"{one.reason} ({one.actor})" for one in pauses)
+    everywhere = " This resumes all clusters." if any(one.cluster is None for one in pauses) else ""
+    return f"Resume? Paused for: {said}.{everywhere} The keeper may restart workers again."
+
+
+def resumed(pauses: list[PauseView], name: str) -> str:
+    """Return what to send to end these pauses: all of them, where one is of all clusters."""
+    return json.dumps({} if any(one.cluster is None for one in pauses) else {"cluster": name})
+
+
+def _passed(passes: list[str]) -> str:
+    """Say what an order passes: people see it before they give it."""
+    return f" It passes what holds the keeper now: {'; '.join(passes)}." if passes else ""
 
 
 def iso(at: datetime) -> str:
@@ -216,6 +249,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
         absolute,
         approve_question,
         clock,
+        close_question,
         epoch,
         first_part,
         grouped,
@@ -227,6 +261,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
         oldest,
         rate,
         restart_question,
+        resume_question,
+        resumed,
         seconds,
         sentence,
         short,

@@ -1,0 +1,118 @@
+"""Deployments: a new generation of an app, the web process first, and the others all at once when it runs.
+
+The platform's updater looks at them every 5 s of its clock, and so does `run`. One whose web instances never run stays
+ACTIVE until somebody cancels it.
+"""
+
+import threading
+import time
+from dataclasses import dataclass, replace
+
+from celeriac.emulator.audit import AuditTrail, Party
+from celeriac.emulator.cloud_controller import CloudController
+from celeriac.emulator.config import EmulatorConfig
+from celeriac.emulator.entities import Process, new_guid
+from celeriac.emulator.lrp import LrpState
+
+UPDATER_SECONDS = 5.0
+WEB = "web"
+DEPLOYING, CANCELING = "DEPLOYING", "CANCELING"
+_ACTIVE = (DEPLOYING, CANCELING)
+_LEAST_PAUSE_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One deployment; `reason` is DEPLOYING, CANCELING, DEPLOYED, CANCELED or SUPERSEDED."""
+
+    guid: str
+    app_guid: str
+    max_in_flight: int
+    reason: str
+    begun: bool
+    created_at: int
+    updated_at: int
+
+    @property
+    def value(self) -> str:
+        return "ACTIVE" if self.reason in _ACTIVE else "FINALIZED"
+
+
+class Deployments:
+    """Holds the deployments of the space and moves the active ones."""
+
+    def __init__(self, config: EmulatorConfig, controller: CloudController, audit: AuditTrail) -> None:
+        self._pause = max(_LEAST_PAUSE_SECONDS, UPDATER_SECONDS / config.speed)
+        self._controller, self._audit = controller, audit
+        self._all: dict[str, Deployment] = {}
+        self._lock = threading.RLock()
+        self._closing = threading.Event()
+
+    def all(self) -> list[Deployment]:
+        """Return every deployment, the oldest first."""
+        with self._lock:
+            return list(self._all.values())
+
+    def create(self, app_guid: str, max_in_flight: int, actor: Party) -> Deployment:
+        """Begin a rolling deployment; one that is active is superseded."""
+        now = int(time.time())
+        with self._lock:
+            for one in self._active():
+                if one.app_guid == app_guid:
+                    self._move(one, "SUPERSEDED")
+            made = Deployment(
+                new_guid(), app_guid, max_in_flight, DEPLOYING, begun=False, created_at=now, updated_at=now
+            )
+            self._all[made.guid] = made
+            self._audit.deployment("create", self._controller.workload(app_guid), actor)
+            return made
+
+    def cancel(self, guid: str, actor: Party) -> bool:
+        """End an active deployment with the updater's next look; False if it is not active."""
+        with self._lock:
+            one = self._all[guid]
+            if one.reason != DEPLOYING:
+                return False
+            self._move(one, CANCELING)
+            self._audit.deployment("cancel", self._controller.workload(one.app_guid), actor)
+            return True
+
+    def update(self) -> None:
+        """Move every active deployment by one step."""
+        with self._lock:
+            for one in self._active():
+                self._step(one)
+
+    def run(self) -> None:
+        """Update every 5 s of the platform's clock until `close`."""
+        while not self._closing.wait(self._pause):
+            self.update()
+
+    def close(self) -> None:
+        """Stop updating."""
+        self._closing.set()
+
+    def _step(self, one: Deployment) -> None:
+        if one.reason == CANCELING:
+            self._move(one, "CANCELED")
+            return
+        if not one.begun:
+            self._controller.renew(one.app_guid, web=True)
+            one = self._all[one.guid] = replace(one, begun=True)
+        if all(self._runs(each) for each in self._controller.processes() if self._is_web(one, each)):
+            self._controller.renew(one.app_guid, web=False)
+            self._move(one, "DEPLOYED")
+
+    def _runs(self, process: Process) -> bool:
+        slots = self._controller.observe(process).slots
+        return sum(slot.state is LrpState.RUNNING for slot in slots.values()) == process.instances
+
+    @staticmethod
+    def _is_web(one: Deployment, process: Process) -> bool:
+        return process.app_guid == one.app_guid and process.type == WEB
+
+    def _active(self) -> list[Deployment]:
+        return [one for one in self._all.values() if one.value == "ACTIVE"]
+
+    def _move(self, one: Deployment, reason: str) -> None:
+        self._all[one.guid] = replace(one, reason=reason, updated_at=int(time.time()))
