@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 from celeriac.core import story
+from celeriac.core.blindness import blindness
 from celeriac.core.decide import decide
 from celeriac.core.desk import Past, Plan
-from celeriac.core.diagnose import blindness, diagnose
+from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import IncidentState, Remedy, RemedyKind, RemedyState
 from celeriac.core.limits import Policy
 from celeriac.core.model import Clients, Consumer, Inspection, InstanceState, Mode

@@ -2,7 +2,8 @@
 
 import pytest
 
-from celeriac.core.diagnose import blindness, diagnose
+from celeriac.core.blindness import blindness
+from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import RemedyKind
 from celeriac.core.limits import Limits
 from celeriac.core.model import Consumer, InstanceState, Status, Verdict

@@ -4,7 +4,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from celeriac.core.diagnose import blindness, diagnose
+from celeriac.core.blindness import blindness
+from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import RemedyKind
 from celeriac.core.model import (
     App,

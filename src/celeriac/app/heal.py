@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer
 from celeriac.core import story
+from celeriac.core.blindness import blindness
 from celeriac.core.decide import decide, sentence
 from celeriac.core.desk import Past, Plan
-from celeriac.core.diagnose import blindness, diagnose
+from celeriac.core.diagnose import diagnose
 from celeriac.core.errors import ConflictError, MissingError, PortError, UnreachableError
 from celeriac.core.finding import Finding
 from celeriac.core.limits import Limits, Policy

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from celeriac.core import story
+from celeriac.core.blindness import blindness
 from celeriac.core.crashes import unasked
 from celeriac.core.desk import Desk, Past, Plan
-from celeriac.core.diagnose import blindness
 from celeriac.core.finding import Finding
 from celeriac.core.guard import Hold, Scene, guard
 from celeriac.core.handling import handle

@@ -7,6 +7,7 @@ under them were measured on real workers (docs/explanation/the-cycle.md).
 
 from collections.abc import Callable
 
+from celeriac.core.blindness import blindness
 from celeriac.core.case import Case, spoke_at
 from celeriac.core.crashes import loop
 from celeriac.core.crowd import count
@@ -276,21 +277,6 @@ RULES: tuple[Rule, ...] = (
     _dead_unmapped,
     _hung,
 )
-
-
-def blindness(seen: Seen, limits: Limits) -> str | None:
-    """Return why silence proves nothing on this cluster now, or None while we hear our own echo."""
-    if isinstance(seen.stream, Unknown):
-        return seen.stream.why
-    stream = seen.stream.value
-    if stream.error:
-        return f"the broker cannot be read: {stream.error}"
-    if stream.echo_at is None or stream.flowing_since is None:
-        return "our own echo has not come back yet"
-    late = stream.observed_at - stream.echo_at
-    if late > limits.echo_late_s:
-        return f"our own echo is {late:.0f} s late: the broker or the observer is at fault"
-    return None
 
 
 def _forgotten(finding: Finding, seen: Seen, limits: Limits) -> bool:

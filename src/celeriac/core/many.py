@@ -6,8 +6,8 @@ Each worker's own incident stays held by quorum, and a person may approve each.
 from msgspec.structs import replace
 
 from celeriac.core import story
+from celeriac.core.blindness import blindness
 from celeriac.core.desk import Desk
-from celeriac.core.diagnose import blindness
 from celeriac.core.finding import Finding
 from celeriac.core.guard import alike_silent, counted
 from celeriac.core.ids import opaque

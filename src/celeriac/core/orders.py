@@ -1,6 +1,6 @@
 """A person's order, held against the present: it is bound to what the person saw, and lapses when that has changed."""
 
-from celeriac.core.diagnose import blindness
+from celeriac.core.blindness import blindness
 from celeriac.core.finding import Finding
 from celeriac.core.incident import Incident, IncidentState, Remedy
 from celeriac.core.limits import Limits, Policy

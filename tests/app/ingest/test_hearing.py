@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.virtual import STORED_S
-from celeriac.core.diagnose import blindness
+from celeriac.core.blindness import blindness
 from celeriac.core.limits import Limits
 from core.builders import CLUSTER, NOW, seen
 
