@@ -16,6 +16,7 @@ from celeriac.core.memory import Book
 from celeriac.core.model import App, Clients, Consumer, Crash, Inspection, Instance, Nameless, Pool
 from celeriac.core.queues import QueueSample, QueueState
 from celeriac.core.redact import Redaction
+from celeriac.core.repair import Repair
 from celeriac.ports import Batch, Condition
 from core.builders import CLUSTER, NOW, app, guid, instance, stream, worker
 
@@ -127,6 +128,9 @@ class MemoryControl:
     kinds: dict[str, Pool] = field(default_factory=dict)
     says: dict[str, Inspection] = field(default_factory=dict)
     runs: dict[str, frozenset[str]] = field(default_factory=dict)
+    mended: list[tuple[str, Repair]] = field(default_factory=list)
+    no: Exception | None = None
+    """Raised when it is to repair something."""
     away: str | None = None
     asked: list[tuple[str, frozenset[str]]] = field(default_factory=list)
 
@@ -145,6 +149,13 @@ class MemoryControl:
 
     def running(self, nodes) -> dict[str, frozenset[str]]:
         return {node: self.runs.get(node, frozenset()) for node in self._ask("running", nodes)}
+
+    def repair(self, node, repair) -> str:
+        self.mended.append((node, repair))
+        if self.no:
+            raise self.no
+        self.says[node] = Inspection((repair.what,))
+        return "add consumer"
 
     def enable_events(self, nodes) -> dict[str, str]:
         return dict.fromkeys(self._ask("enable_events", nodes), "task events enabled")
@@ -236,7 +247,8 @@ class Cluster:
         self.gatherer = self.another()
 
     def another(self, **changes) -> Gatherer:
-        sources = {"history": self.history, "broker": self.broker, "control": self.control, "platform": self.platform}
+        sources = {"history": self.history, "broker": self.broker, "control": self.control, "hands": self.control}
+        sources |= {"platform": self.platform}
         return Gatherer(CLUSTER, Sources(**{**sources, **changes}), Limits(), self.clock)
 
     def observe(self, *workers):

@@ -30,7 +30,7 @@ def test_a_moment_is_explained_with_its_evidence(tmp_path: Path) -> None:
     assert "orders-worker/0  healthy" in told.output
     assert "orders-worker/1  hung, suspect" in told.output
     assert "ping: no answer" in told.output
-    assert "would restart orders-worker/1" in told.output
+    assert "would act on orders-worker/1: restart (guid guid-1-1)" in told.output
 
 
 def test_what_is_held_names_its_reason(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_what_is_held_names_its_reason(tmp_path: Path) -> None:
     told = plan(moment(tmp_path, Mode.APPROVE))
 
     assert "incident orders-worker/1: hung, held (mode)" in told.output
-    assert "would restart" not in told.output
+    assert "would act" not in told.output
     assert "nothing to do" in told.output
 
 

@@ -194,7 +194,7 @@ def remedy(index=0, *, state=RemedyState.INTENDED, life=1, ago=60.0, actor=KEEPE
         id=fields.pop("id", f"remedy-{index}"),
         cluster=CLUSTER,
         place=fields.pop("place", place(index)),
-        kind=RemedyKind.RESTART_INSTANCE,
+        kind=fields.pop("kind", RemedyKind.RESTART_INSTANCE),
         state=state,
         asked_at=now - ago,
         actor=actor,

@@ -12,6 +12,7 @@ from core.builders import LIMITS, NOW, finding, guid, instance, seen, stream, un
 
 HEALTHY, DEAF, DRAINING = Verdict.HEALTHY, Verdict.DEAF, Verdict.DRAINING
 NONE, ALERT, RESTART = RemedyKind.NONE, RemedyKind.ALERT, RemedyKind.RESTART_INSTANCE
+REPAIR = RemedyKind.LIVE_REPAIR
 NODE, KEY = f"celery@{guid()}", f"celery@{guid()}#7"
 FETCHING, IDLE = Consumer(10, fetching=True, idle_s=0.0), Consumer(10, fetching=False, idle_s=40.0)
 
@@ -58,22 +59,23 @@ CASES = {
     "we hear since a moment": (look(idle(900), heard=stream(flowing=50), pings=silent()), HEALTHY, NONE, True, ""),
     # What proves it
     "it answers no ping": (look(pings=silent()), DEAF, RESTART, False, "sends heartbeats, but answers no ping"),
-    "it consumes nothing": (look(inspected=says(())), DEAF, ALERT, False, "it consumes celery no more"),
-    "it consumes another queue": (look(inspected=says(("other",))), DEAF, ALERT, False, "it consumes celery no more"),
-    "its pool is empty": (look(inspected=says(processes=0)), DEAF, ALERT, False, "its pool has no processes"),
+    "it consumes nothing": (look(inspected=says(())), DEAF, REPAIR, False, "it consumes celery no more"),
+    "it consumes another queue": (look(inspected=says(("other",))), DEAF, REPAIR, False, "it consumes celery no more"),
+    "its pool is empty": (look(inspected=says(processes=0)), DEAF, REPAIR, False, "its pool has no processes"),
     "it does not fetch": (look(inspected=says(processes=4), consumer=IDLE), DEAF, RESTART, False, "takes no message"),
     "its connections have no names": (look(inspected=says(), consumer=None, named=False), DEAF, RESTART, False, "takes no"),
     "AMQP tells nothing of fetching": (
         look(inspected=says(), heard=stream(reader="rabbitmq")), DEAF, RESTART, False, "takes no message",
     ),
-    "nobody takes it": (look(waiting=waits(unacked=0)), DEAF, RESTART, False, "no message of it is unacknowledged"),
-    "nobody consumes it": (look(waiting=waits(consumers=0)), DEAF, RESTART, False, "the queue has no consumers"),
+    "nobody takes it": (look(waiting=waits(unacked=0), inspected=silent("no answer")), DEAF, RESTART, False, "no message of it is unacknowledged"),
+    "nobody consumes it": (look(waiting=waits(consumers=0), inspected=silent("no answer")), DEAF, RESTART, False, "the queue has no consumers"),
     # What proves nothing
     "it was not asked": (look(), HEALTHY, NONE, True, "cannot tell why: remote control: not asked yet"),
     "it cannot be asked": (
         look(inspected=silent("no way"), pings=silent("no way")), HEALTHY, NONE, True, "cannot tell why: remote control: no way",
     ),
-    "others have messages on their way": (look(waiting=waits(unacked=1)), HEALTHY, NONE, True, "cannot tell why"),
+    "it was not asked yet": (look(waiting=waits(unacked=0)), HEALTHY, NONE, True, "not asked yet"),
+    "others have messages on their way": (look(waiting=waits(unacked=1), inspected=silent("no answer")), HEALTHY, NONE, True, "cannot tell why"),
     "its connection fetches": (look(inspected=says()), HEALTHY, NONE, True, "its connection to the broker fetches"),
     "a rate limit": (look(inspected=says(limited=True), consumer=IDLE), HEALTHY, NONE, True, "have a rate limit"),
     "messages that it holds": (look(inspected=says(reserved=2), consumer=IDLE), HEALTHY, NONE, True, "holds 2 messages"),
@@ -82,7 +84,7 @@ CASES = {
     "its siblings began little": (look(waiting={}, shares=alone(15), pings=silent()), HEALTHY, NONE, True, "no ping; whether"),
     "it has no siblings": (look(waiting={}, shares=alone(99, workers=1)), HEALTHY, NONE, False, ""),
     "of many siblings each begins little": (look(waiting={}, shares=alone(100, workers=40)), HEALTHY, NONE, False, ""),
-    "it took itself out": (look(waiting={}, shares=alone(30), inspected=says(())), DEAF, ALERT, False, "celery no more"),
+    "it took itself out": (look(waiting={}, shares=alone(30), inspected=says(())), DEAF, REPAIR, False, "celery no more"),
     # Nothing waits, and it does not hear us
     "no ping and no work": (look(waiting={}, pings=silent()), HEALTHY, NONE, True, "whether it takes tasks cannot be told"),
     "a ping is lost": (look(waiting={}, pings=silent("asked 1 times")), HEALTHY, NONE, False, ""),
@@ -107,7 +109,7 @@ def test_a_deaf_worker_is_online():
 
 BY_A_PERSON = {
     "it still runs tasks": (look(idle(900, active=2), pings=silent()), "it still runs 2 tasks"),
-    "nobody could ask it": (look(waiting=waits(unacked=0)), "whether it still consumes the queue is not known"),
+    "nobody could ask it": (look(waiting=waits(unacked=0), inspected=silent("no answer")), "whether it still consumes the queue is not known"),
     "only its share tells": (
         look(waiting={}, shares=alone(30), inspected=says(), consumer=None, named=False), "only its siblings' share",
     ),
@@ -131,7 +133,7 @@ def test_the_log_tells_a_cancelled_queue_where_nobody_can_ask():
     """As in a recording, or while remote control fails."""
     found = look(logged={NODE: Logged(cancelled=("celery",))})
 
-    assert (found.verdict, found.remedy) == (DEAF, ALERT)
+    assert (found.verdict, found.remedy) == (DEAF, REPAIR)
     assert ("log", "it canceled the queue celery") in [(one.signal, one.reading) for one in found.evidence]
 
 

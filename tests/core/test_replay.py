@@ -142,7 +142,7 @@ LONGER = {
     "a zombie that still runs a task": (
         ("matrix_redis_restart_late_celery5.3.6", 27, 34, 15), "w1", "deaf", "restart_instance",
     ),
-    "a cancelled queue": (("alive_but_not_consuming", 8.5, 15.6, 15), "w1", "deaf", "alert"),
+    "a cancelled queue": (("alive_but_not_consuming", 8.5, 15.6, 15), "w1", "deaf", "live_repair"),
     "a solo worker in a long task": (("solo_long_task", 9, 21, 10), "w1", "busy?", "none"),
     "a worker that drains": (("warm_shutdown_long_task", 8, 16, 15), "w1", "draining", "none"),
 }  # fmt: skip

@@ -5,6 +5,7 @@ import pytest
 from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import RemedyKind
 from celeriac.core.model import Status, Verdict
+from celeriac.core.repair import Repair, RepairKind
 from celeriac.core.stuck import Runs, Stuck, stuck
 from celeriac.core.tasks import STARTED, Task
 from core.builders import LIMITS, NOW, finding, guid, unmapped, worker
@@ -54,14 +55,19 @@ def held(number, life=None, **fields):
     return finding(life or worker(active=number), **{"stuck": {NODE: tasks}, **fields})
 
 
-def test_a_worker_with_a_stuck_slot_is_damaged_and_people_are_told():
+def test_a_worker_with_a_stuck_slot_is_damaged_and_the_longest_task_is_to_be_revoked():
     """A restart would take the tasks in the other slots along."""
     one = held(1)
 
-    assert (one.verdict, one.remedy, one.status) == (Verdict.DAMAGED, RemedyKind.ALERT, Status.ONLINE)
-    assert one.notes == ("1 of 4 slots are held by tasks that have run for too long (revoke them with terminate)",)
+    assert (one.verdict, one.remedy, one.status) == (Verdict.DAMAGED, RemedyKind.LIVE_REPAIR, Status.ONLINE)
+    assert one.repair == Repair(RepairKind.REVOKE, "t0", ("shop.pay",))
+    assert one.notes == ("1 of 4 slots are held by tasks that have run for too long",)
     line = next(line.reading for line in one.evidence if line.signal == "slots")
     assert line == "shop.pay[t0] has run for 31 min; the longest of 200 finished runs took 40.0 s"
+
+
+def test_only_a_process_of_a_prefork_pool_can_be_ended():
+    assert held(1, pool="threads").remedy is RemedyKind.ALERT
 
 
 def test_when_all_slots_are_held_a_restart_is_proposed_and_a_person_decides():

@@ -15,6 +15,7 @@ from celeriac.core.errors import ConflictError, MissingError
 from celeriac.core.handling import refused
 from celeriac.core.incident import Deed, Incident, Remedy, RemedyKind, RemedyState, Word
 from celeriac.core.model import Place, Verdict
+from celeriac.core.repair import Repair
 from celeriac.ports import Audit, AuditEntry, Journal, Requests
 
 
@@ -50,7 +51,7 @@ class Commands:
         if not approvable(found):
             why = found.held_reason or found.state
             raise ConflictError(f"The incident of {found.place.name} is {why}: there is nothing to approve.")
-        bound = Bound(found.guid, found.node, found.pid, incident=found.id, verdict=found.verdict)
+        bound = Bound(found.guid, found.node, found.pid, incident=found.id, verdict=found.verdict, repair=found.repair)
         return self._submit(found.place, found.remedy, actor, bound)
 
     def hold(self, incident: str, actor: str, why: str) -> OrderView:
@@ -94,9 +95,11 @@ class Commands:
             node=bound.node,
             pid=bound.pid,
             verdict=bound.verdict,
+            repair=bound.repair,
         )
+        what = bound.repair.text if bound.repair else f"guid {bound.guid}"
         action = "approve" if bound.incident else "restart"
-        self._note(place.cluster, actor, action, place.name, f"{kind}, guid {bound.guid}, order {remedy.id}")
+        self._note(place.cluster, actor, action, place.name, f"{kind}, {what}, order {remedy.id}")
         self._requests.submit(remedy)
         return remedy_view(remedy)
 
@@ -115,6 +118,7 @@ class Bound(NamedTuple):
     pid: int | None
     incident: str | None = None
     verdict: Verdict | None = None
+    repair: Repair | None = None
 
 
 def _not_held(incident: Incident) -> None:

@@ -5,7 +5,7 @@ quiet cluster costs next to nothing.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -28,7 +28,7 @@ from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Known, Reading, Unknown
 from celeriac.core.snapshot import Crowd, Lived, Seen, Stream, silence
 from celeriac.core.work import Backlog, Shares
-from celeriac.ports import Broker, Charts, Control, History, Platform, Tasks
+from celeriac.ports import Broker, Charts, Control, Hands, History, Platform, Tasks
 
 T = TypeVar("T")
 
@@ -56,6 +56,7 @@ class Sources(Struct, frozen=True):
     history: History
     broker: Broker | None
     control: Control
+    hands: Hands | None = None
     platform: Platform | None = None
     tasks: Tasks | None = None
     charts: Charts | None = None
@@ -67,7 +68,8 @@ class Gatherer:
     """Looks at one cluster again and again, and remembers between looks what takes two of them to know."""
 
     def __init__(self, cluster: str, sources: Sources, limits: Limits, clock: Callable[[], float]) -> None:
-        self.cluster, self.clock, self.platform = cluster, clock, sources.platform
+        self.cluster, self.clock = cluster, clock
+        self.platform, self.hands = sources.platform, sources.hands
         self._sources, self._limits = sources, limits
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix=f"look-{cluster}")
         self._observed: tuple[float, float] | None = None
@@ -95,6 +97,10 @@ class Gatherer:
         """Let the threads go; those that still wait for a source end with its time limit."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._watch.close()
+
+    def processes(self, node: str) -> Collection[str]:
+        """Ask a node which process it is now, and return the keys (`Incarnation.key`) of those that answer."""
+        return self._sources.control.pools([node]).keys()
 
     def look(self, book: Book) -> Seen:
         """Return what is to be seen now."""
@@ -201,7 +207,9 @@ class Gatherer:
         first = diagnose(seen, self._limits)
         unproven = {one.place for one in book.incidents if one.state is IncidentState.VERIFYING}
         suspects = {one.node for one in first if one.suspect and one.node}
-        doubted = {one.node for one in first if one.doubt and one.node} | self._discovery.missed
+        doubted = {
+            one.node for one in first if (one.doubt or one.verdict is Verdict.DEAF) and one.node
+        } | self._discovery.missed
         well = [one.node for one in first if one.well and one.verdict is Verdict.HEALTHY and one.node not in doubted]
         open_incident = any(not one.over for one in book.incidents)
         self._wary = bool(suspects) or open_incident or any(one.verdict in WARY for one in first)

@@ -25,6 +25,7 @@ from celeriac.core.limits import Limits, Policy
 from celeriac.core.memory import Board, Book, Changes
 from celeriac.core.places import MISSING, Site
 from celeriac.core.readings import Known, Unknown
+from celeriac.core.repair import Repair
 from celeriac.core.snapshot import Seen
 from celeriac.core.story import Act
 from celeriac.ports import Journal
@@ -133,7 +134,9 @@ class Keeper:
         self._say(f"{done.incident.place.name}: {done.incident.steps[-1].text}")
 
     def _attempt(self, act: Act, looked_at: float) -> Act:
-        if self._platform is None:
+        if act.remedy.repair is not None:
+            return self._mend(act, act.remedy.repair)
+        if self._platform is None or act.instance is None:
             return story.failed(act, self._clock(), "no platform is configured")
         try:
             read_at = self._clock()
@@ -150,6 +153,23 @@ class Keeper:
         except PortError as error:
             return story.failed(act, self._clock(), str(error))
         return story.acted(act, self._clock())
+
+    def _mend(self, act: Act, repair: Repair) -> Act:
+        """Have the worker itself mend what it lacks, if it still is the process that lacked it."""
+        node, hands = act.remedy.node or "", self._gatherer.hands
+        if hands is None:
+            return story.failed(act, self._clock(), "remote control is not configured")
+        try:
+            if f"{node}#{act.remedy.pid}" not in self._gatherer.processes(node):
+                return story.unclear(
+                    act, self._clock(), f"not touched: {node} is not the process it was, or does not answer"
+                )
+            said = hands.repair(node, repair)
+        except (UnreachableError, MissingError) as error:
+            return story.unclear(act, self._clock(), str(error))
+        except PortError as error:
+            return story.failed(act, self._clock(), str(error))
+        return story.acted(act, self._clock(), f"{node} says: {said}; waiting for proof")
 
     def _changed(self, act: Act, guid: str | None) -> Act:
         """The index is another than was convicted: by our own first attempt, if there was one."""

@@ -19,7 +19,7 @@ def scene_of(board: Board, now: float) -> Scene | None:
 
 def passes(finding: Finding | None, scene: Scene | None) -> list[str]:
     """Return what an order to restart this worker would pass now, a sentence each."""
-    if finding is None or scene is None or not finding.guid:
+    if finding is None or scene is None or not (finding.guid or finding.repair):
         return []
     return [f"{one.reason}: {one.text}" for one in passed(finding, scene)]
 

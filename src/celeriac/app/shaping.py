@@ -196,6 +196,7 @@ def incident_view(incident: Incident, passing: list[str]) -> IncidentView:
         ],
         steps=[StepView(sure_moment(one.at), one.kind, one.text) for one in incident.steps],
         remedy=incident.remedy,
+        repair=incident.repair.text if incident.repair else None,
         approvable=approvable(incident),
         holdable=not incident.held_by and refused(incident, Deed.HOLD) is None,
         closable=refused(incident, Deed.CLOSE) is None,

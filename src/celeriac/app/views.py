@@ -71,7 +71,8 @@ class StepView:
 class IncidentView:
     """One worker's story; `worker` is the worker's id, `worker_name` what people call it.
 
-    `passes` are the reasons that an approval passes now. A `critical` one is of the whole cluster.
+    `repair` is what a live repair does, in words. `passes` are the reasons that an approval passes now. A `critical` one is
+    of the whole cluster.
     """
 
     id: str
@@ -86,6 +87,7 @@ class IncidentView:
     evidence: list[EvidenceView]
     steps: list[StepView]
     remedy: RemedyKind
+    repair: str | None
     approvable: bool
     holdable: bool
     closable: bool

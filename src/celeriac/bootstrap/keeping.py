@@ -82,10 +82,12 @@ def gatherer(settings: Settings, store: SqlStore, cluster: ClusterSettings, sess
     """Return what looks at one cluster; clusters on one platform share its session."""
     url = cluster.broker.get_secret_value()
     place = next((one for one in settings.platform if one.name == cluster.platform), None)
+    control = CeleryControl(url)
     sources = Sources(
         history=store.history(cluster.name),
         broker=broker(cluster),
-        control=CeleryControl(url),
+        control=control,
+        hands=control,
         platform=platform(place, cluster.apps, sessions) if place else None,
         tasks=store.tasks(cluster.name),
         charts=store.charts(cluster.name),

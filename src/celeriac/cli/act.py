@@ -42,7 +42,8 @@ def approve(ctx: click.Context, /, incident: str, url: str, token: str | None, *
         if not found.approvable:
             raise click.ClickException(f"There is nothing to approve: the incident is {_standing(found)}.")
         _tell_passes(found.passes)
-        ask(ctx, f"Approve the restart of {plain(found.worker_name)}?", yes=bool(options["yes"]))
+        what = f"Repair {plain(found.worker_name)}: {plain(found.repair)}" if found.repair else ""
+        ask(ctx, f"{what or f'Approve the restart of {plain(found.worker_name)}'}?", yes=bool(options["yes"]))
         remedy = client.approve(found.id)
         ctx.exit(_follow(client, remedy, seen=len(found.steps), wait=not options["no_wait"]))
 

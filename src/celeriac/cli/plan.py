@@ -49,7 +49,9 @@ def explain(moment: Moment, *, as_json: bool) -> None:
         for step in incident.steps:
             click.echo(f"    {step.kind}: {step.text}")
     for act in plan.acts:
-        click.echo(f"would restart {act.incident.place.name} (guid {act.remedy.guid})")
+        repair = act.remedy.repair
+        what = repair.text if repair else f"restart (guid {act.remedy.guid})"
+        click.echo(f"would act on {act.incident.place.name}: {what}")
     if not plan.acts:
         click.echo("nothing to do")
 

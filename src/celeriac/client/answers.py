@@ -143,6 +143,7 @@ class Incident(Struct, frozen=True):
     evidence: list[Evidence]
     steps: list[Step]
     remedy: str
+    repair: str | None = None
     approvable: bool = False
     holdable: bool = False
     closable: bool = False

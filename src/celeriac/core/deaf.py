@@ -8,10 +8,10 @@ tasks back, and so may whoever has cancelled its consumers on purpose.
 from collections.abc import Callable
 
 from celeriac.core.case import Case
-from celeriac.core.finding import Finding, found, restart
-from celeriac.core.incident import RemedyKind
+from celeriac.core.finding import Finding, found, mend, restart
 from celeriac.core.model import Verdict
 from celeriac.core.readings import Known
+from celeriac.core.repair import Repair, RepairKind
 
 Proof = Callable[[Case], Finding | None]
 
@@ -49,17 +49,16 @@ def _consumes_it_no_more(case: Case) -> Finding | None:
     missing = [name for name in ([owed[0]] if owed else case.queues()) if name not in there]
     if not missing:
         return None
-    queues = ", ".join(missing)
-    note = f"it consumes {queues} no more: somebody may have cancelled that on purpose (add_consumer undoes it)"
-    return found(case, Verdict.DEAF, note, remedy=RemedyKind.ALERT)
+    note = f"it consumes {', '.join(missing)} no more: somebody may have cancelled that on purpose"
+    return mend(case, Verdict.DEAF, note, Repair(RepairKind.ADD_CONSUMER, missing[0], (missing[0],)))
 
 
 def _has_no_pool(case: Case) -> Finding | None:
     told = case.inspection()
     if not isinstance(told, Known) or told.value.processes != 0:
         return None
-    note = "its pool has no processes: somebody may have shrunk it on purpose (pool_grow undoes it)"
-    return found(case, Verdict.DEAF, note, remedy=RemedyKind.ALERT)
+    note = "its pool has no processes: somebody may have shrunk it on purpose"
+    return mend(case, Verdict.DEAF, note, Repair(RepairKind.POOL_GROW, str(case.slots() or 1), case.queues()))
 
 
 def _does_not_hear(case: Case) -> Finding | None:
@@ -86,9 +85,9 @@ def _does_not_fetch(case: Case) -> Finding | None:
 
 
 def _nobody_fetches(case: Case) -> Finding | None:
-    """It was not asked, or we cannot ask; but the broker shows that nobody takes these messages."""
-    owed = case.owed(case.limits.deaf_s)
-    if owed is None or isinstance(case.inspection(), Known):
+    """It does not tell, or cannot be asked; but the broker shows that nobody takes these messages."""
+    owed, told = case.owed(case.limits.deaf_s), case.inspection()
+    if owed is None or isinstance(told, Known) or not told.at:  # it may not have been asked yet
         return None
     name, waiting = owed
     if waiting.unacked == 0:

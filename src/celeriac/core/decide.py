@@ -117,7 +117,12 @@ def _pick_up(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen, policy:
     """An intent without a clear answer: done if the guid is gone; else it is repeated, ended, or waits on."""
     finding = desk.findings.get(incident.place)
     instance = finding.site.instance if finding and finding.site else None
-    if remedy.state is not RemedyState.INTENDED or finding is None or instance is None:
+    if remedy.state is not RemedyState.INTENDED or finding is None:
+        return
+    if remedy.repair is not None:
+        _repair_again(desk, Act(incident, remedy, None, limits.verify_least_s), seen, limits)
+        return
+    if instance is None:
         return
     if not isinstance(seen.platform, Known) or seen.platform.at <= remedy.asked_at:
         return
@@ -127,6 +132,13 @@ def _pick_up(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen, policy:
         desk.put(done.incident, done.remedy)
     elif seen.at - (remedy.acted_at or remedy.asked_at) >= limits.unclear_s and not blindness(seen, limits):
         _repeat(desk, act, finding, seen, policy, limits)
+
+
+def _repair_again(desk: Desk, act: Act, seen: Seen, limits: Limits) -> None:
+    """Whether a repair took effect shows in the worker; without a clear answer it is judged anew."""
+    if seen.at - act.remedy.asked_at >= limits.unclear_s:
+        over = story.lapsed(act, seen.at, "no clear answer to the repair: the worker is judged anew")
+        desk.put(over.incident, over.remedy)
 
 
 def _repeat(desk: Desk, act: Act, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:
@@ -223,6 +235,7 @@ def _act_or_hold(desk: Desk, incident: Incident, finding: Finding, seen: Seen, p
         verdict=finding.verdict,
         evidence=finding.evidence,
         remedy=finding.remedy,
+        repair=finding.repair,
         guid=finding.guid,
         node=finding.node,
         pid=finding.pid,
@@ -276,7 +289,7 @@ def sentence(findings: tuple[Finding, ...], plan: Plan, past: Past, why_blind: s
     acting = {act.incident.id for act in plan.acts}
     for one in current.values():
         if one.id in acting:
-            parts.append(f"restarting {one.place.name}")
+            parts.append(f"{'repairing' if one.repair else 'restarting'} {one.place.name}")
         elif not one.over:
             parts.append(f"{one.place.name} {one.state}" + (f" ({one.held_reason})" if one.held_reason else ""))
     return "; ".join(parts)

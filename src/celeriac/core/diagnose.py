@@ -13,12 +13,13 @@ from celeriac.core.crashes import loop
 from celeriac.core.crowd import count
 from celeriac.core.deaf import deaf
 from celeriac.core.evidence import rules_out
-from celeriac.core.finding import UNMAPPED, Finding, found, restart
+from celeriac.core.finding import UNMAPPED, Finding, found, mend, restart
 from celeriac.core.incident import RemedyKind
 from celeriac.core.limits import Limits
 from celeriac.core.model import InstanceState, Verdict
 from celeriac.core.places import Site, sites
 from celeriac.core.readings import Evidence, Known, Unknown
+from celeriac.core.repair import Repair, RepairKind
 from celeriac.core.snapshot import Seen, Stream, silence
 
 PREFORK = "prefork"
@@ -135,10 +136,12 @@ def _damaged(case: Case) -> Finding | None:
     if not held or not case.heard() or case.silent_s >= case.suspect_after:
         return None
     of = f" of {slots}" if slots else ""
-    note = f"{len(held)}{of} slots are held by tasks that have run for too long (revoke them with terminate)"
-    if slots is None or len(held) < slots:
+    note = f"{len(held)}{of} slots are held by tasks that have run for too long"
+    if slots is not None and len(held) >= slots:
+        return restart(case, Verdict.DAMAGED, note, approval="its tasks may be running all the same")
+    if case.pool_kind() != PREFORK:  # no other pool can end a task
         return found(case, Verdict.DAMAGED, note, remedy=RemedyKind.ALERT)
-    return restart(case, Verdict.DAMAGED, note, approval="its tasks may be running all the same")
+    return mend(case, Verdict.DAMAGED, note, Repair(RepairKind.REVOKE, held[0].id, (held[0].name,)))
 
 
 def _speaks(case: Case) -> Finding | None:

@@ -9,6 +9,7 @@ from celeriac.core.incident import RemedyKind
 from celeriac.core.model import InstanceState, Place, Status, Verdict
 from celeriac.core.places import Site
 from celeriac.core.readings import Evidence
+from celeriac.core.repair import Repair
 
 UNMAPPED = "no platform instance is known for this node"
 
@@ -33,6 +34,7 @@ class Finding(Struct, frozen=True):
     silence_s: float = 0.0
     doubt: bool = False
     may_work: bool = False
+    repair: Repair | None = None
 
     @property
     def status(self) -> Status:
@@ -53,6 +55,9 @@ class Finding(Struct, frozen=True):
     @property
     def still_works(self) -> bool:
         """Tell whether a restart would stop more than what is proven dead."""
+        if self.verdict is Verdict.DEAF:  # a zombie takes nothing, but may still run what it had
+            one = self.site.incarnation if self.site else None
+            return one is not None and bool(one.active)
         return self.may_work or self.verdict in _ALIVE
 
     @property
@@ -115,3 +120,13 @@ def restart(
     remedy = RemedyKind.RESTART_INSTANCE
     finding = found(case, verdict, *notes, remedy=remedy, suspect=suspect, evidence=evidence)
     return replace(finding, approval=approval, may_work=may_work)
+
+
+def mend(case: Case, verdict: Verdict, note: str, repair: Repair) -> Finding:
+    """Return a finding whose remedy is a live repair; people are asked unless an app policy names what it is for."""
+    named = set(repair.names) & set(case.limits.live_repair)
+    approval = (
+        None if named else f"it may be so on purpose, and heal.live_repair names none of {', '.join(repair.names)}"
+    )
+    finding = found(case, verdict, note, remedy=RemedyKind.LIVE_REPAIR)
+    return replace(finding, approval=approval, repair=repair)

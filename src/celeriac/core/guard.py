@@ -74,7 +74,8 @@ def guard(finding: Finding, scene: Scene, incident: Incident | None = None) -> H
         return Hold(HeldReason.PAUSED, policy.paused)
     if incident is not None and incident.held_by:
         return Hold(HeldReason.HELD_BY_USER, f"{incident.held_by} holds it: {incident.held_why}")
-    if finding.remedy in {RemedyKind.NONE, RemedyKind.ALERT} or not finding.guid:
+    repairs = finding.remedy is RemedyKind.LIVE_REPAIR
+    if finding.remedy in {RemedyKind.NONE, RemedyKind.ALERT} or not (finding.guid or repairs):
         return Hold(HeldReason.UNMAPPED, "; ".join(finding.notes) or "no instance of its own on the platform")
     return _by_mode(finding, scene) or next(_limits(finding, scene), None)
 
@@ -114,7 +115,8 @@ Rule = Callable[[Finding, Scene], Hold | None]
 
 def _limits(finding: Finding, scene: Scene) -> Iterator[Hold]:
     """Yield what bounds the keeper and no person."""
-    for rule in (_by_number, _by_change, _by_window, _by_breaker, _by_health, _by_past):
+    repairs = finding.remedy is RemedyKind.LIVE_REPAIR
+    for rule in _OF_REPAIRS if repairs else _OF_RESTARTS:
         hold = rule(finding, scene)
         if hold is not None:
             yield hold
@@ -132,6 +134,8 @@ def _by_number(finding: Finding, scene: Scene) -> Hold | None:
 def _by_change(finding: Finding, scene: Scene) -> Hold | None:
     """Somebody changes the app: what looks ill may be on its way, and a restart would be in theirs."""
     changes, place = scene.changes, finding.place
+    if not place.mapped:
+        return None
     if not isinstance(changes, Known):
         why = changes.why if changes else "the platform was not asked yet"
         return Hold(HeldReason.DEPLOY, f"whether somebody changes the app cannot be told: {why}")
@@ -183,6 +187,18 @@ def _by_past(finding: Finding, scene: Scene) -> Hold | None:
     if ledger.within_hour(now) >= policy.budget_per_hour:
         return Hold(HeldReason.BUDGET, f"{policy.budget_per_hour} restarts within the hour: a person should look")
     return None
+
+
+def _by_repair(finding: Finding, scene: Scene) -> Hold | None:
+    """What somebody undoes again and again is not mended again and again."""
+    last, pause = scene.ledger.mended_at(finding.place), scene.policy.cooldown_s
+    if last is None or scene.now - last >= pause:
+        return None
+    return Hold(HeldReason.COOLDOWN, f"repaired {scene.now - last:.0f} s ago, at most once in {pause:.0f} s")
+
+
+_OF_RESTARTS: tuple[Rule, ...] = (_by_number, _by_change, _by_window, _by_breaker, _by_health, _by_past)
+_OF_REPAIRS: tuple[Rule, ...] = (_by_change, _by_window, _by_repair)
 
 
 def alike_silent(finding: Finding, everyone: tuple[Finding, ...], policy: Policy) -> tuple[Finding, ...]:

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from celeriac.core.model import Place, Verdict
 from celeriac.core.readings import Evidence
+from celeriac.core.repair import Repair
 
 KEEPER = "keeper"
 """The actor of what the keeper decides by itself."""
@@ -16,6 +17,7 @@ class RemedyKind(StrEnum):
 
     NONE = "none"
     ALERT = "alert"
+    LIVE_REPAIR = "live_repair"
     RESTART_INSTANCE = "restart_instance"
 
 
@@ -143,6 +145,9 @@ class Remedy(Struct, frozen=True):
     verdict: Verdict | None = None
     """What an approval was given for."""
 
+    repair: Repair | None = None
+    """What a live repair does."""
+
     @property
     def by_person(self) -> bool:
         return self.actor != KEEPER
@@ -168,6 +173,7 @@ class Incident(Struct, frozen=True):
     resolved_at: float | None = None
     remedy: RemedyKind = RemedyKind.NONE
     remedy_id: str | None = None
+    repair: Repair | None = None
     crashes: tuple[str, ...] = ()
     guid: str | None = None
     node: str | None = None

@@ -15,12 +15,17 @@ class Ledger:
     """Remedies by id; the same id counts once. One that was tried and given up may have reached the platform all the same."""
 
     def __init__(self, remedies: tuple[Remedy, ...]) -> None:
-        self._made = {one.id: one for one in remedies if one.state in MADE}
+        self._made = {one.id: one for one in remedies if one.state in MADE and _restarts(one)}
+        self._mended = {one.id: one for one in remedies if one.state in MADE and not _restarts(one)}
         self._tried = {one.id: one for one in remedies if one.attempts}
 
     def add(self, remedy: Remedy) -> None:
         """Count a restart; the same id counts once."""
-        self._made[remedy.id] = self._tried[remedy.id] = remedy
+        (self._made if _restarts(remedy) else self._mended)[remedy.id] = self._tried[remedy.id] = remedy
+
+    def mended_at(self, place: Place) -> float | None:
+        """Return when this worker was repaired last."""
+        return max((_at(one) for one in self._mended.values() if one.place == place), default=None)
 
     def last_at(self, place: Place) -> float | None:
         """Return when this place was restarted last."""
@@ -35,6 +40,7 @@ class Ledger:
         """Return the ledger as if this restart had not been decided yet."""
         ledger = Ledger(tuple(self._tried.values()))
         ledger._made = {id: one for id, one in self._made.items() if id != remedy.id}
+        ledger._mended = {id: one for id, one in self._mended.items() if id != remedy.id}
         return ledger
 
     def running(self, app: tuple[str | None, str | None]) -> int:
@@ -65,6 +71,11 @@ class Ledger:
 
     def _of(self, app: tuple[str | None, str | None]) -> list[Remedy]:
         return [one for one in self._made.values() if (one.place.platform, one.place.app) == app]
+
+
+def _restarts(remedy: Remedy) -> bool:
+    """Tell a restart from a live repair, which stops nothing."""
+    return remedy.kind is not RemedyKind.LIVE_REPAIR
 
 
 def _at(remedy: Remedy) -> float:

@@ -22,6 +22,9 @@ class Limits(Struct, frozen=True):
     stuck_s: float = 600
     stuck_times: float = 3
     stuck_runs: int = 20
+    live_repair: tuple[str, ...] = ()
+    """The queues and tasks for which the keeper may repair a worker without asking."""
+
     taken_back_s: float = 3
     drain_deadline_s: float = 1800
     start_deadline_s: float = 180

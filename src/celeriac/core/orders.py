@@ -17,11 +17,11 @@ def refusal(
         return f"it is older than {policy.approval_ttl_s / 60:.0f} min"
     if policy.paused:
         return f"paused: {policy.paused}"
-    return _blind(seen, finding, limits) or _changed(order, finding) or _not_now(order, finding, incident)
+    return _blind(order, seen, finding, limits) or _changed(order, finding) or _not_now(order, finding, incident)
 
 
-def _blind(seen: Seen, finding: Finding | None, limits: Limits) -> str | None:
-    if not isinstance(seen.platform, Known):
+def _blind(order: Remedy, seen: Seen, finding: Finding | None, limits: Limits) -> str | None:
+    if not order.repair and not isinstance(seen.platform, Known):
         return "the platform cannot be read now"
     why = blindness(seen, limits)
     if finding is not None and finding.verdict is Verdict.BLIND:
@@ -30,6 +30,8 @@ def _blind(seen: Seen, finding: Finding | None, limits: Limits) -> str | None:
 
 
 def _changed(order: Remedy, finding: Finding | None) -> str | None:
+    if order.repair:
+        return _repairs_another(order, finding)
     if finding is None or finding.site is None or finding.site.instance is None:
         return "there is no instance at this place any more"
     if order.guid != finding.guid:
@@ -37,6 +39,13 @@ def _changed(order: Remedy, finding: Finding | None) -> str | None:
     if order.pid is not None and finding.pid is not None and (order.node, order.pid) != (finding.node, finding.pid):
         return f"the worker has changed: pid {order.pid} became {finding.pid}"
     return None
+
+
+def _repairs_another(order: Remedy, finding: Finding | None) -> str | None:
+    """A repair needs no platform, but just this process, and that it lacks the same."""
+    if finding is None or (order.node, order.pid) != (finding.node, finding.pid):
+        return f"the worker has changed: pid {order.pid} became {finding.pid if finding else 'gone'}"
+    return None if order.repair == finding.repair else "what it lacks has changed"
 
 
 def _not_now(order: Remedy, finding: Finding | None, incident: Incident | None) -> str | None:

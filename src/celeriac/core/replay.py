@@ -211,6 +211,7 @@ class Replay:
             pools=pools,
             pings=self._pings,
             answered=dict(self._answered),
+            inspected={one.node: Unknown("a recording holds no such answers", now) for one in incarnations},
             clients=self._clients,
             crowds=self._crowds,
             waiting=self._backlog.take(self._samples, now, now),

@@ -23,6 +23,7 @@ from celeriac.core.incident import (
 from celeriac.core.limits import Limits
 from celeriac.core.model import Crash, Instance, Process, Verdict
 from celeriac.core.readings import Evidence, Known
+from celeriac.core.repair import Repair
 from celeriac.core.snapshot import Seen
 
 CLOCKS_APART_S = 60.0
@@ -30,11 +31,11 @@ CLOCKS_APART_S = 60.0
 
 
 class Act(Struct, frozen=True):
-    """One restart to make: the journalled intent, its incident, and the index as it was convicted."""
+    """One remedy to make: the journalled intent, its incident, and the index as it was convicted (None for a repair)."""
 
     incident: Incident
     remedy: Remedy
-    instance: Instance
+    instance: Instance | None
     patience_s: float
 
 
@@ -143,40 +144,49 @@ def intended(
     incident: Incident, finding: Finding, now: float, attempt: int, order: Remedy | None, limits: Limits
 ) -> Act | None:
     """Journal the intent to restart what was convicted; `order` is a person's request, which it then fulfils."""
-    instance = finding.site.instance if finding.site else None
-    if instance is None or instance.guid is None:
+    instance, kind = finding.site.instance if finding.site else None, order.kind if order else finding.remedy
+    repair = finding.repair if kind is RemedyKind.LIVE_REPAIR else None
+    if repair is None and (instance is None or instance.guid is None):
         return None
     remedy = Remedy(
         id=order.id if order else opaque(incident.id, str(attempt)),
         cluster=incident.cluster,
         place=incident.place,
-        kind=RemedyKind.RESTART_INSTANCE,
+        kind=kind,
         state=RemedyState.INTENDED,
         asked_at=now,
         actor=order.actor if order else KEEPER,
         incident=incident.id,
-        guid=instance.guid,
+        guid=finding.guid,
         node=finding.node,
         pid=finding.pid,
         attempts=1,
+        repair=repair,
     )
     who = f"ordered by {order.actor}" if order else "decided by the keeper"
     incident = told(
         incident,
         now,
         "intended",
-        f"restart instance {instance.index} of {instance.app} (guid {instance.guid}), {who}",
+        f"{_what(repair, instance)}, {who}",
         state=IncidentState.REMEDYING,
         held_reason=None,
-        remedy=RemedyKind.RESTART_INSTANCE,
+        remedy=kind,
+        repair=repair,
         remedy_id=remedy.id,
-        guid=instance.guid,
+        guid=finding.guid,
         node=finding.node,
         pid=finding.pid,
         deadline_at=None,
         pongs=0,
     )
-    return Act(incident, remedy, instance, patience(finding, limits))
+    return Act(incident, remedy, instance, limits.verify_least_s if repair else patience(finding, limits))
+
+
+def _what(repair: Repair | None, instance: Instance | None) -> str:
+    if repair is not None:
+        return repair.text
+    return f"restart instance {instance.index} of {instance.app} (guid {instance.guid})" if instance else ""
 
 
 def acted(act: Act, now: float, text: str | None = None) -> Act:
@@ -185,11 +195,15 @@ def acted(act: Act, now: float, text: str | None = None) -> Act:
         act.incident,
         now,
         "acted",
-        text or f"the platform stops instance {act.instance.index} and starts it again; waiting for proof",
+        text or f"the platform stops {_which(act)} and starts it again; waiting for proof",
         state=IncidentState.VERIFYING,
         deadline_at=now + act.patience_s,
     )
     return replace(act, incident=incident, remedy=replace(act.remedy, state=RemedyState.ACTED, acted_at=now))
+
+
+def _which(act: Act) -> str:
+    return f"instance {act.instance.index}" if act.instance else "it"
 
 
 def unclear(act: Act, now: float, why: str) -> Act:

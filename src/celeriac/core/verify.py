@@ -9,6 +9,7 @@ from celeriac.core.incident import Incident, IncidentState, Remedy, RemedyState
 from celeriac.core.limits import Limits
 from celeriac.core.model import InstanceState, Verdict
 from celeriac.core.readings import Known, Unknown
+from celeriac.core.repair import RepairKind
 from celeriac.core.snapshot import Seen
 
 
@@ -26,7 +27,8 @@ def verify(
     """Move an incident that waits for proof: resolved, escalated at its deadline, or waiting on."""
     now = seen.at
     incident = _count_pongs(incident, finding, seen, limits)
-    proofs = prove(incident, finding, seen, limits)
+    mended = remedy is not None and remedy.repair is not None
+    proofs = prove_repair(remedy, finding, seen, limits) if mended else prove(incident, finding, seen, limits)
     if all(proof.seen for proof in proofs):
         incident = story.resolved(incident, now, "; ".join(proof.text for proof in proofs))
         return incident, _ended(remedy, RemedyState.VERIFIED, now)
@@ -58,6 +60,50 @@ def prove(incident: Incident, finding: Finding | None, seen: Seen, limits: Limit
         _consumes(finding, seen),
         _works(finding, seen, limits),
     )
+
+
+def prove_repair(remedy: Remedy | None, finding: Finding | None, seen: Seen, limits: Limits) -> tuple[Proof, ...]:
+    """Return every proof that a worker which was repaired must give: the same process has what it lacked, and works."""
+    return (
+        _same_life(remedy, finding),
+        _pings(finding, seen),
+        _mended(remedy, finding, seen),
+        _began(remedy, finding, seen, limits),
+    )
+
+
+def _same_life(remedy: Remedy | None, finding: Finding | None) -> Proof:
+    same = remedy is not None and finding is not None and (remedy.node, remedy.pid) == (finding.node, finding.pid)
+    return Proof("process", same, "the same process" if same else "another process is there now")
+
+
+def _mended(remedy: Remedy | None, finding: Finding | None, seen: Seen) -> Proof:
+    repair, node = remedy.repair if remedy else None, finding.node if finding else None
+    reading = seen.inspected.get(node or "")
+    if repair is None:
+        return Proof("repair", seen=False, text="nothing was to be repaired")
+    if repair.kind is RepairKind.REVOKE:
+        held = [one.id for one in seen.stuck.get(node or "", ())]
+        gone = repair.what not in held
+        return Proof("repair", gone, f"the task {repair.what} {'holds its slot no more' if gone else 'still runs'}")
+    if not isinstance(reading, Known):
+        return Proof("repair", seen=False, text="it does not say what it consumes")
+    if repair.kind is RepairKind.POOL_GROW:
+        processes = reading.value.processes or 0
+        return Proof("repair", processes > 0, f"its pool has {processes} processes")
+    consumes = repair.what in reading.value.queues
+    return Proof("repair", consumes, f"it consumes {repair.what} {'again' if consumes else 'not yet'}")
+
+
+def _began(remedy: Remedy | None, finding: Finding | None, seen: Seen, limits: Limits) -> Proof:
+    """A task begun since the repair, if work waits for it."""
+    one, acted_at = finding.site.incarnation if finding and finding.site else None, remedy.acted_at if remedy else None
+    if one is not None and acted_at is not None and (one.last_start_at or 0.0) >= acted_at:
+        return Proof("work", seen=True, text="began a task")
+    waiting = [name for name in _queues(finding, seen) if _waited(seen, name, limits)]
+    if waiting:
+        return Proof("work", seen=False, text=f"began no task though {', '.join(waiting)} has waited long")
+    return Proof("work", seen=True, text="idle: no task waits for it")
 
 
 def _new_life(incident: Incident, finding: Finding | None) -> Proof:

@@ -159,6 +159,16 @@ class HealSettings(Section):
         default=60, description="Seconds after which many silent workers are one critical incident of the cluster."
     )
     maintenance: tuple[MaintenanceSettings, ...] = ()
+    doubt: Seconds = Field(
+        default=30, description="Seconds that a worker is idle while work waits for it until it is asked why."
+    )
+    deaf: Seconds = Field(default=60, description="Seconds of the same that can convict.")
+    stuck: Seconds = Field(default=600, description="Least seconds that a task must run to hold its slot for too long.")
+    live_repair: tuple[str, ...] = Field(
+        default=(),
+        description="Queues and tasks for which the keeper repairs a worker by itself in mode `auto`: it adds a consumer of "
+        "such a queue, grows an empty pool that serves it, and revokes such a task when it is stuck.",
+    )
     lease: float = Field(
         gt=0, le=600, default=10.0, description="Seconds after which another keeper takes over from one that is gone."
     )
@@ -185,6 +195,10 @@ class HealSettings(Section):
             verify_least_s=self.verify_least,
             unclear_s=self.unclear,
             recovered_s=self.recovered,
+            doubt_s=self.doubt,
+            deaf_s=self.deaf,
+            stuck_s=self.stuck,
+            live_repair=self.live_repair,
         )
 
     def window(self, cluster: str, now: float) -> str | None:

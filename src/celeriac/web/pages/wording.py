@@ -150,6 +150,12 @@ def restart_question(worker: WorkerView) -> str:
 
 def approve_question(incident: IncidentView) -> str:
     """Return what an approval will do, to be read before it is given."""
+    if incident.repair:
+        return (
+            f"Repair {incident.worker_name}? It was found {incident.verdict}. By remote control the keeper will "
+            f"{incident.repair}, if it still is the same process and lacks the same; nothing is restarted."
+            f"{_passed(incident.passes)}"
+        )
     return (
         f"Approve the restart of {incident.worker_name}? It was found {incident.verdict}. The keeper looks again first "
         "and restarts it only if the same instance still runs and the evidence still stands."
