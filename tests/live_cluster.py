@@ -44,6 +44,8 @@ class LiveCluster:
     port: int
     stack: contextlib.ExitStack
     apps: tuple[App, ...]
+    rabbitmq: str | None = None
+    """The URL of a virtual host there, for a cluster that is not on Redis."""
     redis: harness.Redis = field(init=False)
     client: Celeriac = field(init=False)
 
@@ -58,13 +60,15 @@ class LiveCluster:
 
     @property
     def broker(self) -> str:
-        return f"redis://127.0.0.1:{self.redis_port}/0"
+        return self.rabbitmq or f"redis://127.0.0.1:{self.redis_port}/0"
 
     def come(self) -> None:
         """Start Redis, and the emulator with its workers."""
-        self.redis = self.stack.enter_context(harness.redis_running(self.folder / "redis", port=self.redis_port))
+        if self.rabbitmq is None:
+            self.redis = self.stack.enter_context(harness.redis_running(self.folder / "redis", port=self.redis_port))
         ready, config = self.folder / "emulator.url", self.folder / "emulator.toml"
-        env = f'{{ BROKER_URL = "{self.broker}", RESULT_URL = "{self.broker[:-1]}1", PYTHONUNBUFFERED = "1" }}'
+        results = "" if self.rabbitmq else f"{self.broker[:-1]}1"
+        env = f'{{ BROKER_URL = "{self.broker}", RESULT_URL = "{results}", PYTHONUNBUFFERED = "1" }}'
         config.write_text(
             f'port = {self.api.rpartition(":")[2]}\nready_file = "{ready}"\norg = "demo"\nspace = "production"\n'
             'speed = 15\ngrace_seconds = 3\n[[users]]\nname = "celeriac"\npassword = "secret"\n'
@@ -149,7 +153,7 @@ class LiveCluster:
 
 @contextlib.contextmanager
 def live_cluster(
-    folder: Path, *apps: App, heal: dict[str, object] | None = None, absent: bool = False
+    folder: Path, *apps: App, heal: dict[str, object] | None = None, absent: bool = False, rabbitmq: str | None = None
 ) -> Iterator[LiveCluster]:
     """Start Redis and the emulator with these apps, and write the settings; no role runs yet.
 
@@ -157,7 +161,8 @@ def live_cluster(
     """
     with contextlib.ExitStack() as stack:
         redis_port, api_port = harness.free_port(), harness.free_port()
-        cluster = LiveCluster(folder, redis_port, f"http://127.0.0.1:{api_port}", harness.free_port(), stack, apps)
+        api = f"http://127.0.0.1:{api_port}"
+        cluster = LiveCluster(folder, redis_port, api, harness.free_port(), stack, apps, rabbitmq)
         cluster.config.write_text(settings(cluster, apps, {"mode": "auto", "cycle": 0.5, **(heal or {})}))
         if not absent:
             cluster.come()

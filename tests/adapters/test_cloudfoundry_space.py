@@ -466,6 +466,36 @@ def test_logs_of_an_unknown_app_are_missing(calm, watch):
         recent(watch(calm, "shop")._session, "no-such-guid")
 
 
+def test_the_newest_lines_of_one_instance_are_told_apart(launch, watch):
+    cloud = watch(launch(named("shop", ProcessConfig(SPEAKER, instances=2))), "shop")
+
+    def spoken():
+        there = cloud.apps()[0].instances
+        found = [[line.text for line in cloud.logs(one, 500)] for one in there]
+        return found if all(any("WHO shop" in text for text in texts) for texts in found) else None
+
+    for index, texts in enumerate(harness.wait_until(spoken, 10, "both have spoken")):
+        (line,) = [text for text in texts if "WHO shop" in text]
+        assert line.startswith(f"APP/PROC/WORKER OUT WHO shop {index} ")
+    assert len(cloud.logs(cloud.apps()[0].instances[0], 1)) == 1
+
+
+def test_what_befell_an_app_is_told_without_its_settings(launch, watch):
+    cloud = watch(launch(named("shop")), "shop")
+    begun = time.time() - 60
+    (one,) = until(cloud, RUNNING)
+    cloud.restart_instance(one)
+
+    def told():
+        return cloud.events(one, begun)
+
+    events = harness.wait_until(told, 10, "the restart is told")
+    assert events[-1].text.startswith("audit.app.process.terminate_instance by ada")
+    assert events[-1].text.endswith("process_index=0")
+    assert abs(events[-1].at - time.time()) < 30
+    assert cloud.events(one, time.time() + 3600) == ()
+
+
 # What people do to apps ----------------------------------------------------------------------------------------------
 
 

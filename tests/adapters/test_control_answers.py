@@ -9,7 +9,7 @@ from kombu import Connection
 from kombu.pidbox import Mailbox
 
 from celeriac.adapters.control import CeleryControl
-from celeriac.core.errors import UnreachableError
+from celeriac.core.errors import MissingError, UnreachableError
 from celeriac.core.model import Inspection, Pool
 
 GOOD, ODD = "worker@good", "worker@odd"
@@ -242,3 +242,42 @@ def test_all_answers_end_the_wait(worker, redis_server):
 
     assert CeleryControl(redis_server.url, wait=20).ping([GOOD]) == {GOOD}
     assert time.monotonic() - begun < 5
+
+
+# What a worker says of itself
+
+
+def request(id, **more):
+    return {"id": id, "name": "orders.price", "args": ["secret"], "time_start": None, "acknowledged": False, **more}
+
+
+def test_tasks_of_a_worker_are_told_without_what_they_carry(worker, control):
+    worker(
+        GOOD,
+        active=[request("t1", time_start=1790000000.5, acknowledged=True, worker_pid=12)],
+        reserved=[request("t2")],
+        scheduled=[{"eta": "2026-11-28T11:00:00", "priority": 6, "request": request("t3", name=None)}],
+    )
+    found = control.tasks(GOOD)
+
+    assert [one.text for one in found] == [
+        "t1 orders.price active in process 12 acknowledged",
+        "t2 orders.price reserved not acknowledged",
+        "t3 unnamed scheduled for 2026-11-28T11:00:00 not acknowledged",
+    ]
+    assert found[0].at == 1790000000.5
+
+
+def test_counters_are_told_without_the_brokers_address(worker, control):
+    worker(GOOD, stats={**STATS, "total": {"orders.price": 3}, "broker": {"hostname": "redis", "userid": "me"}})
+    texts = [one.text for one in control.stats(GOOD)]
+
+    assert texts[0] == "pid: 7"
+    assert "total: {'orders.price': 3}" in texts
+    assert not any("redis" in text for text in texts)
+
+
+@pytest.mark.parametrize("ask", [CeleryControl.tasks, CeleryControl.stats])
+def test_a_worker_that_does_not_answer_is_missing(control, ask):
+    with pytest.raises(MissingError, match="it does not answer remote control"):
+        ask(control, GOOD)

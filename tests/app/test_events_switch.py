@@ -10,7 +10,7 @@ from app.virtual import Clock
 from celeriac.adapters.sql.audit import SqlAudit
 from celeriac.adapters.sql.database import Database
 from celeriac.app.events_switch import AN_HOUR, AT_ONCE, TRIES, EventsSwitch
-from celeriac.app.heal import Keeper, Rules
+from celeriac.app.heal import Aides, Keeper, Rules
 from celeriac.core.errors import UnreachableError
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.memory import Book
@@ -241,7 +241,7 @@ class Shift:
         journal = SimpleNamespace(hold_lease=lambda *_: lease, book=lambda *_: Book(), commit=lambda *_: None)
         switch = SimpleNamespace(consider=self.considered.append)
         rules = Rules(Limits(), lambda: Policy(paused=paused))
-        self.keeper = Keeper(gatherer, journal, rules, holder="me", switch=switch)
+        self.keeper = Keeper(gatherer, journal, rules, holder="me", aides=Aides(switch=switch))
 
 
 def test_a_keeper_hands_over_what_it_saw(desk):

@@ -7,12 +7,14 @@ from msgspec.structs import replace
 
 import harness
 from app.virtual import PREFORK, Cluster
-from celeriac.app.heal import Keeper, Rules
+from celeriac.app.heal import Aides, Keeper, Rules
+from celeriac.core import offline
 from celeriac.core.errors import ConflictError, RefusedError, UnreachableError
 from celeriac.core.incident import HeldReason, IncidentState, RemedyState
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.memory import Changes
 from celeriac.core.model import Consumer, InstanceState, Mode
+from celeriac.core.offline import judge
 from celeriac.core.story import Act
 from core.builders import CLUSTER, change, crash, guid, order, word, worker
 
@@ -42,7 +44,7 @@ class Shift:
         control = self.cluster.control
         control.kinds = {f"celery@{guid(index)}#7": replace(PREFORK, named=True) for index in range(4)}
 
-    def hire(self, holder, kill_at=None) -> Keeper:
+    def hire(self, holder, kill_at=None, aides=Aides()) -> Keeper:  # noqa: B008 (frozen)
         """Start a keeper; it dies at the named point."""
 
         def reached(point):
@@ -51,7 +53,7 @@ class Shift:
                 raise Killed
 
         rules = Rules(limits=Limits(), policy=lambda: self.policy, cycle_s=0.01)
-        keeper = Keeper(self.cluster.another(), self.journal, rules, holder=holder, reached=reached)
+        keeper = Keeper(self.cluster.another(), self.journal, rules, holder=holder, aides=aides, reached=reached)
         self.keepers.append(keeper)
         return keeper
 
@@ -568,3 +570,62 @@ def test_the_board_says_what_the_guards_judged_by(shift):
     assert board.policy == shift.policy
     assert [one.guid for one in board.remedies] == [guid()]
     assert board.changes.value == ()
+
+
+# What is kept before the act, and of the decision ----------------------------------------------------------------------
+
+
+class Slow:
+    """A preserver whose sources take so many seconds of the keeper's clock."""
+
+    def __init__(self, shift, takes=0.0):
+        self.shift, self.takes, self.given = shift, takes, []
+
+    def preserve(self, act, within, meanwhile):
+        self.given.append(within)
+        self.restarted = list(self.shift.platform.restarted)
+        self.shift.clock.pass_(min(self.takes, within))
+        meanwhile()
+        return "kept before the kill: logs: 500" if within > 0 else None
+
+    def close(self):
+        pass
+
+
+def test_evidence_is_kept_before_the_kill_and_the_story_says_so(shift):
+    slow = Slow(shift)
+    shift.until_convicted(shift.hire("other", aides=Aides(preserver=slow)))
+
+    assert slow.restarted == []
+    assert shift.platform.restarted == [guid()]
+    kinds = [step.kind for step in shift.incident.steps]
+    assert kinds[kinds.index("intended") :] == ["intended", "evidence", "acted"]
+
+
+def test_however_slow_evidence_is_the_look_stays_fresh_for_the_act(shift):
+    slow = Slow(shift, takes=60.0)
+    shift.until_convicted(shift.hire("other", aides=Aides(preserver=slow)))
+
+    assert 0 < slow.given[0] <= 10
+    assert shift.platform.restarted == [guid()]
+
+
+def test_the_moment_of_a_decision_is_kept_and_gives_the_same_plan(shift, store):
+    keeper = shift.hire("other", aides=Aides(exhibits=store.casebook()))
+    shift.until_convicted(keeper)
+
+    moment = store.casebook().moment(shift.incident.id)
+    findings, plan = judge(offline.load(offline.dump(moment)))
+    assert [act.incident.id for act in plan.acts] == [shift.incident.id]
+    assert plan.acts[0].remedy.guid == guid()
+    assert {one.place: one.verdict for one in findings}[shift.incident.place] == shift.incident.verdict
+
+
+def test_a_moment_that_cannot_be_kept_stops_no_restart(shift):
+    class Away:
+        def keep_moment(self, *_):
+            raise UnreachableError("the disk is full")
+
+    shift.until_convicted(shift.hire("other", aides=Aides(exhibits=Away())))
+
+    assert shift.platform.restarted == [guid()]

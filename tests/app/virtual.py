@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from celeriac.adapters.sql import SqlStore
 from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.app.gather import Gatherer, Sources
+from celeriac.core.casualties import Whereabouts
 from celeriac.core.changes import Change
 from celeriac.core.errors import MissingError, UnreachableError
 from celeriac.core.limits import Limits
@@ -105,6 +106,7 @@ class MemoryBroker:
     lengths: dict[str, int] = field(default_factory=dict)
     away: str | None = None
     asked: list[object] = field(default_factory=list)
+    held: Whereabouts = field(default_factory=Whereabouts)
     nodes: frozenset[str] = frozenset()
     """Whom the last question about clients named."""
     nameless: Nameless | None = None
@@ -115,6 +117,15 @@ class MemoryBroker:
         if self.away:
             raise UnreachableError(self.away)
         return Clients(dict(self.there), self.nameless)
+
+    def holding(self, tasks, queues) -> Whereabouts:
+        self.asked.append(("holding", frozenset(tasks)))
+        if self.away:
+            raise UnreachableError(self.away)
+        unacked = self.held.unacked & set(tasks)
+        return Whereabouts(
+            unacked, {id: name for id, name in self.held.queued.items() if id in tasks}, self.held.unknown
+        )
 
     def queues(self, named) -> tuple[QueueState, ...]:
         return tuple(QueueState(name, {0: self.lengths.get(name, 0)}) for name in named)

@@ -157,6 +157,7 @@ def test_it_stands_alone():
         "celeriac.client",
         "celeriac.client.api",
         "celeriac.client.answers",
+        "celeriac.client.casebook_answers",
         "celeriac.client.task_answers",
     }
 

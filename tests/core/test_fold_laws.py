@@ -24,6 +24,7 @@ FIELDS = {
     "retried": ("exception", "traceback"),
     "revoked": ("terminated", "expired"),
 }
+PIDS = st.sampled_from([7, 8, 12])
 TICKS = (0.00000025, 0.125, 1.0, 60.0, 3600.0)
 """How coarse clocks are: within one microsecond, one second, one minute, one hour or more."""
 
@@ -39,7 +40,9 @@ def histories(draw) -> list[Event]:
         said = [name for name in FIELDS.get(kind, ()) if draw(st.booleans())]
         values = {name: value(name, draw(st.integers(0, 40)), uuid) for name in said}
         host = "gen1@web" if kind == "sent" else draw(st.sampled_from(["celery@a", "celery@b"]))
-        found.append(Event(type=f"task-{kind}", hostname=host, timestamp=T0 + at * tick, pid=7, uuid=uuid, **values))
+        found.append(
+            Event(type=f"task-{kind}", hostname=host, timestamp=T0 + at * tick, pid=draw(PIDS), uuid=uuid, **values)
+        )
     return found
 
 

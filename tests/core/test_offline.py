@@ -62,3 +62,21 @@ def test_what_is_no_moment_is_refused_with_its_fault(text):
     """The error names what does not fit."""
     with pytest.raises(msgspec.DecodeError):
         offline.load(text)
+
+
+def test_of_a_very_large_moment_what_bears_on_the_place_is_kept(monkeypatch):
+    """The same verdict of it follows, and it says that others were left out."""
+    monkeypatch.setattr(offline, "LARGE", 2)
+    whole = Moment(seen(worker(silent=35), worker(1), worker(2)), Past((incident(), incident(1))), policy=AUTO)
+    part = offline.pruned(whole, place())
+
+    assert part.pruned
+    assert [one.key for one in part.seen.incarnations] == [worker().key]
+    assert [one.place for one in part.past.incidents] == [place()]
+    verdict = {one.place: one for one in offline.judge(whole)[0]}[place()]
+    assert {one.place: one for one in offline.judge(part)[0]}[place()].verdict is verdict.verdict
+    assert offline.load(offline.dump(part)) == part
+
+
+def test_a_small_moment_stays_whole():
+    assert offline.pruned(MOMENTS["all that can be"], place()) == MOMENTS["all that can be"]

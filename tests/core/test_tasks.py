@@ -8,6 +8,7 @@ from msgspec.structs import asdict, replace
 from celeriac.core import tasks
 from celeriac.core.events import Event
 from celeriac.core.tasks import STATES, Task
+from celeriac.core.waits import waited
 
 NODE = "celery@a"
 T0 = 1_790_000_000.0
@@ -235,14 +236,14 @@ def test_a_task_waits_from_being_sent_until_it_begins():
     """Where nobody says that he sent it, from being received."""
     sent, received, started = task_event("sent", 1), task_event("received", 4), task_event("started", 6)
 
-    assert tasks.waited(row(sent, received, started)) == 5
-    assert tasks.waited(row(received, started)) == 2
-    assert tasks.waited(row(sent, received)) is None
-    assert tasks.waited(row(started)) is None
+    assert waited(row(sent, received, started)) == 5
+    assert waited(row(received, started)) == 2
+    assert waited(row(sent, received)) is None
+    assert waited(row(started)) is None
 
 
 @pytest.mark.parametrize(
-    ("eta", "waited"),
+    ("eta", "expected"),
     [
         ("2026-09-21T14:14:00+00:00", 4.0),
         ("2026-09-21T16:14:00+02:00", 4.0),
@@ -253,15 +254,15 @@ def test_a_task_waits_from_being_sent_until_it_begins():
         ("2026-09-21\ufffd14:14", 54.0),
     ],
 )
-def test_a_task_with_an_eta_waits_from_then(eta, waited):
+def test_a_task_with_an_eta_waits_from_then(eta, expected):
     """What cannot be read, or has no zone, says nothing."""
     task = row(task_event("received", -10, eta=eta), task_event("started", 44))  # T0 is 14:13:20
 
-    assert tasks.waited(task) == waited
+    assert waited(task) == expected
 
 
 def test_a_producer_whose_clock_is_ahead_makes_no_wait_below_nothing():
-    assert tasks.waited(row(task_event("sent", 9), task_event("started", 6))) == 0
+    assert waited(row(task_event("sent", 9), task_event("started", 6))) == 0
 
 
 @pytest.mark.parametrize(
@@ -277,5 +278,5 @@ def test_the_wait_of_a_run_that_has_not_begun_is_not_known(since):
     """The beginning that is known is that of the run before; a wait of nothing would be made up."""
     begun = [task_event("sent", 1), task_event("received", 4), task_event("started", 6)]
 
-    assert tasks.waited(row(*begun, *since)) is None
-    assert tasks.waited(row(*begun, *since, task_event("started", 61))) is not None
+    assert waited(row(*begun, *since)) is None
+    assert waited(row(*begun, *since, task_event("started", 61))) is not None

@@ -8,14 +8,18 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.commands import Commands
 from celeriac.app.pausing import Pausing
-from celeriac.app.queries import Queries
+from celeriac.app.queries import Apart, Queries
 from celeriac.app.sources import Source, Sources
+from celeriac.core.casualties import Casualties, Casualty, Fate
+from celeriac.core.exhibits import Exhibit, Kept, Line
 from celeriac.core.finding import Finding
 from celeriac.core.incident import HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState, Step, Word
 from celeriac.core.memory import Board, Book, Changes
 from celeriac.core.model import App, Incarnation, Instance, InstanceState, Place, Pool, Process, Verdict
+from celeriac.core.offline import Moment
 from celeriac.core.pauses import Pause
 from celeriac.core.places import Site
 from celeriac.core.queues import QueueSample
@@ -241,6 +245,36 @@ class MemoryAudit:
 
 
 @dataclass
+class MemoryCasebook:
+    """What is kept beside incidents."""
+
+    records: dict[str, Casualties] = field(default_factory=dict)
+    exhibits: dict[str, Kept] = field(default_factory=dict)
+    moments: dict[str, Moment] = field(default_factory=dict)
+
+    def put(self, records: Collection[Casualties]) -> None:
+        self.records |= {one.id: one for one in records}
+
+    def casualties(self, incident: str) -> list[Casualties]:
+        return [one for one in self.records.values() if one.incident == incident]
+
+    def watched(self, cluster: str) -> list[Casualties]:
+        return [one for one in self.records.values() if one.cluster == cluster and not one.closed]
+
+    def keep(self, kept: Kept) -> None:
+        self.exhibits[kept.incident] = kept
+
+    def kept(self, incident: str) -> Kept | None:
+        return self.exhibits.get(incident)
+
+    def keep_moment(self, incident: str, moment: Moment) -> None:
+        self.moments[incident] = moment
+
+    def moment(self, incident: str) -> Moment | None:
+        return self.moments.get(incident)
+
+
+@dataclass
 class World:
     """Everything that a console is made of, open to the tests."""
 
@@ -248,6 +282,7 @@ class World:
     journal: MemoryJournal
     requests: MemoryRequests
     time: float = NOW
+    kept: MemoryCasebook = field(default_factory=MemoryCasebook)
     disk_free: int | None = None
     pauses: MemoryPauses = field(default_factory=MemoryPauses)
     audit: MemoryAudit = field(default_factory=MemoryAudit)
@@ -255,13 +290,15 @@ class World:
     def __post_init__(self) -> None:
         brokers = dict(zip(self.histories, ("redis", "rabbitmq"), strict=False))
         sources = Sources(Source(name, brokers[name], one, one, one) for name, one in self.histories.items())
+        self.casebook = CasebookQueries(self.journal, self.kept, self.kept)
         self.queries = self.reads(sources)
         self.commands = Commands(self.queries, self.journal, self.requests, lambda: self.time, self.audit)
 
     def reads(self, sources: Sources) -> Queries:
         """Return the reads of these sources."""
         pausing = Pausing(sources, self.pauses, self.audit, lambda: self.time)
-        return Queries(sources, self.journal, self.requests, lambda: self.time, lambda: self.disk_free, pausing)
+        apart = Apart(pausing, self.casebook)
+        return Queries(sources, self.journal, self.requests, lambda: self.time, lambda: self.disk_free, apart)
 
     @property
     def hung(self) -> Incident:
@@ -273,6 +310,27 @@ class World:
     def change(self) -> None:
         """Change the store as another process would."""
         self.requests.changes += 1
+
+
+def casualties_of(incident: str, *, node: str = "worker@g", closed: bool = False) -> Casualties:
+    """Return three tasks that were in flight when a worker died: one is lost, one comes back, one ran elsewhere."""
+    fates = (
+        ("c1", "STARTED", Fate.REDELIVERED, "SUCCESS at worker@h"),
+        ("c2", "RECEIVED", Fate.UNACKED, "not begun: comes back after the visibility timeout"),
+        ("c3", "STARTED", Fate.LOST, "started there and acknowledged at its start"),
+    )
+    tasks = tuple(Casualty(id, state, NOW - 60, "orders.price", "orders", fate, why) for id, state, fate, why in fates)
+    return Casualties(
+        f"{incident}-life", "orders", incident, node, 7, NOW - 9000, NOW - 60, NOW - 50,
+        tasks=tasks, doubts=("events were lost within its life",), looked_at=NOW - 5, closed=closed,
+    )  # fmt: skip
+
+
+def kept_of(incident: str) -> Kept:
+    """Return what was kept of a worker: some logs, and the reason why there are no counters."""
+    logs = (Line("APP/PROC/WORKER OUT ready.", NOW - 70), Line("APP/PROC/WORKER OUT stuck"))
+    unheard = Exhibit("stats", NOW, why="it does not answer remote control")
+    return Kept(incident, "orders", NOW, (Exhibit("logs", NOW, logs), unheard))
 
 
 def empty_world() -> World:

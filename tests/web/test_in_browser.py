@@ -251,6 +251,7 @@ def test_the_stream_is_closed_while_the_page_is_hidden(visit, console):
 @pytest.mark.parametrize("width", [390, 768, 1440])
 def test_nothing_scrolls_sideways_but_tables(visit, world, width):
     arrive(world, "shop." + "very_long_name_" * 12)
+    world.kept.put([samples.casualties_of("inc-hung")])
     with visit(viewport={**PHONE, "width": width}) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 

@@ -36,6 +36,10 @@ PROMISED = {
     "Incident": INCIDENT,
     "Evidence": "signal reading at",
     "Step": "at kind text",
+    "Casualties": "incident watched looked_at counts doubts items",
+    "Casualty": "id name worker queue state at fate why",
+    "Kept": "incident kept_at exhibits",
+    "Exhibit": "source read_at why lines",
     "Problem": "type title status detail",
 }
 

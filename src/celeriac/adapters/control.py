@@ -12,8 +12,10 @@ from msgspec import Struct
 from celeriac.adapters.amqp_client import SCHEMES, LimitedTransport, tls_apart
 from celeriac.adapters.redis_client import for_kombu
 from celeriac.core.errors import MissingError, RefusedError, UnreachableError
+from celeriac.core.exhibits import Line
 from celeriac.core.model import Inspection, Pool
 from celeriac.core.repair import Repair, RepairKind
+from celeriac.evidence_ports import SelfReport
 from celeriac.ports import Control, Hands
 
 T = TypeVar("T")
@@ -30,6 +32,23 @@ class _Stats(Struct):
 
 class _Running(Struct):
     id: str
+
+
+class _Request(Struct):
+    id: str
+    name: str | None = None
+    time_start: float | None = None
+    acknowledged: bool | None = None
+    worker_pid: int | None = None
+
+
+class _Scheduled(Struct):
+    request: _Request
+    eta: str | None = None
+
+
+TOLD_STATS = ("pid", "clock", "uptime", "prefetch_count", "pool", "total", "rusage")
+"""What is told of `stats`: not the broker's address."""
 
 
 class _Queue(Struct):
@@ -146,6 +165,24 @@ class CeleryControl:
         answers = self._ask("enable_events", nodes, _Told)
         return {node: said for node, answer in answers if (said := answer.ok or answer.error)}
 
+    def tasks(self, node: str) -> tuple[Line, ...]:
+        """Return the tasks that a worker runs, has reserved, and keeps for later; raises MissingError if it is silent."""
+        lines: list[Line] = []
+        for command in ("active", "reserved"):
+            lines += [_told_of(one, command) for one in self._only(command, node, list[_Request])]
+        later = self._only("scheduled", node, list[_Scheduled])
+        return (*lines, *(_told_of(one.request, f"scheduled for {one.eta}") for one in later))
+
+    def stats(self, node: str) -> tuple[Line, ...]:
+        """Return a worker's counters; raises MissingError if it is silent."""
+        answer = self._only("stats", node, dict[str, Any])
+        return tuple(Line(f"{name}: {answer[name]}") for name in TOLD_STATS if name in answer)
+
+    def _only(self, command: str, node: str, kind: type[T]) -> T:
+        for _, answer in self._ask(command, [node], kind):
+            return answer
+        raise MissingError("it does not answer remote control")
+
     def _ask(
         self, command: str, nodes: Collection[str] | None, kind: type[T], **arguments: object
     ) -> list[tuple[str, T]]:
@@ -201,6 +238,15 @@ class CeleryControl:
             raise
 
 
+def _told_of(one: _Request, how: str) -> Line:
+    parts = [one.id, one.name or "unnamed", how]
+    if one.worker_pid:
+        parts.append(f"in process {one.worker_pid}")
+    if one.acknowledged is not None:
+        parts.append("acknowledged" if one.acknowledged else "not acknowledged")
+    return Line(" ".join(parts), one.time_start)
+
+
 def _pool(pool: dict[str, Any] | str, queues: tuple[str, ...]) -> Pool:
     """Read a `stats` answer: `celery.concurrency.prefork:TaskPool` is the pool `prefork`; some pools say only "N/A"."""
     slots = pool.get("max-concurrency") if isinstance(pool, dict) else None
@@ -223,6 +269,6 @@ def _limited(task: str) -> bool:
     return "[rate_limit=" in task
 
 
-def _fits(control: CeleryControl) -> tuple[Control, Hands]:
+def _fits(control: CeleryControl) -> tuple[Control, Hands, SelfReport]:
     """Let the type checker prove that the class fits its ports."""
-    return control, control
+    return control, control, control

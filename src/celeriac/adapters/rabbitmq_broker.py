@@ -16,9 +16,11 @@ from amqp.exceptions import AMQPError, NotFound, ResourceLocked
 from msgspec import Struct
 
 from celeriac.adapters.amqp_client import amqp_errors, connect
+from celeriac.core.casualties import Whereabouts
 from celeriac.core.errors import UnreachableError
 from celeriac.core.model import Clients, Consumer
 from celeriac.core.queues import QueueState
+from celeriac.evidence_ports import Messages
 from celeriac.ports import Broker
 
 PIDBOX = "{node}.celery.pidbox"
@@ -69,6 +71,10 @@ class RabbitBroker:
         """Return those of these nodes that are connected."""
         found = self._all_declared([PIDBOX.format(node=node) for node in nodes])
         return Clients({node: CONNECTED for node in nodes if found[PIDBOX.format(node=node)].consumers})
+
+    def holding(self, tasks: Collection[str], queues: Collection[str]) -> Whereabouts:  # noqa: ARG002 (AMQP shows none)
+        """Return that it cannot be told: AMQP shows no message without taking it."""
+        return Whereabouts(unknown="RabbitMQ gives back by itself what was not acknowledged, and shows no message")
 
     def queues(self, named: Collection[str]) -> tuple[QueueState, ...]:
         """Return what is known of these queues; AMQP lists no others."""
@@ -167,6 +173,6 @@ def _lives(connection: Any) -> bool:
     return True
 
 
-def _fits(broker: RabbitBroker) -> Broker:
-    """Let the type checker prove that the class fits its port."""
-    return broker
+def _fits(broker: RabbitBroker) -> tuple[Broker, Messages]:
+    """Let the type checker prove that the class fits its ports."""
+    return broker, broker

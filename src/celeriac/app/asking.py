@@ -32,12 +32,16 @@ class Asked(Generic[T]):
         """Wait for the answer, at most for the time limit of a source."""
         try:
             return Known(self._future.result(max(0.0, self._until - time.monotonic())), self._clock())
-        except PortError as error:
-            return Unknown(str(error), self._clock())
         except FutureTimeoutError:
             self._future.cancel()
             return Unknown(f"no answer within {SOURCE_LIMIT_S:.0f} s", self._clock())
-        except Exception as error:
-            # Whatever nonsense a source gives: it must neither end the keeper nor look like a dead worker.
-            log.exception("a source gave what we cannot read")
-            return Unknown(f"a defect in reading it: {type(error).__name__}: {error}", self._clock())
+        except Exception as error:  # noqa: BLE001 (it must neither end the keeper nor look like a dead worker)
+            return Unknown(why_not(error), self._clock())
+
+
+def why_not(error: Exception) -> str:
+    """Return why a source gave nothing, whatever nonsense it gave; what is no port's error is a defect, and is logged."""
+    if isinstance(error, PortError):
+        return str(error)
+    log.error("a source gave what we cannot read", exc_info=error)
+    return f"a defect in reading it: {type(error).__name__}: {error}"

@@ -12,8 +12,10 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from celeriac.app.casualties import CasualtyWatch
 from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer
+from celeriac.app.preserve import Preserver
 from celeriac.core import story
 from celeriac.core.blindness import blindness
 from celeriac.core.decide import decide, sentence
@@ -23,11 +25,13 @@ from celeriac.core.errors import ConflictError, MissingError, PortError, Unreach
 from celeriac.core.finding import Finding
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.memory import Board, Book, Changes
+from celeriac.core.offline import Moment, pruned
 from celeriac.core.places import MISSING, Site
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.repair import Repair
 from celeriac.core.snapshot import Seen
 from celeriac.core.story import Act
+from celeriac.evidence_ports import Exhibits
 from celeriac.ports import Journal
 
 REMEMBERED_S = 3600.0
@@ -47,10 +51,23 @@ class Rules(Struct, frozen=True):
     lease_s: float = 10.0
 
 
+class Aides(Struct, frozen=True):
+    """What works beside the cycle, none of which a verdict needs.
+
+    `switch` has workers send their task events, `casualties` finds what becomes of tasks in flight, `preserver` keeps
+    evidence before a kill, `exhibits` the moments of decision.
+    """
+
+    switch: EventsSwitch | None = None
+    casualties: CasualtyWatch | None = None
+    preserver: Preserver | None = None
+    exhibits: Exhibits | None = None
+
+
 class Keeper:
     """Heals one cluster; `reached` is told each named point of an act (`journalled`, `acted`, `verifying`).
 
-    With a `switch` it has workers send their task events, which no verdict needs; while it is paused it asks nobody.
+    While it is paused it asks nobody for task events.
     """
 
     def __init__(
@@ -60,10 +77,10 @@ class Keeper:
         rules: Rules,
         *,
         holder: str,
-        switch: EventsSwitch | None = None,
+        aides: Aides = Aides(),  # noqa: B008 (frozen)
         reached: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._gatherer, self._journal, self._rules, self._switch = gatherer, journal, rules, switch
+        self._gatherer, self._journal, self._rules, self._aides = gatherer, journal, rules, aides
         self._platform, self._cluster, self._clock = gatherer.platform, gatherer.cluster, gatherer.clock
         self._holder, self._reached = holder, reached
         self._said = ""
@@ -76,8 +93,9 @@ class Keeper:
                 stopping.wait(self._rules.cycle_s)
         finally:
             self._gatherer.close()
-            if self._switch:
-                self._switch.close()
+            for aide in (self._aides.switch, self._aides.casualties, self._aides.preserver):
+                if aide:
+                    aide.close()
 
     def _cycle_or_say_why(self) -> None:
         try:
@@ -111,10 +129,14 @@ class Keeper:
         self._commit(Changes(plan.incidents, plan.remedies, learned, lived, board, plan.words))
         self._say(text)
         self._tell(plan, book)
+        self._keep_moment(plan, book, Moment(seen, past, self._rules.limits, policy))
         for act in plan.acts:
             self._act(act, seen.at)
-        if self._switch and policy.paused is None:
-            self._switch.consider(seen)
+        if casualties := self._aides.casualties:
+            casualties.consider(seen, {one.id: one for one in (*book.incidents, *plan.incidents)}.values())
+            self._tell_of_tasks(casualties.news())
+        if self._aides.switch and policy.paused is None:
+            self._aides.switch.consider(seen)
 
     def _hold_lease(self) -> bool:
         return self._journal.hold_lease(self._holder, self._clock(), self._rules.lease_s)
@@ -125,6 +147,7 @@ class Keeper:
     def _act(self, act: Act, looked_at: float) -> None:
         """Do what is journalled, if the index still is what was convicted, and journal how it went."""
         self._reached("journalled")
+        act = self._preserve(act, looked_at)
         if not self._hold_lease():
             message = "another keeper has taken over before the act"
             raise ConflictError(message)
@@ -132,6 +155,29 @@ class Keeper:
         self._reached("acted")
         self._commit(Changes((done.incident,), (done.remedy,)))
         self._say(f"{done.incident.place.name}: {done.incident.steps[-1].text}")
+
+    def _preserve(self, act: Act, looked_at: float) -> Act:
+        """Keep evidence of what is about to be killed, in the time that the look stays fresh for."""
+        if self._aides.preserver is None or act.remedy.attempts > 1:
+            return act
+        within = looked_at + LOOK_FRESH_S - READ_FRESH_S - self._clock()
+        text = self._aides.preserver.preserve(act, within, self._hold_lease)
+        if text is None:
+            return act
+        return replace(act, incident=story.told(act.incident, self._clock(), "evidence", text))
+
+    def _keep_moment(self, plan: Plan, book: Book, moment: Moment) -> None:
+        """Keep what an incident was opened on, or is acted on, so that it can be judged again."""
+        exhibits = self._aides.exhibits
+        if exhibits is None:
+            return
+        before = {one.id for one in book.incidents}
+        told = [one for one in plan.incidents if one.id not in before] + [act.incident for act in plan.acts]
+        try:
+            for id, place in {one.id: one.place for one in told}.items():
+                exhibits.keep_moment(id, pruned(moment, place))
+        except PortError as error:  # it stops no restart
+            log.warning("the moment of a decision is not kept", cluster=self._cluster, why=str(error))
 
     def _attempt(self, act: Act, looked_at: float) -> Act:
         if act.remedy.repair is not None:
@@ -211,6 +257,14 @@ class Keeper:
                 log.info(step.text, cluster=self._cluster, worker=incident.place.name, step=step.kind, id=incident.id)
         if any(one.state == "verifying" for one in book.incidents):
             self._reached("verifying")
+
+    def _tell_of_tasks(self, news: list[tuple[str, str]]) -> None:
+        """Add to the stories of incidents what became of tasks in flight."""
+        for id, text in news:
+            incident = self._journal.incident(id)
+            if incident is not None:
+                self._commit(Changes((story.told(incident, self._clock(), "tasks", text),)))
+                log.info(text, cluster=self._cluster, worker=incident.place.name, step="tasks", id=id)
 
     def _say(self, text: str, *, exc_info: bool = False) -> None:
         if text != self._said:

@@ -1,7 +1,9 @@
 """Everything that can be read, once, for pages, API and stream alike; nothing here changes anything."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
+from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.chart_queries import ChartQueries
 from celeriac.app.observation_queries import ObservationQueries
 from celeriac.app.order_views import OrderView
@@ -28,6 +30,13 @@ from celeriac.core.snapshot import Stream
 from celeriac.ports import Journal, Requests
 
 
+class Apart(NamedTuple):
+    """Reads that are made elsewhere, of stores of their own."""
+
+    pausing: Pausing
+    casebook: CasebookQueries
+
+
 class Queries:
     """Reads of the store, shaped for people; what there is to read of tasks, queues and the hearing has its own part.
 
@@ -41,14 +50,15 @@ class Queries:
         requests: Requests,
         clock: Callable[[], float],
         disk_free: Callable[[], int | None],
-        pausing: Pausing,
+        apart: Apart,
     ) -> None:
         self._sources = sources
         self._journal = journal
         self._requests = requests
         self._clock = clock
-        self.pausing = pausing
+        self.pausing = apart.pausing
         self.reports = ReportQueries(sources, journal, clock)
+        self.casebook = apart.casebook
         self.tasks = TaskQueries(sources, clock)
         self.charts = ChartQueries(sources, clock)
         self.queues = QueueQueries(sources, journal, clock)

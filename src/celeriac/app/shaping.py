@@ -29,7 +29,8 @@ from celeriac.core.memory import Board
 from celeriac.core.model import App, Incarnation, Instance, Place, Pool
 from celeriac.core.queues import QueueSample
 from celeriac.core.snapshot import Stream
-from celeriac.core.tasks import Task, waited
+from celeriac.core.tasks import Task
+from celeriac.core.waits import waited
 
 RENAMED = {"arriving": "arriving_per_s", "completing": "completing_per_s"}
 """Fields of a queue's sample whose names say their unit where people see them."""

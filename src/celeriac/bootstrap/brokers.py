@@ -1,7 +1,13 @@
 """Which adapters speak to a cluster's broker. Each process loads its own broker's library and no other."""
 
-from celeriac.ports import Broker, EventStream
+from typing import TYPE_CHECKING
+
+from celeriac.ports import EventStream
 from celeriac.settings import ClusterSettings
+
+if TYPE_CHECKING:
+    from celeriac.adapters.rabbitmq_broker import RabbitBroker
+    from celeriac.adapters.redis_broker import RedisBroker
 
 
 def reader(cluster: ClusterSettings, identity: str) -> EventStream:
@@ -20,7 +26,7 @@ def reader(cluster: ClusterSettings, identity: str) -> EventStream:
     return KombuEvents(url, allow_pickle=cluster.accept_pickle)
 
 
-def broker(cluster: ClusterSettings) -> Broker | None:
+def broker(cluster: ClusterSettings) -> "RedisBroker | RabbitBroker | None":
     """Return what asks this broker of its clients and queues; None if nothing can."""
     url = cluster.broker.get_secret_value()
     if cluster.broker_kind == "redis":

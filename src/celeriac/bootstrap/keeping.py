@@ -11,9 +11,11 @@ from pathlib import Path
 from celeriac.adapters.cloudfoundry import Session
 from celeriac.adapters.control import CeleryControl
 from celeriac.adapters.sql import SqlStore
+from celeriac.app.casualties import Archives, CasualtyWatch
 from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer, Sources
-from celeriac.app.heal import REMEMBERED_S, Keeper, Rules
+from celeriac.app.heal import REMEMBERED_S, Aides, Keeper, Rules
+from celeriac.app.preserve import Preserver, Witnesses
 from celeriac.bootstrap.brokers import broker
 from celeriac.bootstrap.naming import cluster_named
 from celeriac.bootstrap.platforms import platform
@@ -22,6 +24,8 @@ from celeriac.bootstrap.storing import open_store, wait_for_schema
 from celeriac.core.desk import Past
 from celeriac.core.limits import Policy
 from celeriac.core.offline import Moment
+from celeriac.core.redact import Payloads, Redaction
+from celeriac.core.secret_words import WORDS
 from celeriac.ports import Pauses
 from celeriac.settings import ClusterSettings, Settings
 
@@ -61,7 +65,7 @@ def keepers(settings: Settings, store: SqlStore, *, reached: Callable[[str], Non
             store.journal(),
             rules(settings, one.name, store.pauses()),
             holder=holder,
-            switch=events_switch(store, one),
+            aides=aides(settings, store, one, sessions),
             reached=reached,
         )
         for one in settings.cluster
@@ -97,12 +101,38 @@ def gatherer(settings: Settings, store: SqlStore, cluster: ClusterSettings, sess
     return Gatherer(cluster.name, sources, settings.heal.limits(), steady_clock())
 
 
+def aides(settings: Settings, store: SqlStore, cluster: ClusterSettings, sessions: dict[str, Session]) -> Aides:
+    """Return what works beside one cluster's keeper."""
+    place = next((one for one in settings.platform if one.name == cluster.platform), None)
+    witnesses = Witnesses(
+        tasks=store.tasks(cluster.name),
+        inspection=CeleryControl(cluster.broker.get_secret_value()),
+        broker=broker(cluster),
+        records=platform(place, cluster.apps, sessions) if place else None,
+    )
+    # Logs are no payloads of tasks: whatever is kept of those, what may be secret in a log is not.
+    redaction = Redaction(Payloads.REDACTED, (*WORDS, *cluster.secret_words))
+    return Aides(
+        switch=events_switch(store, cluster),
+        casualties=casualty_watch(store, cluster),
+        preserver=Preserver(witnesses, store.casebook(), redaction, steady_clock()),
+        exhibits=store.casebook(),
+    )
+
+
 def events_switch(store: SqlStore, cluster: ClusterSettings) -> EventsSwitch | None:
     """Return what turns a cluster's task events on; None if the settings say never."""
     if cluster.enable_task_events == "never":
         return None
     control = CeleryControl(cluster.broker.get_secret_value())
     return EventsSwitch(cluster.name, control, store.audit(), steady_clock())
+
+
+def casualty_watch(store: SqlStore, cluster: ClusterSettings) -> CasualtyWatch:
+    """Return what finds out what becomes of the tasks of dead workers; it asks the broker on a connection of its own."""
+    name = cluster.name
+    archives = Archives(store.history(name), store.tasks(name), broker(cluster), store.casebook())
+    return CasualtyWatch(name, archives, steady_clock())
 
 
 def policy(settings: Settings, cluster: str, pauses: Pauses) -> Policy:

@@ -8,9 +8,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from celeriac.adapters.sql import SqlStore
+from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.commands import Commands
 from celeriac.app.pausing import Pausing
-from celeriac.app.queries import Queries
+from celeriac.app.queries import Apart, Queries
 from celeriac.app.sources import Source, Sources
 from celeriac.bootstrap.process import steady_clock
 from celeriac.bootstrap.storing import open_store, wait_for_schema
@@ -33,7 +34,9 @@ def console(settings: Settings, store: SqlStore) -> Server:
     journal = store.journal()
     sources = Sources(_source(one, store) for one in settings.cluster)
     pausing = Pausing(sources, store.pauses(), store.audit(), clock)
-    queries = Queries(sources, journal, journal, clock, lambda: _disk_free(settings.store), pausing)
+    kept = store.casebook()
+    apart = Apart(pausing, CasebookQueries(journal, kept, kept))
+    queries = Queries(sources, journal, journal, clock, lambda: _disk_free(settings.store), apart)
     app = create_app(queries, Commands(queries, journal, journal, clock, store.audit()))
     return Server(app, settings.console.host, settings.console.port)
 

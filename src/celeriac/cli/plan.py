@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from celeriac.core.desk import Plan
 from celeriac.core.errors import SettingsError
 from celeriac.core.finding import Finding
 from celeriac.core.offline import Moment, judge, load
@@ -43,6 +44,12 @@ def explain(moment: Moment, *, as_json: bool) -> None:
         click.echo(_headline(finding))
         for one in finding.evidence:
             click.echo(f"    {one.signal}: {one.reading}" + (f" (rules out {one.rules_out})" if one.rules_out else ""))
+    _tell(plan)
+    if moment.pruned:
+        click.echo("this snapshot leaves out workers at other places: what depends on their number may differ")
+
+
+def _tell(plan: Plan) -> None:
     for incident in plan.incidents:
         reason = f" ({incident.held_reason})" if incident.held_reason else ""
         click.echo(f"incident {incident.place.name}: {incident.verdict}, {incident.state}{reason}")

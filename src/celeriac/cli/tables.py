@@ -35,6 +35,8 @@ COLOURS = {
     "held": "yellow",
     "RETRY": "yellow",
     "blind": "yellow",
+    "unsure": "yellow",
+    "lost": "red",
     "crashed": "red",
     "crash-looping": "red",
     "hung": "red",

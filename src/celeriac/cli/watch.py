@@ -1,7 +1,11 @@
 """The commands that read: workers, incidents, apps, and how well clusters are heard."""
 
+from pathlib import Path
+from typing import Any
+
 import click
 
+from celeriac.cli.casebook import FEW, beside, casualties_text
 from celeriac.cli.console import asks_console, console, prints_json
 from celeriac.cli.tables import age, clock, duration, paint, plain, span, table, to_json
 from celeriac.client import App, Celeriac, Incident, Observation, Worker
@@ -50,6 +54,14 @@ def observation(*, as_json: bool, url: str, token: str | None, cluster: str | No
 @click.command()
 @click.argument("id", required=False)
 @click.option("--all", "everything", is_flag=True, help="Those that are over, too.")
+@click.option("--tasks", is_flag=True, help="Every task that was in flight, each with its fate; with an ID.")
+@click.option("--evidence", is_flag=True, help="What was kept before the worker was killed; with an ID.")
+@click.option(
+    "--snapshot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what the keeper saw when it decided, for `celeriac plan --snapshot`; with an ID.",
+)
 @prints_json
 @asks_console
 def incidents(
@@ -60,15 +72,25 @@ def incidents(
     url: str,
     token: str | None,
     cluster: str | None,
+    **wanted: Any,
 ) -> None:
-    """List incidents, or tell the story of one with its evidence."""
+    """List incidents, or tell the story of one with its evidence and its tasks in flight."""
+    if any(wanted.values()):
+        if id is None:
+            raise click.UsageError("Name the incident: `celeriac incidents ID`; without one they are listed.")
+        with console(url, token) as client:
+            beside(client, id, as_json=as_json, **wanted)
+        return
     with console(url, token) as client:
         found = [client.incident(id)] if id else client.incidents(cluster, open=not everything)
+        lost = client.casualties(id) if id and not as_json else None
         tell_pauses(client, cluster)
     if as_json:
         click.echo(to_json(found[0] if id else found))
     elif id:
         click.echo(story(found[0]))
+        if lost and (lost.items or lost.doubts):
+            click.echo(f"\n{casualties_text(lost, most=FEW)}")
     elif found:
         click.echo(incidents_table(found))
     else:

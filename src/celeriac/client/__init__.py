@@ -20,6 +20,7 @@ from celeriac.client.answers import (
     Worker,
 )
 from celeriac.client.api import DEFAULT_URL, Celeriac, ClientError, TaskFilter, Time
+from celeriac.client.casebook_answers import Casualties, Casualty, Exhibit, Kept, Line
 from celeriac.client.task_answers import (
     Bucket,
     Counts,
@@ -40,6 +41,8 @@ __all__ = [
     "App",
     "AppInstance",
     "Bucket",
+    "Casualties",
+    "Casualty",
     "Celeriac",
     "ClientError",
     "Cluster",
@@ -48,12 +51,15 @@ __all__ = [
     "DurationTable",
     "Durations",
     "Evidence",
+    "Exhibit",
     "Facets",
     "Gap",
     "Histogram",
     "Incident",
     "Instance",
+    "Kept",
     "LeftOut",
+    "Line",
     "Observation",
     "Order",
     "Pause",

@@ -23,6 +23,7 @@ from celeriac.client.answers import (
     Report,
     Worker,
 )
+from celeriac.client.casebook_answers import Casualties, Kept
 from celeriac.client.task_answers import (
     Counts,
     DurationTable,
@@ -180,6 +181,18 @@ class Celeriac:
     def report(self, cluster: str | None = None, *, since: Time | None = None) -> Report:
         """Return what `auto` would have restarted, and what became of it without; the last seven days by default."""
         return self._get("/report", Report, cluster=cluster, since=since)
+
+    def casualties(self, incident: str) -> Casualties:
+        """Return the tasks that were in flight when the incident's worker died, and what became of them."""
+        return self._get(f"/incidents/{quote(incident, safe='')}/tasks", Casualties)
+
+    def evidence(self, incident: str) -> Kept:
+        """Return what was kept of the incident's worker before it was killed."""
+        return self._get(f"/incidents/{quote(incident, safe='')}/evidence", Kept)
+
+    def snapshot(self, incident: str) -> bytes:
+        """Return the moment in which the incident was opened or acted on, for `celeriac plan --snapshot`."""
+        return bytes(self._get(f"/incidents/{quote(incident, safe='')}/snapshot", msgspec.Raw))
 
     def queues(self, cluster: str | None = None) -> list[Queue]:
         """Return the queues of one or all clusters; those first that hold messages and have no consumer."""

@@ -19,7 +19,8 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from celeriac.core.tasks import FINAL, RECEIVED, RETRY, STARTED, STATES, SUCCESS, Task, waited
+from celeriac.core.tasks import FINAL, RECEIVED, RETRY, STARTED, STATES, SUCCESS, Task
+from celeriac.core.waits import waited
 
 MINUTE = 60
 HOUR = 3600

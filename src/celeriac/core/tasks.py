@@ -6,7 +6,6 @@ everywhere.
 """
 
 from collections.abc import Callable
-from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -37,13 +36,22 @@ RANK = {state: rank for rank, state in enumerate(STATES.values())} | {SUCCESS: 9
 NEVER = float("inf")
 
 
+class Former(Struct, frozen=True, gc=False, array_like=True):
+    """A task's state by the newest event of one life of a worker, and when that was made."""
+
+    at: float
+    state: str
+    worker: str
+    pid: int
+
+
 class Task(Struct, gc=False, array_like=True):
     """What is known of one task; times are by the sender's clock (seconds since the epoch), the latest of each kind.
 
     They are whole microseconds, as the store keeps them, so that a row means the same in memory and in the store.
     `first_at` is the earliest time of all. State, worker, result and run time are as of the newest event of a worker,
     and stand for the latest run of a task that runs twice; exception and traceback are those of the latest failure,
-    also when a later run succeeds.
+    also when a later run succeeds. `pid` tells which life of the worker it was.
     """
 
     uuid: str
@@ -72,32 +80,13 @@ class Task(Struct, gc=False, array_like=True):
     state_at: float = 0.0
     """When the newest event of a worker was made; 0 while only its producer has spoken."""
 
+    pid: int | None = None
+    former: "Former | None" = None
+    """What the life of a worker said last of it that spoke before the one of `worker` and `pid`, if there was one."""
+
     @property
     def finished(self) -> bool:
         return self.state in FINAL
-
-
-def waited(task: Task) -> float | None:
-    """Return the seconds from when a task was due until it began; None while that is not known.
-
-    Where the task was received anew or retried since it began, its beginning is that of an earlier run.
-    """
-    began = task.started_at
-    if began is None or began < (task.received_at or 0.0) or began < (task.retried_at or 0.0):
-        return None
-    due = task.sent_at or task.received_at
-    if task.eta is not None:
-        due = max(filter(None, (due, _moment(task.eta))), default=None)
-    return max(0.0, began - due) if due is not None else None
-
-
-def _moment(text: str) -> float | None:
-    """Return an event's `eta` in seconds since the epoch; None when it is unreadable or without a zone."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at.timestamp() if at.utcoffset() is not None else None
 
 
 def begun(uuid: str, event: Event, state: str) -> Task:
@@ -114,7 +103,7 @@ def begun(uuid: str, event: Event, state: str) -> Task:
     return Task(  # in the order of the fields: by name it would take three times as long
         uuid, state, event.name, event.hostname, None, at, None, at, None, None, None, None,
         event.runtime, event.retries, event.args, event.kwargs, event.result, None, None,
-        event.root_id, parent_id, event.eta, event.expires, at,
+        event.root_id, parent_id, event.eta, event.expires, at, event.pid,
     )  # fmt: skip
 
 
@@ -126,12 +115,16 @@ def apply(task: Task, event: Event, state: str) -> None:
     if state is PENDING:  # a producer's clock is not the worker's: it never moves the state
         _sent(task, event, at)
         return
-    if at > task.state_at or (at == task.state_at and _outranks(task, state, event)):
+    newest = at > task.state_at or (at == task.state_at and _outranks(task, state, event))
+    if event.pid != task.pid or event.hostname != task.worker:
+        task.former = _former(task, Former(at, state, event.hostname, event.pid), newest=newest)
+    if newest:
         task.state = state
         task.state_at = at
         task.result = event.result
         task.runtime = event.runtime
         task.worker = event.hostname
+        task.pid = event.pid
     if state is STARTED:
         if at > (task.started_at or 0.0):
             task.started_at = at
@@ -183,7 +176,32 @@ def _revoked_as(event: Event) -> str | None:
 
 
 def _outranks(task: Task, state: str, event: Event) -> bool:
-    return _wins((RANK[state], event.hostname, event.result, event.runtime), _said(task))
+    return _wins((RANK[state], event.hostname, event.pid, event.result, event.runtime), _said(task))
+
+
+def _former(task: Task, spoke: Former, *, newest: bool) -> Former | None:
+    """Return the former life's word once another life than the row's has spoken, lately or late."""
+    if not newest:
+        return _latest_of(spoke, task.former)
+    return _latest_of(_current(task), task.former, but=(spoke.worker, spoke.pid))
+
+
+def _current(task: Task) -> Former | None:
+    """Return the word of the life that the row's state is of; None while only its producer has spoken."""
+    if task.worker is None or task.pid is None:
+        return None
+    return Former(task.state_at, task.state, task.worker, task.pid)
+
+
+def _latest_of(*words: Former | None, but: tuple[str | None, int | None] = (None, None)) -> Former | None:
+    """Return the newest of these words that is of another life than this one."""
+    others = [one for one in words if one is not None and (one.worker, one.pid) != but]
+    return max(others, key=_order, default=None)
+
+
+def _order(one: Former) -> tuple[float, str]:
+    """Order words as `apply` and `merge` order rows: of one moment, the one that always wins."""
+    return (one.at, repr((RANK[one.state], one.worker, one.pid)))
 
 
 def _describe(task: Task, event: Event) -> None:
@@ -229,6 +247,8 @@ def merge(held: Task, new: Task) -> Task:
         eta=described.eta,
         expires=described.expires,
         state_at=said.state_at,
+        pid=said.pid,
+        former=_latest_of(_current(held), _current(new), held.former, new.former, but=(said.worker, said.pid)),
     )
 
 
@@ -238,8 +258,8 @@ _queued = attrgetter("queue")
 _failed = attrgetter("exception", "traceback")
 
 
-def _said(task: Task) -> tuple[int, str | None, str | None, float | None]:
-    return (RANK[task.state], task.worker, task.result, task.runtime)
+def _said(task: Task) -> tuple[int, str | None, int | None, str | None, float | None]:
+    return (RANK[task.state], task.worker, task.pid, task.result, task.runtime)
 
 
 def _described_at(task: Task) -> tuple[float, bool]:

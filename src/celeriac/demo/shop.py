@@ -84,6 +84,13 @@ def render(seconds: float) -> str:
     return f"rendered in {seconds:.1f} s"
 
 
+@app.task(name="reports.archive", acks_late=True)
+def archive(seconds: float) -> str:
+    """Archive a report: slow, and acknowledged only at its end, so it comes back when its worker dies."""
+    time.sleep(seconds)
+    return f"archived in {seconds:.1f} s"
+
+
 @app.task(name="orders.fail")
 def fail(order: int) -> None:
     """Fail, always: a burst of these is a bad release, not a bad worker."""

@@ -1,13 +1,13 @@
 """What a real Redis tells of queues: which there are, what waits in each, and what is not acknowledged."""
 
-import contextlib
 import json
 
 import pytest
-from kombu import Connection, Consumer, Exchange, Queue
+from kombu import Connection, Exchange, Queue
 
 import harness
 from adapters.broker_talk import producer
+from adapters.redis_broker.taking import taken
 from celeriac.adapters.kombu_events import KombuEvents
 from celeriac.adapters.redis_broker import RedisBroker
 from celeriac.adapters.redis_broker import broker as module
@@ -16,18 +16,6 @@ from celeriac.adapters.redis_broker.broker import MOST_UNACKED
 
 def seen_of(broker, name, *named):
     return {one.name: one for one in broker.queues(named or [name])}[name]
-
-
-@contextlib.contextmanager
-def taken(url, number, *queues):
-    """Take so many messages from these queues, and acknowledge none while the block runs."""
-    messages = []
-    with Connection(url) as connection, connection.channel() as channel:
-        consumer = Consumer(channel, queues, on_message=messages.append, auto_declare=True)
-        with consumer:
-            while len(messages) < number:
-                connection.drain_events(timeout=5)
-            yield messages
 
 
 def test_a_queue_shows_its_messages_by_priority_and_the_next_one(broker, redis_server):

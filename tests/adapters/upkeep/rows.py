@@ -6,7 +6,7 @@ from celeriac.core.search import TaskFilter
 from celeriac.core.tasks import Task
 
 LATER_INDEXES = 4
-INDEXES = 3 + LATER_INDEXES
+INDEXES = 4 + LATER_INDEXES
 OLD = Retention(age_s=10 * DAY, by_state={"FAILURE": 20 * DAY, "REVOKED": 5 * DAY})
 
 

@@ -37,6 +37,11 @@ def recent(session: Session, app_guid: str, *, limit: int = 200) -> list[LogLine
     return [_line(envelope) for envelope in reversed(answer["envelopes"]["batch"])]
 
 
+def recent_of(session: Session, app_guid: str, index: int, *, limit: int) -> list[LogLine]:
+    """Return the newest lines of one index, oldest first, as far as they are among the app's newest 1,000."""
+    return [one for one in recent(session, app_guid, limit=1000) if one.index == str(index)][-limit:]
+
+
 def _line(envelope: dict[str, Any]) -> LogLine:
     tags, body = envelope.get("tags") or {}, envelope.get("log") or {}
     payload = base64.b64decode(body.get("payload", ""))

@@ -2,22 +2,38 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
+from celeriac.adapters.cloudfoundry import logcache
 from celeriac.adapters.cloudfoundry.answers import understood
 from celeriac.adapters.cloudfoundry.changes import TOLD, of_deployment, of_event
 from celeriac.adapters.cloudfoundry.session import Session
 from celeriac.core.changes import Change
 from celeriac.core.errors import MissingError, UnreachableError
+from celeriac.core.exhibits import Line
 from celeriac.core.model import App, Crash, Instance, InstanceState, Process
 from celeriac.core.places import MISSING
+from celeriac.evidence_ports import PlatformRecords
 from celeriac.ports import Platform
 
 CRASH = "audit.app.process.crash"
 """Diego writes two events for each crash; the other, `app.crash`, lacks the count."""
 
 DEFAULT_HEALTH_S = 60.0
+MOST_EVENTS = 200
+EVENT_WORDS = (
+    "process_type",
+    "process_index",
+    "index",
+    "instance",
+    "reason",
+    "exit_description",
+    "exit_status",
+    "crash_count",
+)
+"""What is told of an event's data; the rest may hold settings of the app."""
 
 
 class CloudFoundry:
@@ -74,11 +90,10 @@ class CloudFoundry:
         return tuple({one.id: one for one in (*running, *events)}.values())
 
     def _events(self, types: tuple[str, ...], since: float) -> Iterator[dict[str, Any]]:
-        after = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         params = {
             "types": ",".join(types),
             "target_guids": ",".join(self._app_guids),
-            "created_ats[gte]": after,
+            "created_ats[gte]": _stamp(since),
             "order_by": "-created_at",
             "per_page": 200,
         }
@@ -96,6 +111,23 @@ class CloudFoundry:
         """Stop one index; Diego starts it again within its next convergence (30 s)."""
         path = f"/v3/apps/{_part(instance.app_guid)}/processes/{_part(instance.process)}/instances/{instance.index}"
         self._session.order("DELETE", path)
+
+    def logs(self, instance: Instance, limit: int) -> tuple[Line, ...]:
+        """Return the newest lines of one index, oldest first; log-cache keeps few, and its process type is not told apart."""
+        found = logcache.recent_of(self._session, instance.app_guid, instance.index, limit=limit)
+        return tuple(Line(f"{one.source} {one.stream} {one.text}", one.at) for one in found)
+
+    @understood("an app's events")
+    def events(self, instance: Instance, since: float) -> tuple[Line, ...]:
+        """Return the newest audit events of its app since then, at most 200, oldest first."""
+        params = {
+            "target_guids": instance.app_guid,
+            "created_ats[gte]": _stamp(since),
+            "order_by": "-created_at",
+            "per_page": MOST_EVENTS,
+        }
+        found = islice(self._session.pages("/v3/audit_events", **params), MOST_EVENTS)
+        return tuple(_event(one) for one in reversed(list(found)))
 
     def restart_app(self, guid: str) -> None:
         """Restart every process of an app at once."""
@@ -192,6 +224,19 @@ def _names(names: Iterable[str]) -> str:
     return ",".join(name.replace(",", "%2C") for name in names)
 
 
+def _stamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _event(event: dict[str, Any]) -> Line:
+    data = event.get("data") or {}
+    told = {name: data[name] for name in EVENT_WORDS if data.get(name) not in (None, "")}
+    text = " ".join(
+        [event["type"], f"by {event['actor']['name']}", *(f"{name}={value}" for name, value in told.items())]
+    )
+    return Line(text, datetime.fromisoformat(event["created_at"]).timestamp())
+
+
 def _process(process: dict[str, Any]) -> Process:
     timeout = (process.get("health_check") or {}).get("data", {}).get("timeout")
     return Process(
@@ -206,6 +251,6 @@ def _state(text: str) -> InstanceState:
         return InstanceState.UNKNOWN
 
 
-def _fits(platform: CloudFoundry) -> Platform:
-    """Let the type checker prove that the class fits its port."""
-    return platform
+def _fits(platform: CloudFoundry) -> tuple[Platform, PlatformRecords]:
+    """Let the type checker prove that the class fits its ports."""
+    return platform, platform

@@ -8,10 +8,13 @@ import redis
 from msgspec.structs import replace
 
 from celeriac.adapters.redis_broker import connections, keys
+from celeriac.adapters.redis_broker.holding import Walk
 from celeriac.adapters.redis_broker.keys import Binding
 from celeriac.adapters.redis_client import redis_client, redis_errors
+from celeriac.core.casualties import Whereabouts
 from celeriac.core.model import Clients
 from celeriac.core.queues import QueueState
+from celeriac.evidence_ports import Messages
 from celeriac.ports import Broker
 
 MOST_QUEUES = 1000
@@ -53,6 +56,14 @@ class RedisBroker:
         parts = (answers[at : at + step] for at in range(0, len(answers), step))
         states = (keys.state(name, part[::2], part[1::2]) for name, part in zip(names, parts, strict=True))
         return tuple(_with_unacked(one, counts) for one in states)
+
+    def holding(self, tasks: Collection[str], queues: Collection[str]) -> Whereabouts:
+        """Return where the messages of these tasks are, as far as bounds allow to look: 50,000 messages, 64 MB, 5 s."""
+        with redis_errors():
+            self._find_tables()
+            known, _ = self._read_tables()
+            names = list(dict.fromkeys([*queues, *(one.queue for one in known)]))[:MOST_QUEUES]
+            return Walk(self._client, tasks).through(names)
 
     def _find_tables(self) -> None:
         """Take the scan for binding tables a step further."""
@@ -119,6 +130,6 @@ def _with_unacked(state: QueueState, counts: dict[str, int | None] | str) -> Que
     return replace(state, unacked=number)
 
 
-def _fits(broker: RedisBroker) -> Broker:
-    """Let the type checker prove that the class fits its port."""
-    return broker
+def _fits(broker: RedisBroker) -> tuple[Broker, Messages]:
+    """Let the type checker prove that the class fits its ports."""
+    return broker, broker

@@ -86,6 +86,19 @@ def unacked(values: Iterable[bytes], known: Collection[Binding]) -> dict[str, in
     return counts
 
 
+def task_of_taken(value: bytes) -> str | None:
+    """Return the task of one value of `unacked`; None if it names none."""
+    try:
+        return _message(_taken(value)[0]).headers.id
+    except UNREADABLE:
+        return None
+
+
+def task_of_waiting(message: bytes) -> str | None:
+    """Return the task of one message in a list; None if it names none."""
+    return _read(message)[0]
+
+
 def state(queue: str, lengths: Sequence[Any], nexts: Sequence[Any]) -> QueueState:
     """Return what the lengths of a queue's lists and their next messages tell; an answer may be Redis's refusal."""
     unknown = {"consumers": "Redis does not tell who consumes a queue"}

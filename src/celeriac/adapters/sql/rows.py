@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from celeriac.adapters.sql.schema import TASK_COLUMNS, micros, seconds
-from celeriac.core.tasks import STATES, Task
+from celeriac.core.tasks import STATES, Former, Task
 
 COLUMNS = tuple(name for name, _, _ in TASK_COLUMNS)
 STATE_NAMES = tuple(STATES.values())
@@ -83,13 +83,15 @@ def row_of(task: Task, key: tuple[bytes, str | None], number: Callable[[str | No
         task.parent_id,
         task.eta,
         task.expires,
+        task.pid,
+        former_text(task.former),
     )
 
 
 def task_of(row: Sequence[Any], word: Callable[[int | None], str | None]) -> Task:
     """Return the task of a row in the order of `COLUMNS`; `word` gives a number's word."""
     key, text, state, name, worker, queue, first, sent, received, started, retried, finished, failed, *rest = row
-    runtime, retries, args, kwargs, result, exception, traceback, root_id, parent_id, eta, expires = rest
+    runtime, retries, args, kwargs, result, exception, traceback, root_id, parent_id, eta, expires, pid, former = rest
     uuid = uuid_of(key, text)
     described = name is not None
     return Task(
@@ -118,4 +120,31 @@ def task_of(row: Sequence[Any], word: Callable[[int | None], str | None]) -> Tas
         expires=expires,
         # The newest event of a worker is one of these.
         state_at=max(received or 0, started or 0, retried or 0, finished or 0) / 1e6,
+        pid=pid,
+        former=_former(former),
     )
+
+
+def former_text(former: Former | None) -> str | None:
+    """Return a former life's word as it is stored: the life first, so that an index finds all that one life left."""
+    if former is None:
+        return None
+    return f"{life_text(former.worker, former.pid)}{int(former.at * 1e6 + 0.5)} {former.state}"
+
+
+def life_text(node: str, pid: int) -> str:
+    """Return how the stored words of one life of a worker begin."""
+    return f"{node}#{pid} "
+
+
+def former_state(text: str) -> str:
+    """Return the state in a stored word."""
+    return text.rpartition(" ")[2]
+
+
+def _former(text: str | None) -> Former | None:
+    if text is None:
+        return None
+    life, at, state = text.rsplit(" ", 2)
+    node, _, pid = life.rpartition("#")
+    return Former(int(at) / 1e6, state, node, int(pid))

@@ -109,6 +109,27 @@ audit = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),
 )
 
+casualties = sa.Table(
+    "casualties",
+    control,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("cluster", sa.String, nullable=False),
+    sa.Column("incident", sa.String, nullable=False, index=True),
+    _time("ended_at", nullable=False, index=True),
+    sa.Column("closed", sa.Boolean, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+# What was kept of an incident, packed: `kind` is `exhibits` or `moment`.
+evidence = sa.Table(
+    "evidence",
+    control,
+    sa.Column("incident", sa.String, primary_key=True),
+    sa.Column("kind", sa.String, primary_key=True),
+    _time("at", nullable=False, index=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
 # Tasks lie in partitions, `tasks_<id>`, of which this is the catalogue; `stage` is one of `partitions.Stage`.
 partitions = sa.Table(
     "partitions",
@@ -203,6 +224,8 @@ TASK_COLUMNS: tuple[tuple[str, sa.types.TypeEngine[Any], bool], ...] = (
     ("parent_id", sa.Text(), True),
     ("eta", sa.Text(), True),
     ("expires", sa.Text(), True),
+    ("pid", BigInt, True),
+    ("former", sa.Text(), True),
 )
 
 
@@ -215,6 +238,8 @@ def partition(id: int) -> sa.Table:
     sa.Index(f"{name}_key", table.c.key, unique=True)
     sa.Index(f"{name}_first", table.c.first_at)
     sa.Index(f"{name}_state", table.c.state, table.c.first_at)
+    # Few rows: tasks of which two lives of workers have spoken.
+    sa.Index(f"{name}_former", table.c.former, sqlite_where=table.c.former.is_not(None))
     return table
 
 

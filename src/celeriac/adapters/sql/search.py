@@ -6,12 +6,12 @@ one's lookup from an index takes twice as long. Its progress handler ends that i
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
-from celeriac.adapters.sql import schema
+from celeriac.adapters.sql import lives, schema
 from celeriac.adapters.sql.asking import Asking, ids_of, pieces
 from celeriac.adapters.sql.conditions import Condition
 from celeriac.adapters.sql.database import Database, driver
@@ -21,6 +21,7 @@ from celeriac.adapters.sql.rows import COLUMNS, STATE_NAMES, key_of, task_of
 from celeriac.adapters.sql.words import numbers_of, texts_of
 from celeriac.core.search import Cursor, Facets, Found, Histogram, TaskFilter, TaskRow
 from celeriac.core.tasks import Task
+from celeriac.evidence_ports import TasksOfLives
 from celeriac.ports import Tasks
 
 _FIRST, _KEY = COLUMNS.index("first_at"), COLUMNS.index("key")
@@ -31,7 +32,7 @@ COUNTED_PIECE = 50_000
 
 
 class SqlTasks:
-    """`Tasks` on one database."""
+    """`Tasks` and `TasksOfLives` on one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -55,6 +56,19 @@ class SqlTasks:
                 if row is not None:
                     return _tasks(connection, [row])[0]
         return None
+
+    def named(self, uuids: Collection[str]) -> list[Task]:
+        """Return those of these tasks that are stored."""
+        keys = [key_of(uuid)[0] for uuid in uuids]
+        with self._database.reading() as connection:
+            return _tasks(connection, list(lives.named(connection, _partitions(connection), keys)))
+
+    def left_by(self, node: str, pid: int, limit: int) -> tuple[list[Task], int]:
+        """Return the tasks that this life had under way when it spoke of them last, newest first, and their number."""
+        with self._database.reading() as connection:
+            worker = numbers_of(connection, [node]).get(node, _NO_WORD)
+            rows = lives.left_by(connection, _partitions(connection), worker, (node, pid))
+            return _tasks(connection, rows[:limit]), len(rows)
 
     def facets(self, which: TaskFilter) -> Facets:
         """Count the matching tasks by their values."""
@@ -135,6 +149,6 @@ def _pieces(ends: list[Any]) -> Iterator[range]:
     return pieces(range(least, most + 1), COUNTED_PIECE, COUNTED_PIECE)
 
 
-def _fits(tasks: SqlTasks) -> Tasks:
-    """Let the type checker prove that the class fits its port."""
-    return tasks
+def _fits(tasks: SqlTasks) -> tuple[Tasks, TasksOfLives]:
+    """Let the type checker prove that the class fits its ports."""
+    return tasks, tasks

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from celeriac.adapters.sql.audit import SqlAudit
+from celeriac.adapters.sql.casebook import SqlCasebook
 from celeriac.adapters.sql.charts import SqlCharts
 from celeriac.adapters.sql.database import Database
 from celeriac.adapters.sql.history import SqlHistory
@@ -31,6 +32,10 @@ class SqlStore:
     def audit(self) -> SqlAudit:
         """Return the trail of what was done to the clusters."""
         return SqlAudit(self._control)
+
+    def casebook(self) -> SqlCasebook:
+        """Return what is kept beside incidents: casualties and evidence."""
+        return SqlCasebook(self._control)
 
     def history(self, cluster: str) -> SqlHistory:
         """Return what one cluster's observer keeps."""

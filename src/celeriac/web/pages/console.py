@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from celeriac.app.queries import Queries
 from celeriac.app.sources import STALE_S
+from celeriac.app.views import IncidentView
 from celeriac.core.errors import UnreachableError
 from celeriac.core.incident import IncidentState
 from celeriac.core.search import TaskFilter
@@ -47,7 +48,12 @@ class Screen:
         return {"clusters": self.clusters, "heard": heard, "stale_s": STALE_S, "pauses": pauses}
 
     def incidents(self) -> dict[str, Any]:
-        return {"incidents": self._queries.incidents(self._cluster, open_only=True)}
+        return self._told(self._queries.incidents(self._cluster, open_only=True))
+
+    def _told(self, incidents: list[IncidentView]) -> dict[str, Any]:
+        """Return incidents with the tasks that were in flight, by incident."""
+        read = self._queries.casebook.casualties
+        return {"incidents": incidents, "in_flight": {one.id: read(one.id) for one in incidents}}
 
     def table(self) -> dict[str, Any]:
         return {"workers": self.workers, "many": len(self.clusters) > 1}
@@ -58,7 +64,7 @@ class Screen:
 
     def recent(self) -> dict[str, Any]:
         over = [one for one in self._queries.incidents(self._cluster) if one.state in OVER]
-        return {"incidents": over[:RECENT_INCIDENTS]}
+        return self._told(over[:RECENT_INCIDENTS])
 
     def tasks(self) -> dict[str, Any]:
         names = {one.node: one.name for one in self.workers if one.node}

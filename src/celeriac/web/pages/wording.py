@@ -42,6 +42,14 @@ LOOKS: dict[str, tuple[str, str]] = {
     "REVOKED": ("wane", "stop"),
     "REJECTED": ("wane", "cross"),
     "CANCELLED": ("wane", "stop"),
+    # what becomes of tasks in flight
+    "lost": ("bad", "cross"),
+    "unsure": ("warn", "alert"),
+    "awaited": ("begin", "search"),
+    "in unacked": ("begin", "clock"),
+    "in a queue": ("begin", "inbox"),
+    "redelivered": ("alive", "turn"),
+    "finished after all": ("done", "check"),
     # how well a cluster is heard
     "heard well": ("alive", "check"),
     "not all is heard": ("bad", "alert"),

@@ -1,0 +1,83 @@
+"""More ports, of the same kind as `celeriac.ports`: what is kept beside incidents, and whom it is asked of.
+
+Every method may raise a `PortError` (`core.errors`) and nothing else, and returns within its adapter's own time limit.
+"""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from celeriac.core.casualties import Casualties, Whereabouts
+from celeriac.core.exhibits import Kept, Line
+from celeriac.core.model import Instance
+from celeriac.core.offline import Moment
+from celeriac.core.search import Found, TaskFilter
+from celeriac.core.tasks import Task
+
+
+class Messages(Protocol):
+    """What the broker shows of single messages."""
+
+    def holding(self, tasks: Collection[str], queues: Collection[str]) -> Whereabouts:
+        """Return where the messages of these tasks are: in these queues or any other, or taken and not acknowledged."""
+
+
+class TasksOfLives(Protocol):
+    """One cluster's stored tasks, by the life of a worker that had them."""
+
+    def find(self, which: TaskFilter) -> Found:
+        """Return a page of tasks, newest first."""
+
+    def named(self, uuids: Collection[str]) -> list[Task]:
+        """Return those of these tasks that are stored."""
+
+    def left_by(self, node: str, pid: int, limit: int) -> tuple[list[Task], int]:
+        """Return the tasks that this life had under way when it spoke of them last, so many at most, and their number."""
+
+
+class Casebook(Protocol):
+    """The tasks that died with workers, by the incident that tells it."""
+
+    def put(self, records: Collection[Casualties]) -> None:
+        """Store these records; each is durable when the call returns."""
+
+    def casualties(self, incident: str) -> list[Casualties]:
+        """Return the ended lives that belong to one incident, the oldest end first."""
+
+    def watched(self, cluster: str) -> list[Casualties]:
+        """Return the records of one cluster that are not closed yet."""
+
+
+class Exhibits(Protocol):
+    """What is kept of an incident's worker and of the decision on it."""
+
+    def keep(self, kept: Kept) -> None:
+        """Store the exhibits of an incident in place of earlier ones."""
+
+    def kept(self, incident: str) -> Kept | None:
+        """Return what was kept of an incident before its worker was killed."""
+
+    def keep_moment(self, incident: str, moment: Moment) -> None:
+        """Store the moment in which an incident was opened or acted on, in place of an earlier one."""
+
+    def moment(self, incident: str) -> Moment | None:
+        """Return the last such moment."""
+
+
+class SelfReport(Protocol):
+    """What a worker says of itself, as lines for people; raises MissingError where it does not answer."""
+
+    def tasks(self, node: str) -> tuple[Line, ...]:
+        """Return the tasks that it runs, has reserved, and keeps for later: ids and names, without what they carry."""
+
+    def stats(self, node: str) -> tuple[Line, ...]:
+        """Return its counters."""
+
+
+class PlatformRecords(Protocol):
+    """What a platform remembers of an instance, whether it lives or not."""
+
+    def logs(self, instance: Instance, limit: int) -> tuple[Line, ...]:
+        """Return the newest lines that it wrote, and that the platform wrote of it, oldest first."""
+
+    def events(self, instance: Instance, since: float) -> tuple[Line, ...]:
+        """Return what befell its app since then, oldest first."""
