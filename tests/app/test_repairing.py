@@ -2,12 +2,11 @@
 
 import pytest
 
-from app.virtual import CALM, NODE, Cluster, alive
+from app.virtual import NODE, Cluster, alive
 from celeriac.app.heal import Keeper, Rules
 from celeriac.core.errors import MissingError, RefusedError, UnreachableError
 from celeriac.core.incident import IncidentState, RemedyKind, RemedyState
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.memory import Changes
 from celeriac.core.model import Inspection, Mode, Pool
 from celeriac.core.repair import Repair, RepairKind
 from core.builders import CLUSTER, instance
@@ -25,7 +24,6 @@ class Bench:
         self.control = self.cluster.control
         self.control.alive, self.control.says = {NODE}, {NODE: Inspection()}
         self.control.kinds = {f"{NODE}#7": Pool("prefork", 4, ("celery",))}
-        journal.commit(Changes(pools=CALM.pools))
         rules = Rules(limits=Limits(live_repair=("celery",)), policy=lambda: Policy(mode=Mode.AUTO), cycle_s=0.01)
         self.keeper = Keeper(self.cluster.another(), journal, rules, holder="first")
 
@@ -71,8 +69,9 @@ def test_a_cancelled_queue_is_consumed_again_and_proven(bench):
 
 def test_another_process_is_not_touched(bench):
     """It may lack nothing, and is judged by itself."""
+    bench.turns(10)
     bench.control.kinds = {f"{NODE}#8": Pool("prefork", 4, ("celery",))}
-    bench.turns(36)
+    bench.turns(28)
 
     assert bench.control.mended == []
     assert "is not the process it was" in bench.incident.steps[2].text

@@ -158,7 +158,7 @@ class Keeper:
 
     def _preserve(self, act: Act, looked_at: float) -> Act:
         """Keep evidence of what is about to be killed, in the time that the look stays fresh for."""
-        if self._aides.preserver is None or act.remedy.attempts > 1:
+        if self._aides.preserver is None or act.remedy.attempts > 1 or act.remedy.repair:
             return act
         within = looked_at + LOOK_FRESH_S - READ_FRESH_S - self._clock()
         text = self._aides.preserver.preserve(act, within, self._hold_lease)

@@ -65,9 +65,10 @@ class Preserver:
         """Return what is asked, by the name of the source."""
         ask, node = self._ask, act.remedy.node
         asked: dict[str, Callable[[], Iterable[Line]]] = {}
-        if records := ask.records:
-            asked["logs"] = lambda: records.logs(act.instance, LOG_LINES)
-            asked["platform events"] = lambda: records.events(act.instance, self._clock() - EVENTS_BACK_S)
+        records, instance = ask.records, act.instance
+        if records and instance:
+            asked["logs"] = lambda: records.logs(instance, LOG_LINES)
+            asked["platform events"] = lambda: records.events(instance, self._clock() - EVENTS_BACK_S)
         if node is not None:
             asked["tasks it has"] = lambda: ask.inspection.tasks(node)
             asked["stats"] = lambda: ask.inspection.stats(node)
