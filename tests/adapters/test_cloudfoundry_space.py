@@ -480,6 +480,22 @@ def test_the_newest_lines_of_one_instance_are_told_apart(launch, watch):
     assert len(cloud.logs(cloud.apps()[0].instances[0], 1)) == 1
 
 
+def test_lines_of_another_process_type_are_not_its_own(launch, watch):
+    """Their indexes have the same numbers."""
+    speak = "echo I am a {0}; exec sleep 1000"
+    types = [ProcessConfig(speak.format(one), type=one) for one in ("worker", "beat")]
+    cloud = watch(launch(named("shop", *types)), "shop")
+
+    def spoken():
+        there = {one.process: one for one in cloud.apps()[0].instances}
+        said = {name: [line.text for line in cloud.logs(one, 500)] for name, one in there.items()}
+        return said if all(any("I am" in text for text in texts) for texts in said.values()) else None
+
+    said = harness.wait_until(spoken, 10, "both have spoken")
+    assert [text for text in said["worker"] if "I am" in text] == ["APP/PROC/WORKER OUT I am a worker"]
+    assert [text for text in said["beat"] if "I am" in text] == ["APP/PROC/BEAT OUT I am a beat"]
+
+
 def test_what_befell_an_app_is_told_without_its_settings(launch, watch):
     cloud = watch(launch(named("shop")), "shop")
     begun = time.time() - 60

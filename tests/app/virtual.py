@@ -12,6 +12,7 @@ from celeriac.app.gather import Gatherer, Sources
 from celeriac.core.casualties import Whereabouts
 from celeriac.core.changes import Change
 from celeriac.core.errors import MissingError, UnreachableError
+from celeriac.core.exhibits import Line
 from celeriac.core.limits import Limits
 from celeriac.core.memory import Book
 from celeriac.core.model import App, Clients, Consumer, Crash, Inspection, Instance, Nameless, Pool
@@ -196,6 +197,7 @@ class MemoryPlatform:
     takes_effect: bool = True
     before_restart: object = None
     asked: list[str] = field(default_factory=list)
+    written: dict[int, tuple[Line, ...]] = field(default_factory=dict)
     restarted: list[str] = field(default_factory=list)
 
     def apps(self) -> tuple[App, ...]:
@@ -216,6 +218,10 @@ class MemoryPlatform:
             message = "the index is gone"
             raise MissingError(message)
         return self.instances[like.index]
+
+    def logs(self, like: Instance, limit: int) -> tuple[Line, ...]:
+        self._ask("logs")
+        return self.written.get(like.index, ())[-limit:]
 
     def restart_instance(self, instance: Instance) -> None:
         self._ask("restart")
@@ -259,7 +265,7 @@ class Cluster:
 
     def another(self, **changes) -> Gatherer:
         sources = {"history": self.history, "broker": self.broker, "control": self.control, "hands": self.control}
-        sources |= {"platform": self.platform}
+        sources |= {"platform": self.platform, "records": self.platform}
         return Gatherer(CLUSTER, Sources(**{**sources, **changes}), Limits(), self.clock)
 
     def observe(self, *workers):

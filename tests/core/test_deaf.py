@@ -131,7 +131,7 @@ def test_full_proof_needs_none():
 
 def test_the_log_tells_a_cancelled_queue_where_nobody_can_ask():
     """As in a recording, or while remote control fails."""
-    found = look(logged={NODE: Logged(cancelled=("celery",))})
+    found = look(logged={NODE: Known(Logged(cancelled=("celery",)), NOW)})
 
     assert (found.verdict, found.remedy) == (DEAF, REPAIR)
     assert ("log", "it canceled the queue celery") in [(one.signal, one.reading) for one in found.evidence]

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from celeriac.app.asking import Asked
 from celeriac.app.change_watch import ChangeWatch
 from celeriac.app.discovery import Discovery
+from celeriac.app.log_watch import LogWatch, running
 from celeriac.app.platform_watch import PlatformWatch
 from celeriac.app.stuck_watch import StuckWatch
 from celeriac.core.crowd import crowds
@@ -28,6 +29,7 @@ from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Known, Reading, Unknown
 from celeriac.core.snapshot import Crowd, Lived, Seen, Stream, silence
 from celeriac.core.work import Backlog, Shares
+from celeriac.evidence_ports import PlatformRecords
 from celeriac.ports import Broker, Charts, Control, Hands, History, Platform, Tasks
 
 T = TypeVar("T")
@@ -57,6 +59,7 @@ class Sources(Struct, frozen=True):
     broker: Broker | None
     control: Control
     hands: Hands | None = None
+    records: PlatformRecords | None = None
     platform: Platform | None = None
     tasks: Tasks | None = None
     charts: Charts | None = None
@@ -84,6 +87,7 @@ class Gatherer:
         self._backlog, self._shares = Backlog(), Shares()
         self._crowds: dict[str, Crowd] = {}
         self._discovery = Discovery(sources.control, self._ask)
+        self._logs = LogWatch(sources.records, self._ask) if sources.records else None
         self._slots = None
         if sources.tasks and sources.charts:
             self._slots = StuckWatch(sources.tasks, sources.charts, sources.control, self._ask, limits)
@@ -198,6 +202,7 @@ class Gatherer:
             pings=pongs,
             inspected=_inspected(inspected.answer(), whom.inspected) if inspected else {},
             answered=self._discovery.answered,
+            logged=self._logs.logged if self._logs else {},
         )
         self._crowds = crowds(seen, self._limits.suspect_beats)
         return seen
@@ -210,6 +215,8 @@ class Gatherer:
         doubted = {
             one.node for one in first if (one.doubt or one.verdict is Verdict.DEAF) and one.node
         } | self._discovery.missed
+        if self._logs:
+            self._logs.go_on(running(first, suspects | doubted), seen.at)
         well = [one.node for one in first if one.well and one.verdict is Verdict.HEALTHY and one.node not in doubted]
         open_incident = any(not one.over for one in book.incidents)
         self._wary = bool(suspects) or open_incident or any(one.verdict in WARY for one in first)

@@ -87,12 +87,14 @@ def gatherer(settings: Settings, store: SqlStore, cluster: ClusterSettings, sess
     url = cluster.broker.get_secret_value()
     place = next((one for one in settings.platform if one.name == cluster.platform), None)
     control = CeleryControl(url)
+    foundation = platform(place, cluster.apps, sessions) if place else None
     sources = Sources(
         history=store.history(cluster.name),
         broker=broker(cluster),
         control=control,
         hands=control,
-        platform=platform(place, cluster.apps, sessions) if place else None,
+        records=foundation,
+        platform=foundation,
         tasks=store.tasks(cluster.name),
         charts=store.charts(cluster.name),
         poll_s=place.poll if place else 10.0,

@@ -102,7 +102,8 @@ class Case(Struct, frozen=True):
     def logged(self) -> Logged:
         """Return what its log tells; nothing if it was not read."""
         one = self.site.incarnation
-        return self.seen.logged.get(one.node, Logged()) if one else Logged()
+        reading = self.seen.logged.get(one.node) if one else None
+        return reading.value if isinstance(reading, Known) else Logged()
 
     def stuck(self) -> tuple[Stuck, ...]:
         """Return the tasks that hold slots of its for too long."""

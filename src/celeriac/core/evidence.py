@@ -83,6 +83,10 @@ def _broker(case: Case) -> Evidence | None:
 
 
 def _log(case: Case) -> Evidence | None:
+    one = case.site.incarnation
+    reading = case.seen.logged.get(one.node) if one else None
+    if isinstance(reading, Unknown):
+        return Evidence("log", reading.why, reading.at)
     logged = case.logged()
     told = [f"it canceled the queue {name}" for name in logged.cancelled]
     if logged.stopping_at is not None:

@@ -10,11 +10,14 @@ _CANCELLED = re.compile(r"\] Canceling queue (\S+)\s*$")
 _CONSUMES = re.compile(r"\] Started consuming from (\S+)\s*$")
 _BORN = re.compile(r"\.> transport:\s")
 _STOPPING = re.compile(r"worker: (?:Warm|Cold) shutdown|\] Got shutdown from remote")
-_BROKEN = re.compile(r"\] Unrecoverable error: (\S.*?)\s*$")
+_BROKEN = re.compile(r"\] Unrecoverable error: ([\w.]+)")
 
 
 class Logged(Struct, frozen=True):
-    """What the lines of one worker's life tell: queues it consumes no more, when it was told to stop, what broke it."""
+    """What the lines of one worker's life tell: queues it consumes no more, when it was told to stop, what broke it.
+
+    Of an error only its name is kept: its words may hold secrets.
+    """
 
     cancelled: tuple[str, ...] = ()
     stopping_at: float | None = None

@@ -216,7 +216,9 @@ class Replay:
             crowds=self._crowds,
             waiting=self._backlog.take(self._samples, now, now),
             shares=self._shares.take(speaking, pools),
-            logged={one.node: logged for one in incarnations if (logged := self._log_of(recorded(one.node)))},
+            logged={
+                one.node: Known(logged, now) for one in incarnations if (logged := self._log_of(recorded(one.node)))
+            },
             changes=Known((), now),
         )
         self._crowds = crowds(seen, self._limits.suspect_beats)

@@ -116,7 +116,7 @@ class Seen(Struct, frozen=True):
     lingering: frozenset[str] = frozenset()
     waiting: dict[str, Waiting] = {}
     shares: dict[str, Share] = {}
-    logged: dict[str, Logged] = {}
+    logged: dict[str, Reading[Logged]] = {}
     stuck: dict[str, tuple[Stuck, ...]] = {}
     changes: Reading[tuple[Change, ...]] | None = None
 

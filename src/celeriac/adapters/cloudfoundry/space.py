@@ -113,9 +113,14 @@ class CloudFoundry:
         self._session.order("DELETE", path)
 
     def logs(self, instance: Instance, limit: int) -> tuple[Line, ...]:
-        """Return the newest lines of one index, oldest first; log-cache keeps few, and its process type is not told apart."""
+        """Return the newest lines of one index, oldest first; log-cache keeps few.
+
+        It tells indexes apart and no process types, so lines of another type's index of the same number are left out.
+        """
         found = logcache.recent_of(self._session, instance.app_guid, instance.index, limit=limit)
-        return tuple(Line(f"{one.source} {one.stream} {one.text}", one.at) for one in found)
+        own = f"APP/PROC/{instance.process.upper()}"
+        mine = (one for one in found if not one.source.startswith("APP/PROC/") or one.source.startswith(own))
+        return tuple(Line(f"{one.source} {one.stream} {one.text}", one.at) for one in mine)
 
     @understood("an app's events")
     def events(self, instance: Instance, since: float) -> tuple[Line, ...]:
