@@ -450,3 +450,27 @@ def test_on_rabbitmq_a_worker_without_remote_control_is_told_so():
 
     assert found.verdict is BLIND
     assert "worker_enable_remote_control" in found.notes[0]
+
+
+THERE = Consumer(1, fetching=True, idle_s=0.0)
+"""A connection as AMQP shows it."""
+
+
+@pytest.mark.parametrize(
+    ("silent", "pool", "verdict", "remedy"),
+    [
+        (20, "prefork", HEALTHY, NOTHING),
+        (35, "prefork", BLIND, NOTHING),
+        (599, "prefork", BLIND, NOTHING),
+        (601, "prefork", HUNG, RESTART),
+        (35, "gevent", Verdict.BUSY, NOTHING),
+        (601, "gevent", HUNG, RESTART),
+    ],
+)
+def test_on_rabbitmq_a_connection_that_is_there_is_no_sign_of_life(silent, pool, verdict, remedy):
+    """RabbitMQ ends it after two missed heartbeats of AMQP, if the worker uses any; gevent has none."""
+    found = finding(worker(silent=silent), consumer=THERE, heard=RABBIT, pool=pool)
+
+    assert (found.verdict, found.suspect, found.remedy) == (verdict, True, remedy)
+    assert bool(found.approval) == (verdict is HUNG)
+    assert ("RabbitMQ still holds its connection" in "; ".join(found.notes)) == (verdict is BLIND)

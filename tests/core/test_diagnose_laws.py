@@ -219,8 +219,9 @@ def test_only_a_beating_prefork_worker_is_restarted_without_asking(look):
     for one in restarts(look):
         life = one.site.incarnation
         pool = look.pools.get(life.key)
-        unheard = life.last_seen_at < look.stream.value.flowing_since and life.node not in look.clients.value.by_node
-        named = life.node in look.clients.value.by_node or (pool is not None and pool.named)
+        there = look.clients.value.by_node if isinstance(look.clients, Known) else {}
+        unheard = life.last_seen_at < look.stream.value.flowing_since and life.node not in there
+        named = life.node in there or (pool is not None and pool.named)
         asks = pool is None or pool.kind != "prefork" or life.beats == 0 or not one.suspect or unheard or not named
         assert one.verdict is Verdict.DEAF or bool(one.approval) == asks
 

@@ -137,13 +137,21 @@ class Case(Struct, frozen=True):
     def gone_from_broker(self) -> bool:
         return isinstance(self.seen.clients, Known) and self.consumer() is None and self.named()
 
+    def of_rabbitmq(self) -> bool:
+        """Tell whether its broker is RabbitMQ, seen by AMQP alone."""
+        return self.stream is not None and self.stream.reader == "rabbitmq"
+
+    def held_by_rabbitmq(self) -> bool:
+        """Tell whether its connection is still there, of which AMQP does not tell whether it lives."""
+        return self.of_rabbitmq() and self.consumer() is not None
+
     def may_have_left(self) -> bool:
         """Tell whether a missing connection may be the worker's own doing.
 
         RabbitMQ tells of a worker only by its remote-control queue, which a warm shutdown ends at once while the last
         tasks still run. A freeze leaves it until RabbitMQ's own heartbeat ends the connection (measured).
         """
-        one, rabbitmq = self.site.incarnation, self.stream is not None and self.stream.reader == "rabbitmq"
+        one, rabbitmq = self.site.incarnation, self.of_rabbitmq()
         return rabbitmq and one is not None and self.consumer() is None and one.key not in self.seen.lingering
 
     def pool_kind(self) -> str | None:

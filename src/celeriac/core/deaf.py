@@ -75,7 +75,7 @@ def _does_not_fetch(case: Case) -> Finding | None:
     told, consumer = case.inspection(), case.consumer()
     if not isinstance(told, Known) or told.value.reserved or told.value.limited:
         return None
-    if consumer and consumer.fetching and consumer.idle_s < case.limits.idle_consumer_s and not _of_rabbitmq(case):
+    if consumer and consumer.fetching and consumer.idle_s < case.limits.idle_consumer_s and not case.of_rabbitmq():
         return None
     sure = case.owed(case.limits.deaf_s) is not None or (consumer is not None and not consumer.fetching)
     approval = _working(case) if sure else "no work waits for it: only its siblings' share tells against it"
@@ -116,11 +116,6 @@ def _working(case: Case) -> str | None:
     """Return why only a person may end it, if it still runs tasks."""
     one = case.site.incarnation
     return f"it still runs {one.active} tasks" if one and one.active else None
-
-
-def _of_rabbitmq(case: Case) -> bool:
-    """AMQP tells of a worker's connection only that it is there."""
-    return case.stream is not None and case.stream.reader == "rabbitmq"
 
 
 PROOFS: tuple[Proof, ...] = (

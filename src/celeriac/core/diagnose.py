@@ -12,6 +12,7 @@ from celeriac.core.case import Case, spoke_at
 from celeriac.core.crashes import loop
 from celeriac.core.crowd import count
 from celeriac.core.deaf import deaf
+from celeriac.core.doubts import HELD, PREFORK, approval, nameless
 from celeriac.core.evidence import rules_out
 from celeriac.core.finding import UNMAPPED, Finding, found, mend, restart
 from celeriac.core.incident import RemedyKind
@@ -22,7 +23,6 @@ from celeriac.core.readings import Evidence, Known, Unknown
 from celeriac.core.repair import Repair, RepairKind
 from celeriac.core.snapshot import Seen, Stream, silence
 
-PREFORK = "prefork"
 _NO_BEATS = "sends no heartbeats but answers a ping"
 
 Rule = Callable[[Case], Finding | None]
@@ -168,9 +168,11 @@ def _answers(case: Case) -> Finding | None:
     if case.silent_s < case.convict_after:
         return found(case, Verdict.HEALTHY, suspect=True)
     consumer = case.consumer()
-    if consumer and consumer.fetching:
+    if consumer is None or case.of_rabbitmq():  # AMQP tells of a connection that it is there, not that it lives
+        return None
+    if consumer.fetching:
         return found(case, Verdict.HEALTHY, "sends no heartbeats but fetches from the broker", suspect=True)
-    if consumer and consumer.idle_s < case.limits.idle_consumer_s:
+    if consumer.idle_s < case.limits.idle_consumer_s:
         return found(case, Verdict.HEALTHY, "sends no heartbeats but speaks to the broker", suspect=True)
     return None
 
@@ -215,17 +217,11 @@ def _cannot_tell(case: Case) -> Finding | None:
             return found(case, Verdict.BLIND, f"cannot tell: {name}: {reading.why}", suspect=True)
     if case.site.place.mapped and case.site.instance is None:
         return found(case, Verdict.BLIND, "cannot tell: the platform does not show its app", suspect=True)
+    if case.held_by_rabbitmq() and case.silent_s < case.limits.may_block_s:
+        return found(case, Verdict.BLIND, f"cannot tell: {HELD}", suspect=True)
     if not case.named() and not case.counted_idle():
-        return found(case, Verdict.BLIND, f"cannot tell: {_nameless(case)}", suspect=True)
+        return found(case, Verdict.BLIND, f"cannot tell: {nameless(case)}", suspect=True)
     return None
-
-
-def _nameless(case: Case) -> str:
-    if case.stream and case.stream.reader == "rabbitmq":
-        return (
-            "it has no remote-control queue (worker_enable_remote_control is off, or control_exchange has another name)"
-        )
-    return "its broker connections carry no name (set client_name in broker_transport_options)"
 
 
 def _dead_unmapped(case: Case) -> Finding | None:
@@ -240,25 +236,7 @@ def _hung(case: Case) -> Finding:
     """Silent, no answer, no fetch, and the platform runs it: it will not come back by itself."""
     pool = case.pool_kind()
     more = () if pool != PREFORK else (rules_out(case, "pool", "prefork: its main process never runs tasks", "busy"),)
-    return restart(case, Verdict.HUNG, approval=_approval(case), suspect=True, evidence=more)
-
-
-def _approval(case: Case) -> str | None:
-    """Return why silence proves less of this worker than of others."""
-    pool = case.pool_kind()
-    if pool != PREFORK:
-        return f"pool {pool or 'unknown'} may be silent while a long task runs"
-    if not case.named():
-        return "its connections to the broker cannot be told from those of others, only counted"
-    if case.logged().stopping_at is not None:
-        return "it was told to stop, and may be ending its last tasks"
-    if not case.beats():
-        return "it has sent no heartbeat yet, so silence may be its habit (--without-heartbeat)"
-    if case.may_have_left():
-        return "its connection was not seen to outlast its last heartbeat: it may be ending its last tasks"
-    if not case.heard() and case.consumer() is None:
-        return "it fell silent while we did not hear, and has no connection: it may be ending its last tasks"
-    return None
+    return restart(case, Verdict.HUNG, approval=approval(case), suspect=True, evidence=more)
 
 
 RULES: tuple[Rule, ...] = (
