@@ -152,7 +152,7 @@ def test_a_snapshot_is_written_and_explained_offline(celeriac, told, tmp_path):
     assert f"celeriac plan --snapshot {file}" in said(celeriac("incidents", "inc-hung", "--snapshot", str(file)))
 
     text = said(celeriac("plan", "--snapshot", str(file)))
-    assert "would restart orders-worker/0" in text
+    assert "would act on orders-worker/0: restart (guid " in text
 
 
 @pytest.mark.parametrize("option", [["--tasks"], ["--evidence"], ["--snapshot", "x.json"]])

@@ -1,7 +1,8 @@
 """The evidence of a case: every signal that was read for a place, as people read it, in the order of the proof."""
 
 from celeriac.core.case import Case
-from celeriac.core.readings import Evidence, Unknown
+from celeriac.core.model import InstanceState
+from celeriac.core.readings import Evidence, Known, Unknown
 
 
 def signals(case: Case) -> tuple[Evidence, ...]:
@@ -17,6 +18,7 @@ def signals(case: Case) -> tuple[Evidence, ...]:
             _log(case),
             _slots(case),
             _platform(case),
+            _changes(case),
             _echo(case),
         )
         if line
@@ -47,7 +49,7 @@ def _inspection(case: Case) -> Evidence | None:
     text = f"it consumes {', '.join(told.queues) or 'no queue'} and holds {told.reserved} messages that are not begun"
     if told.processes is not None:
         text += f"; its pool has {told.processes} processes"
-    return Evidence("remote control", text, reading.at)
+    return Evidence("remote control", text, reading.at, rules_out=None if told.limited else "a rate limit")
 
 
 def _work(case: Case) -> Evidence | None:
@@ -62,11 +64,12 @@ def _work(case: Case) -> Evidence | None:
         name, waiting = owed
         on_way = "" if waiting.unacked is None else f", {waiting.unacked} unacknowledged"
         text = f"{waiting.depth} messages in {name}{on_way}, not empty for {case.seen.at - (waiting.since or 0):.0f} s"
-        return Evidence("work", f"{text}; {idle}", case.seen.at)
+        return Evidence("work", f"{text}; {idle}", case.seen.at, rules_out="nothing to do")
     if case.passed_over() and one is not None:
         share = case.seen.shares[one.key]
         text = f"the {share.workers} workers of its queues began {share.theirs} tasks since it began its last"
-        return Evidence("work", f"{text} (by chance: {share.chance:.0e}); {idle}", case.seen.at)
+        text = f"{text} (by chance: {share.chance:.0e}); {idle}"
+        return Evidence("work", text, case.seen.at, rules_out="chance")
     return None
 
 
@@ -120,7 +123,22 @@ def _platform(case: Case) -> Evidence | None:
     if instance is None or platform is None:
         return None
     up = f" for {instance.uptime_s:.0f} s" if instance.uptime_s is not None else ""
-    return Evidence("platform", f"{instance.state}{up}, guid {instance.guid or 'none'}", platform.at)
+    text = f"{instance.state}{up}, guid {instance.guid or 'none'}"
+    crash = "a crash" if instance.state is InstanceState.RUNNING else None
+    return Evidence("platform", text, platform.at, rules_out=crash)
+
+
+def _changes(case: Case) -> Evidence | None:
+    """Tell who changed its app last, where somebody did so lately."""
+    changes = case.seen.changes
+    if not isinstance(changes, Known):
+        return None
+    mine = [one for one in changes.value if one.concerns(case.site.place)]
+    if not mine:
+        return None
+    last = max(mine, key=lambda one: one.at)
+    ago = max(0.0, case.seen.at - last.at)
+    return Evidence("platform changes", f"{last.actor or 'somebody'} {last.what} {ago:.0f} s ago", last.at)
 
 
 def _echo(case: Case) -> Evidence | None:
