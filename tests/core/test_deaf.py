@@ -3,12 +3,26 @@
 import pytest
 
 from celeriac.core.diagnose import diagnose
-from celeriac.core.incident import RemedyKind
+from celeriac.core.incident import HeldReason, RemedyKind, RemedyState
 from celeriac.core.logs import Logged
 from celeriac.core.model import Consumer, Inspection, Status, Verdict
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.work import Share, Waiting
-from core.builders import LIMITS, NOW, finding, guid, instance, seen, stream, unmapped, worker
+from core.builders import (
+    LIMITS,
+    NOTHING,
+    NOW,
+    after,
+    but,
+    finding,
+    guid,
+    instance,
+    plan_for,
+    seen,
+    stream,
+    unmapped,
+    worker,
+)
 
 HEALTHY, DEAF, DRAINING = Verdict.HEALTHY, Verdict.DEAF, Verdict.DRAINING
 NONE, ALERT, RESTART = RemedyKind.NONE, RemedyKind.ALERT, RemedyKind.RESTART_INSTANCE
@@ -189,3 +203,21 @@ def test_one_of_several_in_a_container_is_not_restarted_for_its_own_sake():
         (f"w1@{guid()}", DEAF, ALERT),
         (f"w2@{guid()}", HEALTHY, NONE),
     }
+
+
+def test_after_an_outage_that_leaves_many_deaf_they_are_restarted_one_at_a_time():
+    """All in one look; the next one when the one before is proven."""
+    lives = [worker(index, active=0, last_start_at=NOW - 70) for index in range(4)]
+    pings = {one.node: Known(value=False, at=NOW) for one in lives}
+    these = seen(*lives, consumer=FETCHING, waiting=waits(), pings=pings)
+    first = plan_for(these)
+    journal = after(NOTHING, first)
+    held = plan_for(these, journal)
+
+    assert len(first.acts) == 1
+    assert held.acts == ()
+    assert [one.held_reason for one in journal.incidents if one.held_reason] == [HeldReason.BUDGET] * 3
+    proven = but(journal, remedies=tuple(but(one, state=RemedyState.VERIFIED) for one in journal.remedies))
+    proven = but(proven, incidents=tuple(one for one in proven.incidents if one.id != first.acts[0].incident.id))
+    later = [one for one in plan_for(these, proven).acts if one.incident.place != first.acts[0].incident.place]
+    assert len(later) == 1

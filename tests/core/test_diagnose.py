@@ -307,7 +307,7 @@ def test_the_evidence_names_every_signal_in_the_order_of_the_proof():
         ("heartbeat", "last event 35.0 s ago, one every 2 s is usual; pid 7", None),
         ("ping", "no answer", None),
         ("broker", "10 connections, none fetching, idle 40 s", None),
-        ("platform", f"RUNNING for 3600 s, guid {guid()}", None),
+        ("platform", f"RUNNING for 3600 s, guid {guid()}", "a crash"),
         ("echo", "our own echo 1.0 s ago; 0 of 1 heart-beating", "broker outage"),
         ("pool", "prefork: its main process never runs tasks", "busy"),
     ]

@@ -181,6 +181,9 @@ def _by_past(finding: Finding, scene: Scene) -> Hold | None:
         return Hold(HeldReason.COOLDOWN, f"restarted {now - last:.0f} s ago, at most once in {policy.cooldown_s:.0f} s")
     if ledger.stops(finding.guid):
         return Hold(HeldReason.BUDGET, "a restart of its container is already under way")
+    if finding.verdict is Verdict.DEAF and ledger.under_way():
+        # One outage of the broker may leave all of a cluster deaf: each must be proven before the next is stopped.
+        return Hold(HeldReason.BUDGET, "deaf workers are restarted one at a time")
     at_once = max(1, int(policy.budget_share * scene.size(finding)))
     if ledger.running((place.platform, place.app)) >= at_once:
         return Hold(HeldReason.BUDGET, f"at most {at_once} of this app at once")

@@ -47,6 +47,10 @@ class Ledger:
         """Return how many restarts of this app (platform, name) are under way."""
         return sum(one.state in RUNNING for one in self._of(app))
 
+    def under_way(self) -> int:
+        """Return how many restarts of this cluster are under way."""
+        return sum(one.state in RUNNING for one in self._made.values())
+
     def within_hour(self, now: float) -> int:
         """Return how many restarts the keeper made by itself within the last hour."""
         made = (one for one in self._made.values() if not one.by_person)
