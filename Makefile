@@ -2,21 +2,25 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+MINUTES ?= 15
 
 # A change of what is installed changes the name of the stamp, so an old environment is brought up to date by itself.
 digest = $(shell cat $(1) 2>/dev/null | sha256sum | cut -c1-12)
 RUNTIME := .venv/stamps/runtime-$(call digest,requirements/runtime.txt requirements/node.txt pyproject.toml package-lock.json build_hook.py)
 FLOWER := .venv-flower/stamps/flower-$(call digest,requirements/flower.txt)
+CELERIES := 5.3.6 5.4.0 5.5.3 5.6.3 5.7.0
+celery-stamp = .venv-celery/$(1)/stamps/$(call digest,requirements/celery-$(1).txt)
+CELERY := $(foreach version,$(CELERIES),$(call celery-stamp,$(version)))
 DEV := .venv/stamps/dev-$(call digest,requirements/dev.txt $(notdir $(RUNTIME)))
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check format docs reference bench lock build clean
+.PHONY: help demo install test check format docs reference bench fault-matrix soak lock build clean
 .DELETE_ON_ERROR:
 
 help: ## Print this list
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(RUNTIME) ## Run the demonstration; `make demo ARGS=--check` proves it and ends
 	@$(BIN)/python scripts/redis-advice
@@ -44,6 +48,12 @@ reference: $(DEV) ## Write the generated pages of docs/reference/ anew
 bench: $(DEV) $(if $(filter --short --no-flower,$(ARGS)),,$(FLOWER)) ## Measure, in turn with Flower (35 minutes); ARGS=--short asserts only
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+fault-matrix: $(DEV) $(CELERY) ## Break real workers in every known way, and judge each verdict (50 minutes); ARGS='--only F3'
+	@$(BIN)/python -m faults matrix $(ARGS)
+
+soak: $(DEV) $(CELERY) ## Disturb healthy workers for MINUTES=15: no restart may be false
+	@$(BIN)/python -m faults soak --minutes $(MINUTES) $(ARGS)
+
 build: $(DEV) ## Build the wheel into dist/
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist . && ls dist/*.whl
 
@@ -51,7 +61,7 @@ lock: $(DEV) ## Compile the locks anew; `make lock ARGS=--upgrade` takes newer v
 	@scripts/lock $(ARGS)
 
 clean: ## Remove .venv and everything built
-	@rm -rf .venv .venv-flower build dist site node_modules src/celeriac/web/static/vendor
+	@rm -rf .venv .venv-flower .venv-celery build dist site node_modules src/celeriac/web/static/vendor
 	@rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -75,3 +85,12 @@ $(FLOWER): $(RUNTIME)
 	@$(BIN)/python -m venv --clear .venv-flower
 	@.venv-flower/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes -r requirements/flower.txt
 	@mkdir -p $(@D) && touch $@
+
+define celery-environment
+$(call celery-stamp,$(1)): | $(RUNTIME)
+	@echo 'Installing Celery $(1) into .venv-celery, to break its workers (once) ...'
+	@$(BIN)/python -m venv --clear .venv-celery/$(1)
+	@.venv-celery/$(1)/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes -r requirements/celery-$(1).txt
+	@mkdir -p $$(@D) && touch $$@
+endef
+$(foreach version,$(CELERIES),$(eval $(call celery-environment,$(version))))

@@ -1,0 +1,189 @@
+"""The fault matrix judges rightly: its rows cover pairs, what is not right is wrong, and its table says so."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from celeriac.client import Incident, Step
+
+ROOT = Path(__file__).parent.parent
+FAULT_AT = 1_795_000_000.0
+
+
+@pytest.fixture(autouse=True)
+def faults(monkeypatch):
+    """Let the test import what breaks workers; it is no part of the package."""
+    monkeypatch.syspath_prepend(str(ROOT))
+
+
+def look(after, worker, verdict, *notes, guid="one"):
+    from faults.watch import Look
+
+    return Look(FAULT_AT + after, worker, verdict, False, notes, guid)
+
+
+def incident(worker, verdict, state="resolved", remedy="none", steps=("opened", "acted", "resolved"), after=40):
+    at = dt.datetime.fromtimestamp(FAULT_AT + after, dt.UTC)
+    told = [Step(at, kind, f"it was {kind}") for kind in steps]
+    return Incident(worker, "matrix", worker, worker, verdict, state, None, at, None, [], told, remedy)
+
+
+def story(*looks, incidents=(), restarts=(), last=None, ill=("orders/0",), approved=()):
+    from faults.judging import Story
+
+    last = last or {"orders/0": "healthy", "orders/1": "healthy"}
+    return Story(FAULT_AT, frozenset(ill), looks, tuple(incidents), tuple(restarts), last, frozenset(approved))
+
+
+def judged(mode, seen, broker="redis", pool="prefork", celery="5.7.0"):
+    from faults.expected import expected
+    from faults.judging import judge
+    from faults.rows import Row
+
+    return judge(expected(Row(mode, broker, pool, celery)), seen)
+
+
+RESTARTED = (incident("orders/0", "hung", remedy="restart_instance"),)
+
+
+def test_few_rows_cover_every_pair_and_at_most_eighty_cover_nine_tenths():
+    from faults.rows import chosen, covered, possible
+
+    every = possible()
+    whole, few = chosen(every, most=1000), chosen(every)
+    missing, all_pairs = covered(whole, every)
+
+    assert missing == all_pairs
+    assert len(whole) < len(every) / 5
+    assert len(few) <= 80
+    assert covered(few, every)[0] > 0.9 * all_pairs
+    assert chosen(every) == few
+
+
+def test_every_mode_has_its_hands_and_its_right_verdict():
+    from faults.expected import TABLE
+    from faults.injections import INJECTIONS
+    from faults.rows import CI, MODES, possible
+
+    made = [mode.id for mode in MODES if not mode.absent]
+    assert [mode.id for mode in MODES] == [f"F{number}" for number in range(1, 22)]
+    assert list(TABLE) == made
+    assert list(INJECTIONS) == made
+    assert set(CI) <= {row.id for row in possible()}
+
+
+def test_a_hung_worker_that_was_restarted_once_and_proven_back_is_right():
+    found = judged("F3", story(look(35, "orders/0", "hung"), incidents=RESTARTED, restarts=[("orders/0", "celeriac")]))
+
+    assert found.wrong == ()
+    assert (found.verdict, found.after_s, found.remedy) == ("hung", 35.0, "restart_instance")
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [
+        ({}, "never hung"),
+        ({"looks": [look(35, "orders/0", "hung")]}, "no remedy (no incident)"),
+        (
+            {
+                "looks": [look(35, "orders/0", "hung")],
+                "incidents": [incident("orders/0", "hung", "escalated", "restart_instance")],
+            },
+            "the remedy is not proven",
+        ),
+        ({"looks": [look(35, "orders/0", "deaf")]}, "called deaf"),
+        ({"looks": [look(9, "orders/1", "hung")]}, "sibling orders/1 called hung"),
+        ({"restarts": [("orders/1", "celeriac")]}, "sibling orders/1 restarted by celeriac"),
+        ({"incidents": [incident("orders/1", "crashed")]}, "an incident about sibling orders/1 (crashed)"),
+        ({"last": {"orders/0": "healthy", "orders/1": "busy"}}, "at the end: orders/1 busy"),
+    ],
+)
+def test_whatever_is_not_as_it_must_be_is_wrong(seen, why):
+    assert why in judged("F3", story(*seen.pop("looks", ()), **seen)).wrong
+
+
+def test_a_remedy_that_nobody_wants_is_wrong():
+    found = judged(
+        "F8", story(look(35, "orders/0", "busy"), incidents=RESTARTED, restarts=[("orders/0", "celeriac")]), pool="solo"
+    )
+
+    assert "remedy restart_instance, which is not wanted" in found.wrong
+    assert "restarted orders/0" in found.wrong
+
+
+def test_a_crash_that_passes_between_two_looks_is_known_by_its_incident():
+    found = judged(
+        "F1",
+        story(
+            look(3, "orders/0", "healthy"),
+            incidents=[incident("orders/0", "crashed", steps=("opened", "resolved"), after=7)],
+        ),
+    )
+
+    assert found.wrong == ()
+    assert (found.verdict, found.after_s, found.remedy) == ("crashed", 7.0, "none")
+
+
+def test_a_mode_that_wants_a_note_is_wrong_without_it():
+    assert judged("F15", story(look(3, "orders/0", "healthy"))).wrong == (
+        "no note that says 'processes use the node name'",
+    )
+    assert judged("F15", story(look(3, "orders/0", "healthy", "2 processes use the node name w0@one"))).wrong == ()
+
+
+def test_the_table_has_a_line_for_each_row_and_tells_wrong_from_not_run():
+    from faults.page import counts, table
+    from faults.rows import Row
+
+    rows = [
+        Row("F1", "redis", "prefork", "5.7.0"),
+        Row("F3", "redis", "solo", "5.3.6"),
+        Row("F4", "redis", "solo", "5.3.6"),
+    ]
+    good = {"verdict": "crashed", "after_s": 7.6, "remedy": "none", "proof": "verified: a|b", "wrong": []}
+    results = [good, good | {"wrong": ["never hung"]}, {"missing": "no gevent"}]
+    lines = table(rows, results).splitlines()
+
+    assert (
+        lines[2]
+        == "| F1 | the main process killed (SIGKILL) | redis | prefork | 5.7.0 / 5.7.0 | crashed | 8 s | none | verified: a/b | right |"
+    )
+    assert lines[3].startswith("| F3 | ")
+    assert lines[3].endswith("| wrong: never hung |")
+    assert lines[4].endswith("| not run: no gevent |")
+    assert counts(results) == (1, 1, 1)
+
+
+def test_a_result_counts_until_the_code_changes(tmp_path):
+    from faults.results import Results
+    from faults.rows import Row
+
+    row, other = Row("F1", "redis", "prefork", "5.7.0"), Row("F3", "redis", "prefork", "5.7.0")
+    path = tmp_path / "results.jsonl"
+    Results(path).add({"id": row.id, "digest": "today"})
+    Results(path).add({"id": other.id, "digest": "today", "missing": "no time"})
+    known = Results(path)
+
+    assert known.done(row, "today")
+    assert not known.done(row, "tomorrow")
+    assert not known.done(other, "today")
+
+
+def test_each_restart_is_matched_with_one_fault_and_the_rest_is_false():
+    from faults.ledger import Made, Wanted, account
+
+    wanted = [Wanted("orders/0", 1000.5, "frozen"), Wanted("orders/1", 1200.0, "blocked")]
+    made = [Made("orders/0", 1040), Made("orders/0", 1700), Made("orders/2", 1050)]
+    found = account(wanted, made, ["orders/0: hung, escalated"])
+
+    assert found.words == "restarts wanted 2, made 3, false 2, unverified 1, missed 1"
+    assert [one.worker for one in found.false] == ["orders/2", "orders/0"]
+    assert [one.worker for one in found.missed] == ["orders/1"]
+
+
+def test_a_restart_within_the_second_of_its_fault_is_wanted():
+    """The platform records whole seconds."""
+    from faults.ledger import Made, Wanted, account
+
+    assert account([Wanted("orders/0", 1000.9, "frozen")], [Made("orders/0", 1000)], []).false == ()
