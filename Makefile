@@ -28,7 +28,7 @@ demo: $(RUNTIME) ## Run the demonstration; `make demo ARGS=--check` proves it an
 
 install: $(DEV) ## Make .venv with everything that development needs
 
-test: $(DEV) ## Run every test; installs redis-server and chromium when root
+test: $(DEV) $(if $(CI),$(CELERY)) ## Run every test; installs redis-server and chromium when root
 	@CI='$(CI)' scripts/system-packages
 	@CI='$(CI)' scripts/test $(ARGS)
 

@@ -4,13 +4,14 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from celeriac.core.errors import PortError
 from celeriac.demo.breaks import strike
+from celeriac.processes import running, spawn
 from faults.fleet import APPS, Fleet
 from faults.processes import descendants
 
@@ -49,9 +50,9 @@ def starve(_: Fleet, rng: random.Random, __: set[str]) -> str:
     """Programs that take every core for a while."""
     seconds, cores = rng.uniform(8, 15), os.cpu_count() or 1
     argv = [sys.executable, "-c", HOG.format(seconds=seconds)]
-    hogs = [subprocess.Popen(argv) for _ in range(2 * cores)]
-    for hog in hogs:
-        hog.wait(seconds + 60)
+    with ExitStack() as stack:
+        for hog in [stack.enter_context(running(spawn(argv, name="hog"), grace=1)) for _ in range(2 * cores)]:
+            hog.wait(seconds + 60)
     return f"{2 * cores} busy programs took the {cores} cores for {seconds:.0f} s"
 
 

@@ -136,6 +136,8 @@ One worker is made ill, the others stay healthy; in F11 and F16 every worker is 
 - A pool other than prefork may be silent while a task runs, and Redis tells workers apart only from kombu 5.7 on: there a
   remedy may wait for a person, who approves at once (`approved`). For such pools F3, F4 and F12 run with `may_block = 60` in place of
   ten minutes.
+- F8, F9 and F10 run with `broker_heartbeat = 120`, Celery's default, all others with 10: with 10 RabbitMQ takes the connection of a worker
+  whose main process works for more than 20 s, and gives its task to another, again and again.
 - In F5 the one connection that waits for messages is turned half-open; kombu 5.7 finds that by itself after 43 s. In F12 every connection is,
   and new ones pass. In F14 the clock is moved within the worker's Python.
 

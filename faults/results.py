@@ -14,14 +14,16 @@ FILE = ROOT / "data" / "faults" / "results.jsonl"
 _NO_MATTER = ("web", "cli", "demo", "client", "contrib")
 """Parts of Celeriac that take no part in a verdict or a remedy."""
 
+_ABOUT = ("__main__", "disturbances", "fleet", "leaks", "ledger", "matrix", "page", "results", "soak")
+"""What runs rows and shows them, and what is the soak's."""
+
 
 def digest(row: Row) -> str:
     """Return what a result of this row depends on, as one word."""
     found = hashlib.sha256()
     product = ROOT / "src" / "celeriac"
     files = [one for one in product.rglob("*.py") if one.relative_to(product).parts[0] not in _NO_MATTER]
-    about = ("page.py", "soak.py", "matrix.py", "results.py", "__main__.py")
-    files += [one for one in (ROOT / "faults").glob("*.py") if one.name not in about]
+    files += [one for one in (ROOT / "faults").glob("*.py") if one.stem not in _ABOUT]
     files.append(ROOT / "requirements" / f"celery-{row.celery}.txt")
     for path in sorted(files):
         found.update(path.name.encode() + path.read_bytes())

@@ -3,7 +3,6 @@
 import random
 import sys
 import tempfile
-import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,12 +30,12 @@ class Soak:
         self._begun = time.monotonic()
         self._seconds, self._rng = minutes * 60, random.Random(seed)  # noqa: S311 (which disturbance comes next is no secret)
         self._fleet = Fleet(folder, stack)
+        self._bag: list[Disturbance] = []
         self._wanted: list[Wanted] = []
         self._struck: dict[str, float] = {}
         self._known: set[Made] = set()
         self._details: list[str] = []
         self._recorders = [self._recorder(name, record, stack) for name in CELERY] if record else []
-        self._stopping = threading.Event()
 
     def _recorder(self, cluster: str, folder: Path, stack: ExitStack) -> Recorder:
         fleet = self._fleet
@@ -62,7 +61,7 @@ class Soak:
             if due and (not faults or now < self._seconds - FAULT_EVERY_S / 2):
                 faults.append(now)
                 self._strike(len(faults) - 1)
-            self._disturb(self._rng.choice(DISTURBANCES))
+            self._disturb(self._next())
             self._look()
             time.sleep(BETWEEN_S)
         self._say("no more disturbances: what is being healed may end")
@@ -95,6 +94,13 @@ class Soak:
             if not any(one.state in OPEN for one in self._fleet.watch.stories([name])):
                 del self._struck[name]
         return {name.partition("/")[0] for name in self._struck}
+
+    def _next(self) -> Disturbance:
+        """Return the next disturbance: each comes once before any comes again."""
+        if not self._bag:
+            self._bag = list(DISTURBANCES)
+            self._rng.shuffle(self._bag)
+        return self._bag.pop()
 
     def _disturb(self, disturbance: Disturbance) -> None:
         try:

@@ -1,6 +1,9 @@
 """The fault matrix judges rightly: its rows cover pairs, what is not right is wrong, and its table says so."""
 
+import contextlib
 import datetime as dt
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -187,3 +190,51 @@ def test_a_restart_within_the_second_of_its_fault_is_wanted():
     from faults.ledger import Made, Wanted, account
 
     assert account([Wanted("orders/0", 1000.9, "frozen")], [Made("orders/0", 1000)], []).false == ()
+
+
+@pytest.fixture
+def echo():
+    """Give the port of a server that says back what it hears."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def answer(connection):
+        with contextlib.suppress(OSError), connection:
+            while data := connection.recv(100):
+                connection.sendall(data)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=(server.accept()[0],), daemon=True).start()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    yield server.getsockname()[1]
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+    thread.join(5)
+
+
+def said_back(connection, word):
+    connection.settimeout(0.5)
+    connection.sendall(word)
+    try:
+        return connection.recv(100)
+    except TimeoutError:
+        return None
+
+
+def test_a_proxy_turns_what_is_open_half_open_and_lets_what_is_new_pass(echo):
+    from faults.proxy import Proxy
+
+    proxy = Proxy(echo)
+    with contextlib.closing(proxy), socket.create_connection(("127.0.0.1", proxy.port)) as before:
+        assert said_back(before, b"one") == b"one"
+        assert proxy.silence(lambda connection: connection.last_sent == b"other") == 0
+        assert said_back(before, b"two") == b"two"
+        assert proxy.silence() == 1
+        assert said_back(before, b"three") is None
+        with socket.create_connection(("127.0.0.1", proxy.port)) as after:
+            assert said_back(after, b"four") == b"four"
+            proxy.cut()
+            assert after.recv(100) == b""

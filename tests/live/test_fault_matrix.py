@@ -19,7 +19,7 @@ ROWS = (
     "F1-redis-prefork-5.7.0",
     "F3-redis-prefork-5.7.0",
     "F4-rabbitmq-prefork-5.4.0",
-    "F8-redis-solo-5.6.3",
+    "F14-redis-gevent-5.6.3",
     "F21-redis-gevent-5.3.6",
 )
 
