@@ -20,7 +20,7 @@ from faults.results import FILE, Results
 from faults.rows import BROKERS, CELERIES, CI, MODES, POOLS, Row, chosen, possible
 from faults.soak import soak
 
-PARALLEL = 5
+PARALLEL = 7
 
 
 class Interrupted(Exception):  # noqa: N818 (not an error)

@@ -17,6 +17,9 @@ FIRST = "orders/0"
 LONG_S = 75.0
 FOR_EVER_S = 3600.0
 OUTAGE_S = 15.0
+USUAL_RUNS = 30
+STUCK_S = 600.0
+"""A task is not called stuck before it has run for so long, and that cannot be set."""
 
 
 def _first(watch: Watch) -> Worker:
@@ -83,7 +86,10 @@ def cancel(stage: Stage, watch: Watch) -> frozenset[str]:
 
 
 def stick(stage: Stage, watch: Watch) -> frozenset[str]:
-    """F7: the one slot has a task that never ends; a prefork child is frozen in it."""
+    """F7: the one slot has a task that never ends; a prefork child is frozen in it. Others of its name took a second."""
+    for _ in range(USUAL_RUNS):
+        stage.app.send_task("sample.slow", (1.0,), ignore_result=True)
+    time.sleep(USUAL_RUNS)
     name = _take(stage, watch, "sample.slow", FOR_EVER_S)
     if stage.row.pool == "prefork":
         pid = watch.workers[name].pid
@@ -93,7 +99,6 @@ def stick(stage: Stage, watch: Watch) -> frozenset[str]:
             raise StageError(message)
         for child in below:
             os.kill(child, signal.SIGSTOP)
-    _flood(stage, 110)
     return frozenset({name})
 
 
@@ -159,8 +164,9 @@ def cut_ears(stage: Stage, watch: Watch) -> frozenset[str]:
 
 
 def acknowledge_late(stage: Stage, watch: Watch) -> frozenset[str]:
-    """F18: a task of 45 s, of which RabbitMQ wants to hear within 10 s."""
-    return frozenset({_take(stage, watch, "sample.late", 45.0)})
+    """F18: a task of 45 s, of which RabbitMQ wants to hear within 10 s; it goes from one worker that it ends to the next."""
+    _take(stage, watch, "sample.late", 45.0)
+    return frozenset(watch.workers)
 
 
 def scale(stage: Stage, _: Watch) -> frozenset[str]:
@@ -202,6 +208,7 @@ INJECTIONS: dict[str, Injection] = {
 }
 
 WATCHED_S = {
+    "F7": STUCK_S + 100,
     "F2": 25.0,
     "F8": 100.0,
     "F9": 100.0,

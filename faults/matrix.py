@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -13,13 +14,14 @@ from pathlib import Path
 
 from celeriac.processes import Child, spawn
 from faults.brokers import RabbitMQ
+from faults.injections import WATCHED_S
 from faults.page import counts, outcome
 from faults.results import Result, Results, digest
 from faults.rows import Row
 from faults.setups import setup
 from faults.stage import ROOT
 
-LONGEST_S = 480.0
+LONGEST_S = 1200.0
 APART_S = 4.0
 """Between the starts of two rows: twenty programs that start at once would all be late."""
 
@@ -47,6 +49,9 @@ class Matrix:
         """Run what is not done yet; return the results of all of them."""
         digests = {row.celery: digest(row) for row in rows}
         left = [row for row in rows if fresh or not self._results.done(row, digests[row.celery])]
+        left.sort(
+            key=lambda row: -WATCHED_S.get(row.mode, 0.0)
+        )  # the longest first, so that none is left alone at the end
         self.say(f"{len(rows)} rows, {len(rows) - len(left)} of them done before")
         if left:
             with self._room() as folder, ExitStack() as stack:
@@ -99,7 +104,8 @@ class Matrix:
 
     def _start(self, row: Row, folder: Path, rabbitmq: RabbitMQ | None) -> Running:
         home, result = folder / row.id, folder / f"{row.id}.json"
-        home.mkdir(exist_ok=True)
+        shutil.rmtree(home, ignore_errors=True)  # what an earlier run has kept
+        home.mkdir()
         result.unlink(missing_ok=True)
         shared = rabbitmq is not None and row.broker == "rabbitmq" and setup(row).own_rabbitmq is None
         order = {

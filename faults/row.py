@@ -102,11 +102,12 @@ def _break(row: Row, stage: Stage, watch: Watch, mark: Callable[[str], None]) ->
 def _look_on(row: Row, watch: Watch, wanted: Expected, ill: frozenset[str], fault_at: float) -> None:
     """Watch as long as something may still come; what has not come by then is for the judge."""
     names = set(watch.workers)
-    end = time.monotonic() + WATCHED_S.get(row.mode, 45.0)
+    watched_s = WATCHED_S.get(row.mode, 45.0)
+    end = time.monotonic() + watched_s
 
     def settled() -> bool:
         stories = watch.stories(ill)
-        if not stories and time.time() - fault_at > max(HOPELESS_S, WATCHED_S.get(row.mode, 0.0) + ALONE_S):
+        if not stories and time.time() - fault_at > max(HOPELESS_S, watched_s + ALONE_S):
             return True
         over = bool(stories) and all(one.state in {"resolved", "escalated"} for one in stories)
         well = watch.healthy(names if wanted.back else names - ill)
@@ -116,7 +117,7 @@ def _look_on(row: Row, watch: Watch, wanted: Expected, ill: frozenset[str], faul
             return over and time.monotonic() > end - 30
         return well and time.monotonic() > end
 
-    _wait(watch, settled, fault_at + REMEDY_S - time.time())
+    _wait(watch, settled, fault_at + max(REMEDY_S, watched_s + ALONE_S + REMEDY_S / 2) - time.time())
     _wait(watch, lambda: False, AFTER_S)
 
 
