@@ -48,7 +48,7 @@ reference: $(DEV) ## Write the generated pages of docs/reference/ anew
 bench: $(DEV) $(if $(filter --short --no-flower,$(ARGS)),,$(FLOWER)) ## Measure, in turn with Flower (35 minutes); ARGS=--short asserts only
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-fault-matrix: $(DEV) $(CELERY) ## Break real workers in every known way, and judge each verdict (50 minutes); ARGS='--only F3'
+fault-matrix: $(DEV) $(CELERY) ## Break real workers in every known way, and judge each verdict (30 minutes); ARGS='--only F3'
 	@$(BIN)/python -m faults matrix $(ARGS)
 
 soak: $(DEV) $(CELERY) ## Disturb healthy workers for MINUTES=15: no restart may be false

@@ -9,6 +9,7 @@ from celeriac.client import Worker
 from celeriac.demo.breaks import strike
 from faults.processes import children
 from faults.proxy import Connection
+from faults.setups import STUCK_S
 from faults.stage import Stage
 from faults.watch import StageError, Watch
 
@@ -18,8 +19,6 @@ LONG_S = 75.0
 FOR_EVER_S = 3600.0
 OUTAGE_S = 15.0
 USUAL_RUNS = 30
-STUCK_S = 600.0
-"""A task is not called stuck before it has run for so long, and that cannot be set."""
 
 
 def _first(watch: Watch) -> Worker:

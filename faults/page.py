@@ -134,12 +134,13 @@ One worker is made ill, the others stay healthy; in F11 and F16 every worker is 
   proven or none at all, every healthy sibling left alone, and every worker healthy at the end (but for F21). Anything else is
   **wrong**, with the reason.
 - A pool other than prefork may be silent while a task runs, and Redis tells workers apart only from kombu 5.7 on: there a
-  remedy may wait for a person, who approves at once (`approved`). For such pools F3, F4 and F12 run with `may_block = 60` in place of
-  ten minutes.
+  remedy may wait for a person, who approves at once (`approved`), as live repairs always do. For such pools F3, F4 and F12 run with
+  `may_block = 60`, and F7 everywhere with `stuck = 120`, each in place of ten minutes.
 - F8, F9 and F10 run with `broker_heartbeat = 120`, Celery's default, all others with 10: with 10 RabbitMQ takes the connection of a worker
   whose main process works for more than 20 s, and gives its task to another, again and again.
 - In F5 the one connection that waits for messages is turned half-open; kombu 5.7 finds that by itself after 43 s. In F12 every connection is,
-  and new ones pass. In F14 the clock is moved within the worker's Python.
+  and new ones pass. In F14 the clock is moved within the worker's Python. In F15 RabbitMQ refuses the second process its queue for remote
+  control, and the container may end with it. In F18 the task ends one worker after the other.
 
 {table}
 """

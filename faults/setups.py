@@ -33,9 +33,12 @@ class Setup:
     """So does Celeriac."""
 
 
+STUCK_S = 120
+"""The ten minutes that a task must have run before it can be called stuck are more than a row may take, too."""
+
 SETUPS = {
     "F5": Setup(behind_proxy=True),
-    "F7": Setup(concurrency=1),
+    "F7": Setup(concurrency=1, heal={"stuck": STUCK_S}),
     "F11": Setup(own_rabbitmq=()),
     "F12": Setup(behind_proxy=True),
     "F13": Setup(env={"FAULTS_VISIBILITY": "8"}),
