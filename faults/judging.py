@@ -54,7 +54,7 @@ def judge(expected: Expected, story: Story) -> Judgement:
     ]
     return Judgement(
         verdict=", ".join(one for one in given if one != "healthy") or "healthy",
-        after_s=round(first - story.fault_at, 1) if first else None,
+        after_s=round(max(0.0, first - story.fault_at), 1) if first else None,
         remedy=", ".join(f"{what}{' (approved)' if approved else ''}" for what, approved in acts) or "none",
         proof=_proof(story),
         wrong=tuple(wrong),

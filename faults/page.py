@@ -45,7 +45,7 @@ def line(row: Row, result: Result | None) -> str:
     mode = BY_ID[row.mode]
     seen = ["", "", "", ""]
     if result is not None and not result.get("missing"):
-        after = "" if result["after_s"] is None else f"{result['after_s']:.0f} s"
+        after = "" if result["after_s"] is None else f"{max(0.0, result['after_s']):.0f} s"
         seen = [result["verdict"], after, result["remedy"], _short(result["proof"])]
     celery = f"{row.celery} / {KOMBU[row.celery]}"
     return _cells(row.mode, mode.what, row.broker, row.pool, celery, *seen, outcome(result))
