@@ -2,7 +2,7 @@
 
 import pytest
 
-from celeriac.core.crashes import loop
+from celeriac.core.crashes import loop, unasked
 from celeriac.core.incident import RemedyKind
 from celeriac.core.model import InstanceState, Status, Verdict
 from celeriac.core.readings import Unknown
@@ -30,6 +30,13 @@ def test_three_in_a_row_by_the_platforms_own_count_are_a_loop_though_the_others_
     """In its back-off Diego waits for up to 16 minutes, and counts on."""
     assert looping(crashes=[but(crash(), count=3)])
     assert not looping(crashes=[but(crash(), count=2)])
+
+
+def test_an_end_that_was_announced_does_not_count_though_it_beat_on():
+    """Gevent pools do, while they drain."""
+    life = worker(goodbye=(1, NOW - 60), offline_at=NOW - 60, sent=(2, NOW - 30))
+    assert not unasked(seen(life, crashes=[crash(text=CLEAN)]))
+    assert unasked(seen(but(life, hello=(2, NOW - 30)), crashes=[crash(text=CLEAN)])), "it was back"
 
 
 @pytest.mark.parametrize("other", [crash(1, life=1), but(crash(), app="elsewhere"), but(crash(), process="web")])

@@ -474,3 +474,33 @@ def test_on_rabbitmq_a_connection_that_is_there_is_no_sign_of_life(silent, pool,
     assert (found.verdict, found.suspect, found.remedy) == (verdict, True, remedy)
     assert bool(found.approval) == (verdict is HUNG)
     assert ("RabbitMQ still holds its connection" in "; ".join(found.notes)) == (verdict is BLIND)
+
+
+# Draining aloud ------------------------------------------------------------------------------------------------------
+
+
+def leaver(ago=30.0, **fields):
+    """Return a worker that said goodbye so many seconds ago and has sent heartbeats since."""
+    return worker(goodbye=(1, NOW - ago), offline_at=NOW - ago, **{"sent": (2, NOW), **fields})
+
+
+MUTE = {worker().node: Known(value=False, at=NOW)}
+
+
+@pytest.mark.parametrize(
+    ("look", "verdict", "doubt"),
+    [
+        (seen(leaver(), pings=MUTE), Verdict.DRAINING, False),
+        (seen(leaver()), HEALTHY, True),
+        (seen(leaver(), answered={worker().node: NOW - 5}), HEALTHY, False),
+        (seen(leaver(), pings=MUTE, answered={worker().node: NOW - 29}), Verdict.DRAINING, False),
+        (seen(leaver(hello=(2, NOW)), pings=MUTE), HEALTHY, False),
+        (seen(leaver(1801), pings=MUTE), HUNG, False),
+    ],
+    ids=["no answer", "not asked", "it answered since", "it answered as it left", "it is back", "for too long"],
+)
+def test_a_worker_that_beats_on_after_its_goodbye_drains_if_it_hears_us_no_more(look, verdict, doubt):
+    """Gevent pools of Celery 5.7 do; but a goodbye may also be that of a connection that broke."""
+    found = diagnose(look, LIMITS)[0]
+
+    assert (found.verdict, found.doubt) == (verdict, doubt), found.notes

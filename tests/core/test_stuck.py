@@ -6,7 +6,7 @@ from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import RemedyKind
 from celeriac.core.model import Status, Verdict
 from celeriac.core.repair import Repair, RepairKind
-from celeriac.core.stuck import Runs, Stuck, stuck
+from celeriac.core.stuck import Running, Runs, Stuck, stuck
 from celeriac.core.tasks import STARTED, Task
 from core.builders import LIMITS, NOW, finding, guid, unmapped, worker
 
@@ -19,13 +19,18 @@ def task(for_s=900.0, id="t", name="shop.pay", node=NODE, **fields):
     return Task(id, STARTED, name, node, **fields)
 
 
-def of(*tasks, running=("t",), runs=PAY):
-    found = stuck(tasks, {NODE: frozenset(running)}, {"shop.pay": runs}, NOW, LIMITS)
+def of(*tasks, running=("t",), runs=PAY, last=NOW - 5):
+    found = stuck(tasks, {NODE: Running(frozenset(running), last)}, {"shop.pay": runs}, NOW, LIMITS)
     return [one.id for one in found.get(NODE, ())]
 
 
 def test_a_task_that_runs_for_many_times_the_longest_run_is_stuck():
     assert of(task()) == ["t"]
+
+
+def test_where_the_event_of_its_beginning_is_lost_the_worker_s_counter_tells():
+    """What runs now began no later than the last task that it counted."""
+    assert of(task(started_at=None, received_at=NOW - 2000), last=NOW - 900) == ["t"]
 
 
 NOT_STUCK = {
@@ -34,7 +39,10 @@ NOT_STUCK = {
     "no run of its name has ended": of(task(), runs=Runs()),
     "too few runs to tell": of(task(), runs=Runs(19, 40.0)),
     "the worker does not say to run it": of(task(), running=()),
-    "its beginning is not known": of(task(started_at=None)),
+    "its beginning is not known": of(task(started_at=None, received_at=None)),
+    "the worker began something since": of(task(started_at=None, received_at=NOW - 900), last=NOW - 500),
+    "its counter tells nothing": of(task(started_at=None, received_at=NOW - 900), last=None),
+    "it came after the last beginning": of(task(started_at=None, received_at=NOW - 500), last=NOW - 900),
     "of its name nothing is known": of(task(name="other")),
     "another runs it": of(task(node="celery@other")),
 }

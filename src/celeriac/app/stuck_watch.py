@@ -1,6 +1,6 @@
 """Looking for tasks that hold their slot for too long, once a minute, beside the cycle."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from celeriac.app.asking import Asked
@@ -9,8 +9,8 @@ from celeriac.core.readings import Known
 from celeriac.core.rollup import HOUR, RUNTIME, histogram, quantile, total
 from celeriac.core.search import TaskFilter
 from celeriac.core.snapshot import Seen, silence
-from celeriac.core.stuck import Runs, Stuck, stuck
-from celeriac.core.tasks import STARTED, Task
+from celeriac.core.stuck import Running, Runs, Stuck, stuck
+from celeriac.core.tasks import RECEIVED, STARTED, Task
 from celeriac.ports import Charts, Control, Tasks
 
 EVERY_S = 60.0
@@ -46,7 +46,7 @@ class StuckWatch:
         if self._asked is None and seen.at >= self._due_at:
             stream, now = seen.stream.value, seen.at
             busy = {
-                one.node
+                one.node: one.last_start_at
                 for one in seen.incarnations
                 if one.active and silence(one.last_seen_at, stream) < self._limits.suspect_beats * one.freq
             }
@@ -55,20 +55,25 @@ class StuckWatch:
             answer, self._asked = self._asked.answer(), None
             self.found = answer.value if isinstance(answer, Known) else {}
 
-    def _look(self, busy: set[str], now: float) -> dict[str, tuple[Stuck, ...]]:
+    def _look(self, busy: Mapping[str, float | None], now: float) -> dict[str, tuple[Stuck, ...]]:
         if not busy:
             return {}
+        # A `task-started` may be lost, as threads of Celery 5.3 lose some; of those received most wait for their time.
+        begun = [task for state in (STARTED, RECEIVED) for task in self._old(state, busy, now)]
+        told = self._control.running({one.worker for one in begun if one.worker}) if begun else {}
+        running = {node: Running(tasks, busy.get(node)) for node, tasks in told.items()}
+        ours = [one for one in begun if one.uuid in told.get(one.worker or "", frozenset())]
+        return stuck(ours, running, self._runs(ours, now), now, self._limits)
+
+    def _old(self, state: str, busy: Mapping[str, float | None], now: float) -> list[Task]:
         which = TaskFilter(
             limit=AT_ONCE,
-            states=(STARTED,),
+            states=(state,),
             workers=tuple(sorted(busy)),
             since=now - BACK_S,
             until=now - self._limits.stuck_s,
         )
-        begun = [row.task for row in self._tasks.find(which).rows if row.task.worker in busy]
-        running = self._control.running({one.worker for one in begun if one.worker}) if begun else {}
-        ours = [one for one in begun if one.uuid in running.get(one.worker or "", frozenset())]
-        return stuck(ours, running, self._runs(ours, now), now, self._limits)
+        return [row.task for row in self._tasks.find(which).rows if row.task.worker in busy]
 
     def _runs(self, tasks: Iterable[Task], now: float) -> dict[str, Runs]:
         names = sorted({one.name for one in tasks if one.name})[:NAMES]

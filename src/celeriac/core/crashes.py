@@ -31,6 +31,6 @@ def loop(place: Place, seen: Seen, limits: Limits) -> list[Crash]:
 
 
 def _unannounced(crashes: Iterable[Crash], seen: Seen) -> list[Crash]:
-    goodbyes = {host(one.node) for one in seen.incarnations if one.offline}
+    goodbyes = {host(one.node) for one in seen.incarnations if one.leaving}
     left = [one for one in crashes if not (one.clean_exit and one.instance_guid in goodbyes)]
     return sorted(left, key=lambda one: one.at)

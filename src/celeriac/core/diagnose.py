@@ -144,6 +144,22 @@ def _damaged(case: Case) -> Finding | None:
     return mend(case, Verdict.DAMAGED, note, Repair(RepairKind.REVOKE, held[0].id, (held[0].name,)))
 
 
+def _drains_aloud(case: Case) -> Finding | None:
+    """It said goodbye, beats on and hears us no more: gevent pools drain so (Celery 5.7)."""
+    one, ping = case.site.incarnation, case.ping()
+    if one is None or not one.leaving or not case.heard() or case.silent_s >= case.suspect_after:
+        return None
+    left_at = one.offline_at or one.first_seen_at
+    if case.seen.answered.get(one.node, 0.0) > left_at + case.limits.taken_back_s:
+        return None  # the goodbye was that of a connection that broke
+    if not (isinstance(ping, Known) and not ping.value):
+        return found(case, Verdict.HEALTHY, doubt=True)
+    for_s = case.stream.observed_at - left_at if case.stream else 0.0
+    if for_s > case.limits.drain_deadline_s:
+        return _drained_too_long(case, for_s)
+    return found(case, Verdict.DRAINING, "it said goodbye and beats on, but answers no ping: a warm shutdown")
+
+
 def _speaks(case: Case) -> Finding | None:
     """It spoke within its last few beats, or it answered our last round of pings if it sends none."""
     if not case.heard() or case.silent_s >= case.suspect_after:
@@ -246,6 +262,7 @@ RULES: tuple[Rule, ...] = (
     _deaf_ourselves,
     _not_joined,
     _draining,
+    _drains_aloud,
     deaf,
     _damaged,
     _speaks,

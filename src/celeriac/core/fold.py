@@ -207,6 +207,8 @@ def _live(one: Incarnation, event: Event, received_at: float) -> int:
         return 0
     newest = _made(event) >= one.sent
     one.sent = max(one.sent, _made(event))
+    if event.type == "worker-online":
+        one.hello = max(one.hello or (0, 0.0), _made(event))
     one.software = one.software or _software(event)
     if event.active is None:
         return 0  # asked by a monitor's broadcast, a worker sends one beat that says nothing of its work: no habit

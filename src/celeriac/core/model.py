@@ -88,7 +88,8 @@ class Incarnation(Struct):
 
     `sent` and `goodbye` order `worker-*` events as they were made: by Celery's logical clock, then by the worker's own
     wall clock, which may step back. `worker-offline` is sent when a warm shutdown *begins*, and again, late, after each
-    broker outage, so it counts only while nothing newer was made. `started` counts its `task-started` events, `counted`
+    broker outage, so it counts only while nothing newer was made. `hello` is the newest `worker-online`: a worker of the gevent pool
+    beats on while it drains, and only that takes a goodbye back for sure. `started` counts its `task-started` events, `counted`
     is (`processed`, `started`) as of its last beat, `missed` the begun tasks whose events never came, and `mute` tells
     that its task events are off (`core.hearing`).
     """
@@ -105,6 +106,7 @@ class Incarnation(Struct):
     software: str | None = None
     sent: tuple[int, float] = (0, 0.0)
     goodbye: tuple[int, float] | None = None
+    hello: tuple[int, float] | None = None
     offline_at: float | None = None
     last_task_at: float | None = None
     last_start_at: float | None = None
@@ -121,6 +123,11 @@ class Incarnation(Struct):
     @property
     def offline(self) -> bool:
         return self.goodbye is not None and self.goodbye >= self.sent
+
+    @property
+    def leaving(self) -> bool:
+        """Tell whether it said goodbye and has not said hello again since, whatever else it said."""
+        return self.goodbye is not None and self.goodbye >= (self.hello or (0, 0.0))
 
 
 class Pool(Struct, frozen=True):

@@ -19,6 +19,13 @@ class Runs(Struct, frozen=True):
     longest_s: float | None = None
 
 
+class Running(Struct, frozen=True):
+    """The tasks that a worker says to run now, by id, and when it began its last one, by its own counter."""
+
+    tasks: frozenset[str] = frozenset()
+    last_start_at: float | None = None
+
+
 class Stuck(Struct, frozen=True):
     """A task that holds a slot, since when it is seen to run, in seconds, and how long its kind takes."""
 
@@ -37,20 +44,31 @@ class Stuck(Struct, frozen=True):
 
 
 def stuck(
-    begun: Iterable[Task], running: Mapping[str, frozenset[str]], runs: Mapping[str, Runs], now: float, limits: Limits
+    begun: Iterable[Task], running: Mapping[str, Running], runs: Mapping[str, Runs], now: float, limits: Limits
 ) -> dict[str, tuple[Stuck, ...]]:
-    """Return the stuck tasks of each node; `running` is what each says to run, `runs` is by task name."""
+    """Return the stuck tasks of each node; `running` is by node, `runs` is by task name."""
     found: dict[str, list[Stuck]] = {}
     for task in begun:
         name, node, known = task.name or "", task.worker or "", runs.get(task.name or "", Runs())
-        if task.started_at is None or task.uuid not in running.get(node, frozenset()):
+        at = running.get(node, Running())
+        since = _since(task, at)
+        if since is None or task.uuid not in at.tasks:
             continue
-        for_s = now - task.started_at
+        for_s = now - since
         if known.longest_s is None or known.number < limits.stuck_runs:
             continue
         if for_s >= max(limits.stuck_s, limits.stuck_times * known.longest_s):
             found.setdefault(node, []).append(Stuck(task.uuid, name, for_s, known))
     return {node: _longest_first(tasks) for node, tasks in found.items()}
+
+
+def _since(task: Task, running: Running) -> float | None:
+    """Return since when it has run at least: what runs now began no later than the worker's last task did."""
+    if task.started_at is not None:
+        return task.started_at
+    if task.received_at is None or running.last_start_at is None:
+        return None
+    return max(task.received_at, running.last_start_at)
 
 
 def _longest_first(tasks: Sequence[Stuck]) -> tuple[Stuck, ...]:
