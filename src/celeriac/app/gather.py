@@ -51,6 +51,9 @@ WITNESSES = 3
 WARY = frozenset({Verdict.STARTING, Verdict.DRAINING, Verdict.CRASHED, Verdict.CRASH_LOOPING, Verdict.HUNG})
 """Verdicts that make the next look at the platform come sooner."""
 
+_WAITING = frozenset({IncidentState.HELD, IncidentState.ESCALATED})
+"""Such an incident waits for a person, who may sleep: the platform is not read sooner for its sake."""
+
 
 class Sources(Struct, frozen=True):
     """The ports of one cluster; what is not configured is None."""
@@ -218,8 +221,9 @@ class Gatherer:
         if self._logs:
             self._logs.go_on(running(first, suspects | doubted), seen.at)
         well = [one.node for one in first if one.well and one.verdict is Verdict.HEALTHY and one.node not in doubted]
-        open_incident = any(not one.over for one in book.incidents)
-        self._wary = bool(suspects) or open_incident or any(one.verdict in WARY for one in first)
+        waiting = {one.place for one in book.incidents if one.state in _WAITING}
+        moving = any(not one.over and one.state not in _WAITING for one in book.incidents)
+        self._wary = moving or any((one.suspect or one.verdict in WARY) and one.place not in waiting for one in first)
         return Whom(
             suspects=frozenset(suspects),
             doubted=frozenset(sorted(doubted)[:DOUBTED_AT_ONCE]),

@@ -257,10 +257,20 @@ def test_a_calm_platform_is_read_every_ten_seconds(cluster, clock):
 
 
 def test_under_suspicion_the_platform_is_read_every_two_seconds(cluster, clock):
-    """A suspect, or an incident that is open, makes the keeper look closer."""
+    """A suspect, or an incident in which something moves, makes the keeper look closer."""
     assert asked(cluster, 20, worker(silent=20, now=clock())) == 10
     fresh = [worker(index, now=clock() + 60, silent=0.1) for index in range(4)]
-    assert asked(cluster, 20, *fresh, book=Book(incidents=(incident(),), pools=CALM.pools)) == 10
+    moving = Book(incidents=(incident(state=IncidentState.VERIFYING),), pools=CALM.pools)
+    assert asked(cluster, 20, *fresh, book=moving) == 10
+
+
+def test_an_incident_that_waits_for_a_person_needs_no_hurry(cluster, clock):
+    """It may wait for hours, and a foundation counts our requests."""
+    held = Book(incidents=(incident(),), pools=CALM.pools)
+    frozen = [worker(0, now=clock(), silent=40), *(worker(index, now=clock() + 90, silent=0.1) for index in (1, 2, 3))]
+    asked(cluster, 20, *frozen, book=held)
+
+    assert asked(cluster, 20, *frozen, book=held) == 2
 
 
 def test_crashes_are_read_fifteen_minutes_back(cluster, clock):
