@@ -49,7 +49,7 @@ TOLD = {
     "sigkill_main": {"w1": "healthy crashed", "w2": "healthy"},
     "sigstop_main": {"w1": "healthy healthy? healthy", "w2": "healthy"},
     "solo_long_task": {"w1": "healthy healthy? healthy"},
-    "task_events_off_then_enabled": {"w1": "healthy"},
+    "task_events_off_then_enabled": {"w1": "healthy", "w2": "healthy"},
     "threads_pool_gil_held": {"w1": "healthy"},
     "visibility_timeout_redelivery": {"w1": "healthy crashed", "w2": "healthy"},
     "warm_shutdown_long_task": {"w1": "healthy draining stopped"},
@@ -208,6 +208,35 @@ def test_a_process_that_ends_badly_again_and_again_is_crash_looping():
 
     assert told(changes) == {"w1": "healthy crashed healthy crashed healthy crash-looping"}
     assert changes[-1].remedy is RemedyKind.ALERT
+
+
+def test_a_process_that_ends_before_it_says_a_word_crashes_all_the_same():
+    """A bad release: each start ends at its imports, and no event ever comes."""
+    these = [event(t) for t in range(0, 10, 2)]
+    these += [line(10 + 8 * turn, "exit", worker="w1", rc=1) for turn in range(4)]
+    these += [line(12 + 8 * turn, "exit", worker="w9@h2", rc=1) for turn in range(4)]
+    these += [event(t, node="w2@h2", pid=8) for t in range(0, 60, 2)]
+    these.sort(key=lambda one: json.loads(one)["t"])
+
+    assert told(judged(these)) == {
+        "w1": "healthy crashed crash-looping",
+        "w9": "crashed crash-looping",
+        "w2": "healthy",
+    }
+
+
+def test_a_worker_that_sends_nothing_is_known_by_its_answers():
+    """Neither heartbeats nor gossip; when it answers no more it is suspect, and convicted of nothing."""
+    these = [event(t, node="w2@h2", pid=8) for t in range(0, 240, 2)]
+    for t in range(1, 240, 4):
+        there = ["w2@h2", *(["w1@h2"] if t < 120 else [])]
+        these.append(line(t, "ping", reply={node: {"ok": "pong"} for node in there}))
+    these.sort(key=lambda one: json.loads(one)["t"])
+
+    changes = judged(these)
+    assert told(changes) == {"w1": "healthy busy?", "w2": "healthy"}
+    assert ("sends no heartbeats but answers a ping",) in [one.notes for one in changes if one.worker == "w1@h2"]
+    assert {one.remedy for one in changes} == {RemedyKind.NONE}
 
 
 def test_the_late_last_words_of_a_process_are_no_new_life():

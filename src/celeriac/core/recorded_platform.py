@@ -46,11 +46,23 @@ class RecordedPlatform:
         life.pids.add(event.pid)
         return replace(event, hostname=f"{node}{_SEPARATOR}{_guid(node, life)}")
 
+    def meet(self, node: str, at: float) -> str:
+        """Return the node name, placed, of a process that answers and of which no event has told."""
+        life = self._lives.get(node)
+        if life is None or life.ended_at is not None:
+            life = self._lives[node] = _Life(life.number + 1 if life else 1, at)
+        return f"{node}{_SEPARATOR}{_guid(node, life)}"
+
     def end(self, line: Line) -> None:
-        """Take up the end of a process."""
-        for node, life in self._lives.items():
-            if line.rc is None or life.ended_at is not None or line.worker not in names(node):
-                continue
+        """Take up the end of a process; one that ended before it said a word has lived all the same."""
+        if line.rc is None:
+            return
+        mine = [node for node in self._lives if line.worker in names(node)]
+        alive = [node for node in mine if self._lives[node].ended_at is None]
+        for node in alive or mine[-1:] or [line.worker]:
+            life = self._lives.get(node)
+            if life is None or life.ended_at is not None:
+                life = self._lives[node] = _Life(life.number + 1 if life else 1, line.wall)
             life.ended_at, life.rc = line.wall, line.rc
             if line.rc:
                 text = f"exited with status {line.rc}" if line.rc > 0 else f"ended by signal {-line.rc}"

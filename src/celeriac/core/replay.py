@@ -21,7 +21,7 @@ from celeriac.core.fold import ClusterState
 from celeriac.core.incident import HeldReason, RemedyKind
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.logs import Logged, read
-from celeriac.core.model import Clients, Nameless, Place, Pool, Verdict
+from celeriac.core.model import Clients, Incarnation, Nameless, Place, Pool, Verdict
 from celeriac.core.pings import PingTally, Whom
 from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Evidence, Known, Reading, Unknown
@@ -85,6 +85,7 @@ class Replay:
         self._platform = RecordedPlatform()
         self._logged: dict[str, Logged] = {}
         self._answered: dict[str, float] = {}
+        self._met: dict[str, Incarnation] = {}
         self._samples: list[QueueSample] = []
         self._clients: Reading[Clients] = Unknown("the broker was not asked yet")
         self._own = 0
@@ -144,15 +145,24 @@ class Replay:
         else:
             self._answers(line.wall)
             there = line.reply or {}
-            names = {recorded(one.node): one.node for one in self._state.incarnations.values()}
+            names = {recorded(one.node): one.node for one in self._lives()}
+            for node in there.keys() - names.keys():
+                names[node] = self._platform.meet(node, line.wall)
+                self._met[names[node]] = Incarnation(names[node], 0, line.wall, line.wall)
             answered = Known(frozenset(names[node] for node in there if node in names), line.wall)
         well = frozenset(one.node for one in self._findings if one.well and one.node)
         there_now = answered.value if isinstance(answered, Known) else frozenset[str]()
         self._answered |= dict.fromkeys(there_now, line.wall)
         missed = (well & self._answered.keys()) - there_now if isinstance(answered, Known) else frozenset()
-        others = frozenset(one.node for one in self._state.incarnations.values()) - well
+        others = frozenset(one.node for one in self._lives()) - well
         witnesses = well - missed if others | missed else frozenset()
         self._pings = self._tally.judge(answered, Whom(suspects=others, doubted=missed, witnesses=witnesses), line.wall)
+
+    def _lives(self) -> list[Incarnation]:
+        """Return the lives that events tell of, and those of whom only answers do."""
+        heard = list(self._state.incarnations.values())
+        nodes = {one.node for one in heard}
+        return [*(one for node, one in self._met.items() if node not in nodes), *heard]
 
     def _sample(self, line: Line) -> None:
         if line.queue.error:
@@ -197,7 +207,7 @@ class Replay:
             flowing_since=self._flowing_since,
             error=self._error,
         )
-        incarnations = tuple(replace(one) for one in self._state.incarnations.values())
+        incarnations = tuple(replace(one) for one in self._lives())
         pools = {one.key: pool for one in incarnations if (pool := self._pool(recorded(one.node)))}
         speaking = [one for one in incarnations if not one.offline and silence(one.last_seen_at, stream) < SPEAKS_S]
         seen = Seen(
