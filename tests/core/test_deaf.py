@@ -96,6 +96,12 @@ CASES = {
     # Siblings take everything
     "its siblings began much": (look(waiting={}, shares=alone(30), pings=silent()), DEAF, RESTART, False, "answers no ping"),
     "its siblings began little": (look(waiting={}, shares=alone(15), pings=silent()), HEALTHY, NONE, True, "no ping; whether"),
+    "only its share tells": (
+        look(waiting={}, shares=alone(30), inspected=says(), consumer=None, named=False), HEALTHY, NONE, True, "been quicker",
+    ),
+    "its share, and no fetch": (
+        look(waiting={}, shares=alone(30), inspected=says(), consumer=IDLE), DEAF, RESTART, False, "takes no message",
+    ),
     "it has no siblings": (look(waiting={}, shares=alone(99, workers=1)), HEALTHY, NONE, False, ""),
     "of many siblings each begins little": (look(waiting={}, shares=alone(100, workers=40)), HEALTHY, NONE, False, ""),
     "it took itself out": (look(waiting={}, shares=alone(30), inspected=says(())), DEAF, REPAIR, False, "celery no more"),
@@ -124,9 +130,6 @@ def test_a_deaf_worker_is_online():
 BY_A_PERSON = {
     "it still runs tasks": (look(idle(900, active=2), pings=silent()), "it still runs 2 tasks"),
     "nobody could ask it": (look(waiting=waits(unacked=0), inspected=silent("no answer")), "whether it still consumes the queue is not known"),
-    "only its share tells": (
-        look(waiting={}, shares=alone(30), inspected=says(), consumer=None, named=False), "only its siblings' share",
-    ),
 }  # fmt: skip
 
 

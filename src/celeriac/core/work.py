@@ -31,7 +31,8 @@ class Share(Struct, frozen=True):
     def chance(self) -> float:
         """Return how likely it is that none of these tasks came to it, if each goes to any of the workers alike.
 
-        An idle worker gets more than that: Redis serves whoever waits longest, and RabbitMQ goes round.
+        RabbitMQ goes round. Redis serves whoever asked first, and each asks anew every second: so steady traffic may favour
+        some, and a small chance is a reason to ask, not a proof.
         """
         return (1 - 1 / self.workers) ** self.theirs if self.workers > 1 else 1.0
 
