@@ -143,6 +143,10 @@ class MemoryControl:
     mended: list[tuple[str, Repair]] = field(default_factory=list)
     no: Exception | None = None
     """Raised when it is to repair something."""
+    cancelled: list[tuple[str, str]] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    no_end: Exception | None = None
+    """Raised when it is to consume no more, or to end."""
     away: str | None = None
     asked: list[tuple[str, frozenset[str]]] = field(default_factory=list)
 
@@ -168,6 +172,18 @@ class MemoryControl:
             raise self.no
         self.says[node] = Inspection((repair.what,))
         return "add consumer"
+
+    def cancel(self, node, queue) -> str:
+        self.cancelled.append((node, queue))
+        if self.no_end:
+            raise self.no_end
+        self.says[node] = Inspection(())
+        return "no longer consuming"
+
+    def shutdown(self, node) -> None:
+        if self.no_end:
+            raise self.no_end
+        self.ended.append(node)
 
     def enable_events(self, nodes) -> dict[str, str]:
         return dict.fromkeys(self._ask("enable_events", nodes), "task events enabled")

@@ -291,6 +291,13 @@ def test_a_restart_says_what_it_will_do(celeriac, world):
     assert [one.actor for one in world.requests.asked.values()] == ["someone on this machine"]
 
 
+def test_a_recycling_says_what_it_will_do(celeriac, world):
+    text = said(celeriac("recycle", "orders-worker/0", "--yes", "--no-wait"))
+
+    assert "consume orders, mail no more, wait until it has ended the " in text
+    assert [one.kind for one in world.requests.asked.values()] == ["recycle"]
+
+
 def test_what_has_no_instance_cannot_be_restarted(celeriac, world):
     result = celeriac("restart", "celery@billing-1", "--yes")
 

@@ -73,7 +73,7 @@ def instance(index=0, *, life=1, state=InstanceState.RUNNING, uptime=3600.0, **f
 
 def app(*instances: Instance, state="STARTED", wanted=None, name=APP) -> App:
     process = Process("worker", len(instances) if wanted is None else wanted)
-    return App(PLATFORM, "app-guid", name, state, (process,), instances)
+    return App(PLATFORM, "app-guid", name, state, (process,), instances, restarts_ended=True)
 
 
 def stream(*, now=NOW, flowing=3600.0, echo=1.0, **fields) -> Stream:

@@ -3,13 +3,13 @@
 import pytest
 
 from celeriac.core import story
-from celeriac.core.decide import sentence
 from celeriac.core.desk import Past
 from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import HeldReason, IncidentState, RemedyKind, RemedyState
 from celeriac.core.limits import Policy
 from celeriac.core.model import Mode, Place
 from celeriac.core.readings import Known, Unknown
+from celeriac.core.sentence import sentence
 from core.builders import (
     APP,
     AUTO,

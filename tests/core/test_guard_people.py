@@ -139,15 +139,12 @@ def test_an_unclear_restart_is_repeated_though_the_platform_tells_of_it():
     assert act.remedy.attempts == 2
 
 
-def test_a_restart_of_the_app_that_we_made_is_ours():
-    """Every index shows as started anew, in a new version."""
-    whole = but(OURS, kind=RemedyKind.ALERT)  # any kind but that of one instance
-    changes = (
-        change("restarted", ago=95, own=True),
-        change("started process worker in a new version", ago=80, own=True),
-    )
+@pytest.mark.parametrize("kind", [RemedyKind.RESTART_INSTANCE, RemedyKind.RECYCLE, RemedyKind.LIVE_REPAIR])
+def test_a_change_of_the_whole_app_is_never_ours(kind):
+    """Whatever we had done: a person may use the same account."""
+    changes = (change("restarted", ago=95, own=True), change("updated the app", ago=80, own=True))
 
-    assert reason(frozen(*changes), whole) is None
+    assert reason(frozen(*changes), but(OURS, kind=kind)) is HeldReason.DEPLOY
 
 
 # Versions of processes -----------------------------------------------------------------------------------------------

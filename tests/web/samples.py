@@ -491,7 +491,9 @@ def night_world() -> World:
     )
     lives = [each.site.incarnation for each in findings if each.site and each.site.incarnation]
     pools = {one.key: Pool("prefork", 8, ("orders", "mail")) for one in lives}
-    web = App("cloudfoundry", "app-guid-1", "orders-worker", "STARTED", (Process("worker", 6),), _instances(findings))
+    web = App(
+        "cloudfoundry", "app-guid-1", "orders-worker", "STARTED", (Process("worker", 6),), _instances(findings), True
+    )
     lives[0].mute = True
     orders = MemoryHistory(lives, {}, heard(1_284_221), _samples())
     orders.rows = {one.uuid: one for one in map(task, range(60))}

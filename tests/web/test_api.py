@@ -2,9 +2,10 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from celeriac.core.errors import RefusedError, UnreachableError
-from celeriac.core.incident import RemedyState
+from celeriac.core.incident import RemedyKind, RemedyState
 from celeriac.web.auth import ANYBODY
 from web import samples
 
@@ -95,6 +96,25 @@ def test_a_restart_is_stored_as_a_request(asked, world):
     assert asked.get(f"/api/v1/remedies/{stored.id}").json() == answer.json()
 
 
+def test_a_recycling_is_stored_as_a_request(asked, world):
+    answer = asked.post("/api/v1/workers/orders-worker/0/recycle")
+
+    assert answer.status_code == 202
+    stored = world.requests.asked[answer.json()["id"]]
+    assert (stored.kind, stored.guid, stored.incident) == (RemedyKind.RECYCLE, samples.GUID.format(0), None)
+    assert world.audit.entries(None, action="recycle", limit=9)[0].target == "orders-worker/0"
+
+
+def test_what_its_platform_would_leave_ended_is_not_recycled(asked, world):
+    board = world.journal.boards["orders"]
+    world.journal.boards["orders"] = replace(
+        board, apps=tuple(replace(one, restarts_ended=False) for one in board.apps)
+    )
+
+    answer = asked.post("/api/v1/workers/orders-worker/0/recycle")
+    assert "cannot be recycled: it is not known that its platform starts again" in problem(answer, 409)
+
+
 def test_an_approval_is_stored_as_a_request(asked, world):
     answer = asked.post("/api/v1/incidents/inc-hung/approve")
 
@@ -150,7 +170,7 @@ def test_no_route_takes_a_parameter_that_it_does_not_have(asked):
                 assert "422" in call["responses"]
                 refused += 1
 
-    assert refused == 31
+    assert refused == 32
 
 
 @pytest.mark.parametrize(("error", "status"), [(UnreachableError, 503), (RefusedError, 403)])

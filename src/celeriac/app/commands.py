@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from celeriac.app.order_views import OrderView
 from celeriac.app.queries import Queries
 from celeriac.app.shaping import approvable, order_view, remedy_view
@@ -15,6 +17,7 @@ from celeriac.core.errors import ConflictError, MissingError
 from celeriac.core.handling import refused
 from celeriac.core.incident import Deed, Incident, Remedy, RemedyKind, RemedyState, Word
 from celeriac.core.model import Place, Verdict
+from celeriac.core.recyclable import unfit
 from celeriac.core.repair import Repair
 from celeriac.ports import Audit, AuditEntry, Journal, Requests
 
@@ -34,15 +37,26 @@ class Commands:
 
     def restart(self, worker: str, actor: str) -> RemedyView:
         """Ask the keeper to restart one worker's instance, as it is now; raises ConflictError where it has none."""
+        return self._order(worker, RemedyKind.RESTART_INSTANCE, actor)
+
+    def recycle(self, worker: str, actor: str) -> RemedyView:
+        """Ask the keeper to end one worker once its tasks have ended; raises ConflictError where it cannot be recycled."""
+        return self._order(worker, RemedyKind.RECYCLE, actor)
+
+    def _order(self, worker: str, kind: RemedyKind, actor: str) -> RemedyView:
         seen = self._queries.worker(worker)
         board = self._journal.board(seen.cluster)
         finding = next((one for one in board.findings if one.place.id == seen.id), None) if board else None
-        if finding is None or finding.site is None or finding.site.instance is None or finding.guid is None:
+        if board is None or finding is None or finding.site is None or finding.guid is None:
             raise ConflictError(f"{seen.name} has no running platform instance that could be restarted.")
+        app = next((one for one in board.apps if one.name == finding.place.app), None)
+        no = unfit(replace(finding.site, app=app)) if kind is RemedyKind.RECYCLE else None
+        if no or (finding.place.node and kind is RemedyKind.RECYCLE):
+            raise ConflictError(f"{seen.name} cannot be recycled: {no or 'it shares its container with other nodes'}.")
         if seen.incident:
             _not_held(self._incident(seen.incident))
         bound = Bound(finding.guid, finding.node, finding.pid)
-        return self._submit(finding.place, RemedyKind.RESTART_INSTANCE, actor, bound)
+        return self._submit(finding.place, kind, actor, bound)
 
     def approve(self, incident: str, actor: str) -> RemedyView:
         """Let the keeper do what an incident is held for, as long as its evidence still stands."""
@@ -98,7 +112,7 @@ class Commands:
             repair=bound.repair,
         )
         what = bound.repair.text if bound.repair else f"guid {bound.guid}"
-        action = "approve" if bound.incident else "restart"
+        action = "approve" if bound.incident else _ACTIONS[kind]
         self._note(place.cluster, actor, action, place.name, f"{kind}, {what}, order {remedy.id}")
         self._requests.submit(remedy)
         return remedy_view(remedy)
@@ -107,6 +121,7 @@ class Commands:
         self._audit.note(AuditEntry(self._clock(), actor, action, target, outcome, cluster))
 
 
+_ACTIONS = {RemedyKind.RESTART_INSTANCE: "restart", RemedyKind.RECYCLE: "recycle"}
 DONE = {Deed.HOLD: "held", Deed.RELEASE: "released", Deed.CLOSE: "closed"}
 
 

@@ -16,19 +16,21 @@ from celeriac.app.casualties import CasualtyWatch
 from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer
 from celeriac.app.preserve import Preserver
+from celeriac.app.remote_orders import mend, recycle
 from celeriac.core import story
 from celeriac.core.blindness import blindness
-from celeriac.core.decide import decide, sentence
+from celeriac.core.decide import decide
 from celeriac.core.desk import Past, Plan
 from celeriac.core.diagnose import diagnose
 from celeriac.core.errors import ConflictError, MissingError, PortError, UnreachableError
 from celeriac.core.finding import Finding
+from celeriac.core.incident import RemedyKind
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.memory import Board, Book, Changes
 from celeriac.core.offline import Moment, pruned
 from celeriac.core.places import MISSING, Site
 from celeriac.core.readings import Known, Unknown
-from celeriac.core.repair import Repair
+from celeriac.core.sentence import sentence
 from celeriac.core.snapshot import Seen
 from celeriac.core.story import Act
 from celeriac.evidence_ports import Exhibits
@@ -181,7 +183,12 @@ class Keeper:
 
     def _attempt(self, act: Act, looked_at: float) -> Act:
         if act.remedy.repair is not None:
-            return self._mend(act, act.remedy.repair)
+            return mend(act, act.remedy.repair, self._gatherer)
+        if act.remedy.kind is RemedyKind.RECYCLE:
+            return recycle(act, self._gatherer, until=looked_at + LOOK_FRESH_S)
+        return self._restart(act, looked_at)
+
+    def _restart(self, act: Act, looked_at: float) -> Act:
         if self._platform is None or act.instance is None:
             return story.failed(act, self._clock(), "no platform is configured")
         try:
@@ -199,23 +206,6 @@ class Keeper:
         except PortError as error:
             return story.failed(act, self._clock(), str(error))
         return story.acted(act, self._clock())
-
-    def _mend(self, act: Act, repair: Repair) -> Act:
-        """Have the worker itself mend what it lacks, if it still is the process that lacked it."""
-        node, hands = act.remedy.node or "", self._gatherer.hands
-        if hands is None:
-            return story.failed(act, self._clock(), "remote control is not configured")
-        try:
-            if f"{node}#{act.remedy.pid}" not in self._gatherer.processes(node):
-                return story.unclear(
-                    act, self._clock(), f"not touched: {node} is not the process it was, or does not answer"
-                )
-            said = hands.repair(node, repair)
-        except (UnreachableError, MissingError) as error:
-            return story.unclear(act, self._clock(), str(error))
-        except PortError as error:
-            return story.failed(act, self._clock(), str(error))
-        return story.acted(act, self._clock(), f"{node} says: {said}; waiting for proof")
 
     def _changed(self, act: Act, guid: str | None) -> Act:
         """The index is another than was convicted: by our own first attempt, if there was one."""

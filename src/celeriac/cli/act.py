@@ -1,4 +1,4 @@
-"""The commands that order: approve and restart. They show what will be done, ask, and follow it to its end."""
+"""The commands that order: approve, restart and recycle. They show what will be done, ask, and follow it to its end."""
 
 import sys
 import time
@@ -42,8 +42,7 @@ def approve(ctx: click.Context, /, incident: str, url: str, token: str | None, *
         if not found.approvable:
             raise click.ClickException(f"There is nothing to approve: the incident is {_standing(found)}.")
         _tell_passes(found.passes)
-        what = f"Repair {plain(found.worker_name)}: {plain(found.repair)}" if found.repair else ""
-        ask(ctx, f"{what or f'Approve the restart of {plain(found.worker_name)}'}?", yes=bool(options["yes"]))
+        ask(ctx, _approval(found), yes=bool(options["yes"]))
         remedy = client.approve(found.id)
         ctx.exit(_follow(client, remedy, seen=len(found.steps), wait=not options["no_wait"]))
 
@@ -69,6 +68,35 @@ def restart(ctx: click.Context, /, worker: str, url: str, token: str | None, **o
         ctx.exit(_follow(client, remedy, seen=seen, wait=not options["no_wait"]))
 
 
+@click.command()
+@click.argument("worker")
+@gives_orders
+@asks_console
+@click.pass_context
+def recycle(ctx: click.Context, /, worker: str, url: str, token: str | None, **options: bool | str | None) -> None:
+    """End a worker once its tasks have ended, and follow it: exit code 0 if it came back, else 1.
+
+    WORKER is a worker's name (`orders-worker/0`), its node name or its id. No task is cut off: the worker takes no more,
+    ends what it has and is then told to end; its platform starts it again.
+    """
+    cluster = options["cluster"]
+    with console(url, token) as client:
+        found = client.worker(worker, str(cluster) if cluster else None)
+        click.echo(_what_recycling_does(found))
+        _tell_passes(found.passes)
+        ask(ctx, f"Recycle {plain(found.name)}?", yes=bool(options["yes"]))
+        seen = len(client.incident(found.incident).steps) if found.incident else 0
+        ctx.exit(_follow(client, client.recycle(found.id), seen=seen, wait=not options["no_wait"]))
+
+
+def _approval(found: Incident) -> str:
+    """Return what is asked before an approval."""
+    name = plain(found.worker_name)
+    if found.repair:
+        return f"Repair {name}: {plain(found.repair)}?"
+    return f"Approve the {'recycling' if found.remedy == 'recycle' else 'restart'} of {name}?"
+
+
 def _standing(found: Incident) -> str:
     return f"{plain(found.state)} ({plain(found.held_reason)})" if found.held_reason else plain(found.state)
 
@@ -92,6 +120,16 @@ def _what_restart_does(found: Worker) -> str:
         f"The keeper will stop index {instance.index} of {plain(instance.app)} ({plain(instance.process)}, now "
         f"{plain(instance.state)}, guid {plain(instance.guid)}); the platform starts it again, and Celeriac checks "
         "that it came back."
+    )
+
+
+def _what_recycling_does(found: Worker) -> str:
+    queues = ", ".join(plain(one) for one in found.queues) or "its queues"
+    busy = f"the {found.active} tasks that it runs now" if found.active else "what it has"
+    return (
+        f"{plain(found.name)} in {plain(found.cluster)} is {found.verdict}.\n"
+        f"The keeper will have it consume {queues} no more, wait until it has ended {busy}, and tell it to end; the platform "
+        "starts it again, and Celeriac checks that it came back. If it is not idle in time, it consumes its queues again."
     )
 
 

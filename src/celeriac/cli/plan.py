@@ -8,6 +8,7 @@ import msgspec
 from celeriac.core.desk import Plan
 from celeriac.core.errors import SettingsError
 from celeriac.core.finding import Finding
+from celeriac.core.incident import Remedy, RemedyKind
 from celeriac.core.offline import Moment, judge, load
 from celeriac.settings import Settings
 
@@ -49,6 +50,12 @@ def explain(moment: Moment, *, as_json: bool) -> None:
         click.echo("this snapshot leaves out workers at other places: what depends on their number may differ")
 
 
+def _verb(remedy: Remedy) -> str:
+    if remedy.kind is not RemedyKind.RECYCLE:
+        return "restart"
+    return f"recycle, {remedy.step}" if remedy.step else "recycle"
+
+
 def _tell(plan: Plan) -> None:
     for incident in plan.incidents:
         reason = f" ({incident.held_reason})" if incident.held_reason else ""
@@ -57,9 +64,9 @@ def _tell(plan: Plan) -> None:
             click.echo(f"    {step.kind}: {step.text}")
     for act in plan.acts:
         repair = act.remedy.repair
-        what = repair.text if repair else f"restart (guid {act.remedy.guid})"
+        what = repair.text if repair else f"{_verb(act.remedy)} (guid {act.remedy.guid})"
         click.echo(f"would act on {act.incident.place.name}: {what}")
-    if not plan.acts:
+    if not plan.acts and not plan.remedies:
         click.echo("nothing to do")
 
 

@@ -221,6 +221,10 @@ class Celeriac:
         """Order the restart of a worker's instance; the remedy returned tells later how it went."""
         return self._post(f"/workers/{quote(worker, safe='')}/restart", Remedy)
 
+    def recycle(self, worker: str) -> Remedy:
+        """Order a worker to be ended once its tasks have ended; its platform starts it again."""
+        return self._post(f"/workers/{quote(worker, safe='')}/recycle", Remedy)
+
     def approve(self, incident: str) -> Remedy:
         """Approve what an incident is held for."""
         return self._post(f"/incidents/{quote(incident, safe='')}/approve", Remedy)

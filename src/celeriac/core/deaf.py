@@ -8,9 +8,10 @@ tasks back, and so may whoever has cancelled its consumers on purpose.
 from collections.abc import Callable
 
 from celeriac.core.case import Case
-from celeriac.core.finding import Finding, found, mend, restart
+from celeriac.core.finding import Finding, found, mend, recycle, restart
 from celeriac.core.model import Verdict
 from celeriac.core.readings import Known
+from celeriac.core.recyclable import unfit
 from celeriac.core.repair import Repair, RepairKind
 
 Proof = Callable[[Case], Finding | None]
@@ -83,6 +84,8 @@ def _does_not_fetch(case: Case) -> Finding | None:
     if (shown and shown.fetching) or (shown is None and case.owed(case.limits.deaf_s) is None):
         return None
     note = "it says that it consumes its queues, but takes no message from them"
+    if _working(case) and unfit(case.site) is None:
+        return recycle(case, Verdict.DEAF, note)
     return restart(case, Verdict.DEAF, note, approval=_working(case))
 
 

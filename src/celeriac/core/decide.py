@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from celeriac.core import story
+from celeriac.core import recycle, story
 from celeriac.core.blindness import blindness
-from celeriac.core.crashes import unasked
+from celeriac.core.crashes import made_by, unasked
 from celeriac.core.desk import Desk, Past, Plan
 from celeriac.core.finding import Finding
 from celeriac.core.guard import Hold, Scene, guard
@@ -25,7 +25,7 @@ from celeriac.core.incident import (
     RemedyState,
     WordState,
 )
-from celeriac.core.ledger import MADE, RUNNING, Ledger
+from celeriac.core.ledger import RUNNING, Ledger
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.many import watch_many
 from celeriac.core.model import Crash, InstanceState, Place, Verdict
@@ -60,9 +60,8 @@ def decide(findings: tuple[Finding, ...], seen: Seen, past: Past, policy: Policy
 def _news(seen: Seen, past: Past, limits: Limits) -> Iterable[Crash]:
     """Return the crashes that no incident tells yet; our own restarts are none."""
     told = {crash for one in past.incidents for crash in one.crashes}
-    ours = {one.guid for one in past.remedies if one.state in MADE}
     for crash in unasked(seen):
-        known = crash.id in told or crash.instance_guid in ours
+        known = crash.id in told or made_by(crash, past.remedies)
         if not known and seen.at - crash.at <= limits.crash_window_s:
             yield crash
 
@@ -121,6 +120,12 @@ def _pick_up(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen, policy:
         return
     if remedy.repair is not None:
         _repair_again(desk, Act(incident, remedy, None, limits.verify_least_s), seen, limits)
+        return
+    if remedy.kind is RemedyKind.RECYCLE:
+        now = scene(desk.findings.values(), desk.ledger.without(remedy), seen, policy)
+        recycle.go_on(
+            desk, Act(incident, remedy, instance, story.patience(finding, limits)), finding, seen, now, limits
+        )
         return
     if instance is None:
         return
@@ -184,6 +189,7 @@ def _obey(desk: Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits)
         return  # it is heard with the next look
     finding, incident = desk.findings.get(order.place), desk.incidents.get(order.place)
     no = refusal(order, finding, incident, seen, policy, limits)
+    no = no or recycle.refusal(order, finding, desk.ledger, policy, seen.at)
     if no is None and desk.ledger.stops(order.guid):
         no = "a restart of its container is already under way"
     if no is not None or finding is None:
@@ -193,8 +199,9 @@ def _obey(desk: Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits)
             desk.put(story.told(incident, seen.at, "lapsed", f"the order of {order.actor} lapsed: {no}"))
         return
     if incident is None:
-        incident = story.opened(finding, seen.at, f"{order.actor} ordered a restart of {order.place.name}")
-    desk.act(story.intended(incident, finding, seen.at, 0, order, limits))
+        what = "recycling" if order.kind is RemedyKind.RECYCLE else "restart"
+        incident = story.opened(finding, seen.at, f"{order.actor} ordered a {what} of {order.place.name}")
+    recycle.begin(desk, story.intended(incident, finding, seen.at, 0, order, limits))
 
 
 def _judge(desk: Desk, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:
@@ -250,7 +257,7 @@ def _act_or_hold(desk: Desk, incident: Incident, finding: Finding, seen: Seen, p
         desk.put(incident)
     else:
         attempt = sum(one.incident == incident.id and one.actor == KEEPER for one in desk.remedies.values())
-        desk.act(story.intended(incident, finding, seen.at, attempt, None, limits))
+        recycle.begin(desk, story.intended(incident, finding, seen.at, attempt, None, limits))
 
 
 def scene(findings: Iterable[Finding], ledger: Ledger, seen: Seen, policy: Policy) -> Scene:
@@ -276,20 +283,3 @@ def _crashed_without_event(desk: Desk, finding: Finding, seen: Seen, limits: Lim
         text=instance.details or "the index is CRASHED",
     )
     desk.put(story.crashed(crash, finding, None, seen.at, limits))
-
-
-def sentence(findings: tuple[Finding, ...], plan: Plan, past: Past, why_blind: str | None) -> str:
-    """Return the cycle in one sentence, for the log and the page."""
-    counts: dict[str, int] = {}
-    for finding in findings:
-        counts[finding.verdict] = counts.get(finding.verdict, 0) + 1
-    state = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.items())) or "no worker seen yet"
-    parts = [f"blind: {why_blind}"] if why_blind else [state]
-    current = {one.id: one for one in (*past.incidents, *plan.incidents)}
-    acting = {act.incident.id for act in plan.acts}
-    for one in current.values():
-        if one.id in acting:
-            parts.append(f"{'repairing' if one.repair else 'restarting'} {one.place.name}")
-        elif not one.over:
-            parts.append(f"{one.place.name} {one.state}" + (f" ({one.held_reason})" if one.held_reason else ""))
-    return "; ".join(parts)

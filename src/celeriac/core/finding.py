@@ -122,6 +122,11 @@ def restart(
     return replace(finding, approval=approval, may_work=may_work)
 
 
+def recycle(case: Case, verdict: Verdict, note: str) -> Finding:
+    """Return a finding whose remedy ends the process once its tasks have ended, so that it cuts off none."""
+    return found(case, verdict, note, remedy=RemedyKind.RECYCLE)
+
+
 def mend(case: Case, verdict: Verdict, note: str, repair: Repair) -> Finding:
     """Return a finding whose remedy is a live repair; people are asked unless an app policy names what it is for."""
     named = set(repair.names) & set(case.limits.live_repair)

@@ -14,7 +14,7 @@ from celeriac.core.finding import Finding
 from celeriac.core.incident import HeldReason, Incident, RemedyKind
 from celeriac.core.ledger import Ledger
 from celeriac.core.limits import Policy
-from celeriac.core.model import App, Mode, Verdict
+from celeriac.core.model import App, Mode, Place, Verdict
 from celeriac.core.readings import Known, Reading
 
 Process = tuple[str | None, str | None, str | None]
@@ -192,6 +192,22 @@ def _by_past(finding: Finding, scene: Scene) -> Hold | None:
     return None
 
 
+def _by_recycles(finding: Finding, scene: Scene) -> Hold | None:
+    """Whoever ends too often in a short time is made to wait by the platform."""
+    if finding.remedy is not RemedyKind.RECYCLE:
+        return None
+    text = too_often(finding.place, scene.ledger, scene.policy, scene.now)
+    return Hold(HeldReason.COOLDOWN, text) if text else None
+
+
+def too_often(place: Place, ledger: Ledger, policy: Policy, now: float) -> str | None:
+    """Return why this place may not be recycled once more now, or None if it may."""
+    number, within_s = ledger.recycles(place, now, policy.recycles_within_s), policy.recycles_within_s
+    if number < policy.recycles_at_most:
+        return None
+    return f"recycled {number} times within {within_s / 60:.0f} min: the platform would make it wait"
+
+
 def _by_repair(finding: Finding, scene: Scene) -> Hold | None:
     """What somebody undoes again and again is not mended again and again."""
     last, pause = scene.ledger.mended_at(finding.place), scene.policy.cooldown_s
@@ -200,7 +216,7 @@ def _by_repair(finding: Finding, scene: Scene) -> Hold | None:
     return Hold(HeldReason.COOLDOWN, f"repaired {scene.now - last:.0f} s ago, at most once in {pause:.0f} s")
 
 
-_OF_RESTARTS: tuple[Rule, ...] = (_by_number, _by_change, _by_window, _by_breaker, _by_health, _by_past)
+_OF_RESTARTS: tuple[Rule, ...] = (_by_number, _by_change, _by_window, _by_breaker, _by_health, _by_past, _by_recycles)
 _OF_REPAIRS: tuple[Rule, ...] = (_by_change, _by_window, _by_repair)
 
 

@@ -18,7 +18,16 @@ class RemedyKind(StrEnum):
     NONE = "none"
     ALERT = "alert"
     LIVE_REPAIR = "live_repair"
+    RECYCLE = "recycle"
     RESTART_INSTANCE = "restart_instance"
+
+
+class Recycling(StrEnum):
+    """The last order that a recycled worker was given; none before it has said what it consumes."""
+
+    DRAIN = "drain"
+    SHUTDOWN = "shutdown"
+    GIVE_BACK = "give_back"
 
 
 class RemedyState(StrEnum):
@@ -147,6 +156,10 @@ class Remedy(Struct, frozen=True):
 
     repair: Repair | None = None
     """What a live repair does."""
+
+    step: Recycling | None = None
+    queues: tuple[str, ...] = ()
+    """How far a recycling is, and the queues that the worker consumed before it."""
 
     @property
     def by_person(self) -> bool:

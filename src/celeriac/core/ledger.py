@@ -32,6 +32,11 @@ class Ledger:
         made = (one for one in self._made.values() if one.place.container == place.container)
         return max((_at(one) for one in made), default=None)
 
+    def recycles(self, place: Place, now: float, within_s: float) -> int:
+        """Return how often this place was recycled within so many seconds."""
+        made = (one for one in self._made.values() if one.kind is RemedyKind.RECYCLE)
+        return sum(one.place.container == place.container and now - _at(one) < within_s for one in made)
+
     def stops(self, guid: str | None) -> bool:
         """Tell whether a restart of this very instance is under way."""
         return guid is not None and any(one.guid == guid and one.state in RUNNING for one in self._made.values())
@@ -87,7 +92,7 @@ def _at(remedy: Remedy) -> float:
 
 
 def _is_of(remedy: Remedy, change: Change) -> bool:
-    """A restart of one instance shows as that, never as a change of the whole app."""
-    if change.index is None:
-        return remedy.kind is not RemedyKind.RESTART_INSTANCE
+    """A restart of one instance shows as that, never as a change of the whole app; no other remedy shows as a change."""
+    if remedy.kind is not RemedyKind.RESTART_INSTANCE:
+        return False
     return (remedy.place.process, remedy.place.index) == (change.process, change.index)

@@ -40,6 +40,7 @@ class Limits(Struct, frozen=True):
     waited_s: float = 30
     unclear_s: float = 40
     recovered_s: float = 60
+    recycle_s: float = 300
 
 
 class Policy(Struct, frozen=True):
@@ -62,6 +63,9 @@ class Policy(Struct, frozen=True):
     breaker: int = 3
     min_healthy: float = 0
     min_healthy_share: float = 0.5
+    recycles_at_most: int = 2
+    recycles_within_s: float = 300
+    """More ends of one instance in so short a time bring the platform's own pause before a restart (Diego: the third)."""
 
     def least_healthy(self, wanted: int) -> int:
         """Return how many of so many wanted instances must stay well when one that still works is stopped."""

@@ -227,7 +227,10 @@ class Process(Struct, frozen=True):
 
 
 class App(Struct, frozen=True):
-    """An app as the platform reports it; `state` is the desired one (STARTED or STOPPED)."""
+    """An app as the platform reports it; `state` is the desired one (STARTED or STOPPED).
+
+    `restarts_ended` tells that the platform starts an instance again which ended by itself with exit code 0.
+    """
 
     platform: str
     guid: str
@@ -235,6 +238,7 @@ class App(Struct, frozen=True):
     state: str
     processes: tuple[Process, ...] = ()
     instances: tuple[Instance, ...] = ()
+    restarts_ended: bool = False
 
 
 class Crash(Struct, frozen=True):

@@ -97,7 +97,7 @@ class Seen(Struct, frozen=True):
     and `stuck` those whose slots are held for too long; `changes` is what people lately did to the apps;
     `answered` is when each node last answered a ping of ours; `pools` and `shares` are by `Incarnation.key`; `crowds` is
     the crowd in which each incarnation that speaks no more was counted last; `lingering` holds the keys of incarnations
-    whose connection was still there when they had missed some beats.
+    whose connection was still there when they had missed some beats; `recycled` holds the guids that we told to end.
     """
 
     cluster: str
@@ -119,6 +119,7 @@ class Seen(Struct, frozen=True):
     logged: dict[str, Reading[Logged]] = {}
     stuck: dict[str, tuple[Stuck, ...]] = {}
     changes: Reading[tuple[Change, ...]] | None = None
+    recycled: frozenset[str] = frozenset()
 
 
 def silence(last_seen_at: float, stream: Stream) -> float:

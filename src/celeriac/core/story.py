@@ -168,7 +168,7 @@ def intended(
         incident,
         now,
         "intended",
-        f"{_what(repair, instance)}, {who}",
+        f"{_what(kind, repair, instance)}, {who}",
         state=IncidentState.REMEDYING,
         held_reason=None,
         remedy=kind,
@@ -183,9 +183,11 @@ def intended(
     return Act(incident, remedy, instance, limits.verify_least_s if repair else patience(finding, limits))
 
 
-def _what(repair: Repair | None, instance: Instance | None) -> str:
+def _what(kind: RemedyKind, repair: Repair | None, instance: Instance | None) -> str:
     if repair is not None:
         return repair.text
+    if kind is RemedyKind.RECYCLE and instance:
+        return f"recycle instance {instance.index} of {instance.app} (guid {instance.guid})"
     return f"restart instance {instance.index} of {instance.app} (guid {instance.guid})" if instance else ""
 
 

@@ -134,6 +134,10 @@ class HealSettings(Section):
     )
     unclear: Seconds = Field(default=40, description="Seconds to wait for a restart whose answer was unclear.")
     recovered: Seconds = Field(default=60, description="Seconds of health after which a held incident ends by itself.")
+    recycle_within: Seconds = Field(
+        default=300,
+        description="Seconds that a worker has to end its tasks when it is recycled; then it goes on as before.",
+    )
     cooldown: Seconds = Field(default=600, description="Seconds between two restarts of one worker.")
     budget_share: float = Field(
         default=0.1, gt=0, le=1, description="Share of an app that may be restarted at once (at least one)."
@@ -198,6 +202,7 @@ class HealSettings(Section):
             doubt_s=self.doubt,
             deaf_s=self.deaf,
             stuck_s=self.stuck,
+            recycle_s=self.recycle_within,
             live_repair=self.live_repair,
         )
 

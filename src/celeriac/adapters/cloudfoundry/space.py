@@ -169,7 +169,7 @@ class CloudFoundry:
         instances = [
             one for process in processes if process.wanted for one in self._whole(guid, name, process, app["state"])
         ]
-        return App(self.name, guid, name, app["state"], processes, tuple(instances))
+        return App(self.name, guid, name, app["state"], processes, tuple(instances), restarts_ended=True)
 
     def _selected(self, app: str, process: str) -> bool:
         wanted = self._wanted.get(app.lower(), set())

@@ -70,6 +70,18 @@ def restart(id: WorkerId, commands: Orders, actor: Actor) -> RemedyView:
     return commands.restart(id, actor)
 
 
+@router.post(
+    "/workers/{id:path}/recycle",
+    tags=["workers"],
+    summary="Order a worker to be ended once its tasks have ended",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=ORDERED,
+)
+def recycle(id: WorkerId, commands: Orders, actor: Actor) -> RemedyView:
+    """Store the order, bound to the process that runs now; its platform starts it again, and the keeper verifies it."""
+    return commands.recycle(id, actor)
+
+
 @router.get("/workers/{id:path}", tags=["workers"], summary="Show one worker", responses=AMBIGUOUS)
 def worker(id: WorkerId, queries: Reads, cluster: Cluster = None) -> WorkerView:
     """Return one worker; a name that several workers have is a conflict whose detail lists them with their ids."""

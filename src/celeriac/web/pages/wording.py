@@ -7,7 +7,7 @@ from typing import Any
 
 from celeriac.app.order_views import PauseView
 from celeriac.app.views import IncidentView, ObservationView, QueueView, WorkerView
-from celeriac.core.incident import HeldReason
+from celeriac.core.incident import HeldReason, RemedyKind
 from celeriac.core.queues import BY_EVENT, BY_MESSAGE, BY_WATCHING
 
 # (tone, icon): tones are colours of `tokens.css`, icons are symbols of `icons.html`. Green means: alive now.
@@ -163,6 +163,12 @@ def approve_question(incident: IncidentView) -> str:
             f"Repair {incident.worker_name}? It was found {incident.verdict}. By remote control the keeper will "
             f"{incident.repair}, if it still is the same process and lacks the same; nothing is restarted."
             f"{_passed(incident.passes)}"
+        )
+    if incident.remedy is RemedyKind.RECYCLE:
+        return (
+            f"Recycle {incident.worker_name}? It was found {incident.verdict}. The keeper has it take no more tasks, waits "
+            "until it has ended those that it runs, and tells it to end; the platform starts it again, and Celeriac checks "
+            f"that it came back.{_passed(incident.passes)}"
         )
     return (
         f"Approve the restart of {incident.worker_name}? It was found {incident.verdict}. The keeper looks again first "
