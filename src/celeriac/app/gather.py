@@ -21,7 +21,7 @@ from celeriac.app.stuck_watch import StuckWatch
 from celeriac.core.crashes import recycled
 from celeriac.core.crowd import crowds
 from celeriac.core.diagnose import diagnose
-from celeriac.core.incident import Incident, IncidentState, RemedyKind
+from celeriac.core.incident import IncidentState
 from celeriac.core.limits import Limits
 from celeriac.core.memory import Book
 from celeriac.core.model import Clients, Incarnation, Inspection, Pool, Verdict
@@ -215,7 +215,7 @@ class Gatherer:
     def _whom(self, seen: Seen, book: Book) -> Whom:
         """Return the nodes that a closer look is for, as far as the far look tells."""
         first = diagnose(seen, self._limits)
-        unproven = {one.place for one in book.incidents if _under_proof(one)}
+        unproven = {one.place for one in book.incidents if one.under_proof}
         suspects = {one.node for one in first if one.suspect and one.node}
         doubted = {
             one.node for one in first if (one.doubt or one.verdict is Verdict.DEAF) and one.node
@@ -272,12 +272,6 @@ class Gatherer:
 
     def _ask(self, call: Callable[[], T]) -> Asked[T]:
         return Asked(self._pool.submit(call), self.clock)
-
-
-def _under_proof(incident: Incident) -> bool:
-    """Tell whether the worker is to prove that it is well, or to say what it still has while it is recycled."""
-    drains = incident.state is IncidentState.REMEDYING and incident.remedy is RemedyKind.RECYCLE
-    return drains or incident.state is IncidentState.VERIFYING
 
 
 def _quiet(seen: Seen, most_s: float = math.inf) -> Iterator[Incarnation]:

@@ -205,3 +205,9 @@ class Incident(Struct, frozen=True):
     @property
     def over(self) -> bool:
         return self.state in OVER
+
+    @property
+    def under_proof(self) -> bool:
+        """Tell whether its worker is to prove that it is well, or to say what it still has while it is recycled."""
+        recycled = self.state is IncidentState.REMEDYING and self.remedy is RemedyKind.RECYCLE
+        return recycled or self.state is IncidentState.VERIFYING
