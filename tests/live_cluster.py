@@ -16,7 +16,16 @@ from celeriac.processes import Child, running, spawn
 HERE = Path(__file__).parent
 CELERY = "exec {python} -m celery -A celeriac.demo.shop worker -n worker@$CF_INSTANCE_GUID -Q {queues} -l INFO {more}"
 
-SOON = {"suspect_beats": 2, "silent": 6, "silent_beats": 3, "settle": 6, "recovered": 5, "lease": 2, "unclear": 12}
+SOON = {
+    "suspect_beats": 2,
+    "silent": 6,
+    "silent_beats": 3,
+    "settle": 6,
+    "recovered": 5,
+    "lease": 2,
+    "unclear": 12,
+    "finish_grace": 2,
+}
 """Thresholds that suit an impatient test; the proofs that they lead to stay the same."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from celeriac.core import recycle, story
+from celeriac.core import grace, recycle, story
 from celeriac.core.blindness import blindness
 from celeriac.core.crashes import made_by, unasked
 from celeriac.core.desk import Desk, Past, Plan
@@ -239,6 +239,7 @@ def _open(desk: Desk, finding: Finding, seen: Seen) -> Incident | None:
 def _act_or_hold(desk: Desk, incident: Incident, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:
     incident = replace(
         incident,
+        convicted_at=grace.convicted(incident, finding, seen.at),
         verdict=finding.verdict,
         evidence=finding.evidence,
         remedy=finding.remedy,
@@ -255,6 +256,8 @@ def _act_or_hold(desk: Desk, incident: Incident, finding: Finding, seen: Seen, p
         desk.put(story.held(story.would_have(incident, hold, seen.at), hold.reason, hold.text, seen.at))
     elif desk.full:
         desk.put(incident)
+    elif (waits := grace.granted(incident, finding, seen.at, limits)) is not None:
+        desk.put(waits)
     else:
         attempt = sum(one.incident == incident.id and one.actor == KEEPER for one in desk.remedies.values())
         recycle.begin(desk, story.intended(incident, finding, seen.at, attempt, None, limits))

@@ -170,7 +170,8 @@ class Incident(Struct, frozen=True):
     """One worker's story from the first proof to the last; `members` are the places of one that is of many workers.
 
     `would_at` is when it would have been restarted for the first time if the mode had been `auto`; until then `would_hold`
-    is what would have held it there too (`mode`: a person would have been asked).
+    is what would have held it there too (`mode`: a person would have been asked). `convicted_at` is since when this very
+    process has been found hung.
     """
 
     id: str
@@ -193,6 +194,7 @@ class Incident(Struct, frozen=True):
     pid: int | None = None
     deadline_at: float | None = None
     healthy_since: float | None = None
+    convicted_at: float | None = None
     pongs: int = 0
     held_by: str | None = None
     held_why: str | None = None

@@ -41,6 +41,7 @@ class Limits(Struct, frozen=True):
     unclear_s: float = 40
     recovered_s: float = 60
     recycle_s: float = 300
+    finish_grace_s: float = 60
 
 
 class Policy(Struct, frozen=True):

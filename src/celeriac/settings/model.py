@@ -134,6 +134,11 @@ class HealSettings(Section):
     )
     unclear: Seconds = Field(default=40, description="Seconds to wait for a restart whose answer was unclear.")
     recovered: Seconds = Field(default=60, description="Seconds of health after which a held incident ends by itself.")
+    finish_grace: float = Field(
+        default=60,
+        ge=0,
+        description="Seconds that the tasks of a hung worker have to end before it is restarted, if any were under way.",
+    )
     recycle_within: Seconds = Field(
         default=300,
         description="Seconds that a worker has to end its tasks when it is recycled; then it goes on as before.",
@@ -203,6 +208,7 @@ class HealSettings(Section):
             deaf_s=self.deaf,
             stuck_s=self.stuck,
             recycle_s=self.recycle_within,
+            finish_grace_s=self.finish_grace,
             live_repair=self.live_repair,
         )
 
