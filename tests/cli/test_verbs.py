@@ -298,6 +298,14 @@ def test_a_recycling_says_what_it_will_do(celeriac, world):
     assert [one.kind for one in world.requests.asked.values()] == ["recycle"]
 
 
+def test_the_restart_of_an_app_says_what_it_will_do(celeriac, world):
+    text = said(celeriac("restart-app", "orders-worker", "--yes", "--no-wait"))
+
+    assert "will restart the 6 instances of orders-worker in orders, one at a time" in text
+    assert [(one.kind, one.place.name) for one in world.requests.asked.values()] == [("restart_app", "orders-worker")]
+    assert "The app nope is not watched." in celeriac("restart-app", "nope", "--yes").stderr
+
+
 def test_what_has_no_instance_cannot_be_restarted(celeriac, world):
     result = celeriac("restart", "celery@billing-1", "--yes")
 

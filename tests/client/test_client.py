@@ -87,7 +87,12 @@ def test_how_well_clusters_are_heard(client):
 
 
 def test_orders_are_stored(client, world):
-    for remedy in (client.restart("orders-worker/0"), client.recycle("orders-worker/0"), client.approve("inc-hung")):
+    for remedy in (
+        client.restart("orders-worker/0"),
+        client.recycle("orders-worker/0"),
+        client.restart_app("orders-worker", "orders"),
+        client.approve("inc-hung"),
+    ):
         assert world.requests.asked[remedy.id].by_person
         assert client.remedy(remedy.id) == remedy
 

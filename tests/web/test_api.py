@@ -105,6 +105,15 @@ def test_a_recycling_is_stored_as_a_request(asked, world):
     assert world.audit.entries(None, action="recycle", limit=9)[0].target == "orders-worker/0"
 
 
+def test_the_restart_of_an_app_is_stored_as_a_request(asked, world):
+    answer = asked.post("/api/v1/apps/orders-worker/restart", params={"cluster": "orders"})
+
+    assert answer.status_code == 202
+    stored = world.requests.asked[answer.json()["id"]]
+    assert (stored.kind, stored.place.name, stored.guid) == (RemedyKind.RESTART_APP, "orders-worker", None)
+    assert world.audit.entries(None, action="restart-app", limit=9)[0].target == "orders-worker"
+
+
 def test_what_its_platform_would_leave_ended_is_not_recycled(asked, world):
     board = world.journal.boards["orders"]
     world.journal.boards["orders"] = replace(
@@ -149,6 +158,7 @@ def test_an_approval_is_stored_as_a_request(asked, world):
         ("GET", "/api/v1/workers?cluster=%00", 422, "cluster: holds a NUL character."),
         ("POST", "/api/v1/workers", 405, "does not take POST"),
         ("POST", "/api/v1/workers/nope/restart", 404, "No worker 'nope'"),
+        ("POST", "/api/v1/apps/nope/restart", 404, "No app 'nope' is watched"),
         ("POST", "/api/v1/workers/celery@billing-1/restart", 409, "no running platform instance"),
         ("POST", "/api/v1/incidents/nope/approve", 404, "No incident 'nope'"),
         ("POST", "/api/v1/incidents/inc-past/approve", 409, "nothing to approve"),
@@ -170,7 +180,7 @@ def test_no_route_takes_a_parameter_that_it_does_not_have(asked):
                 assert "422" in call["responses"]
                 refused += 1
 
-    assert refused == 32
+    assert refused == 33
 
 
 @pytest.mark.parametrize(("error", "status"), [(UnreachableError, 503), (RefusedError, 403)])

@@ -43,6 +43,17 @@ class Commands:
         """Ask the keeper to end one worker once its tasks have ended; raises ConflictError where it cannot be recycled."""
         return self._order(worker, RemedyKind.RECYCLE, actor)
 
+    def restart_app(self, app: str, actor: str, cluster: str | None = None) -> RemedyView:
+        """Ask the keeper to restart an app's instances, one at a time; raises ConflictError where the name is no one app's."""
+        found = [one for one in self._queries.apps(cluster) if app in (one.id, one.name)]
+        if not found:
+            raise MissingError(f"No app {app!r} is watched.")
+        if len(found) > 1:
+            clusters = ", ".join(one.cluster for one in found)
+            raise ConflictError(f"{app!r} is watched in more than one cluster: {clusters}. Name the cluster.")
+        place = Place(found[0].cluster, found[0].platform, found[0].name)
+        return self._submit(place, RemedyKind.RESTART_APP, actor, Bound(None, None, None))
+
     def _order(self, worker: str, kind: RemedyKind, actor: str) -> RemedyView:
         seen = self._queries.worker(worker)
         board = self._journal.board(seen.cluster)
@@ -111,7 +122,7 @@ class Commands:
             verdict=bound.verdict,
             repair=bound.repair,
         )
-        what = bound.repair.text if bound.repair else f"guid {bound.guid}"
+        what = bound.repair.text if bound.repair else f"guid {bound.guid}" if bound.guid else "all its instances"
         action = "approve" if bound.incident else _ACTIONS[kind]
         self._note(place.cluster, actor, action, place.name, f"{kind}, {what}, order {remedy.id}")
         self._requests.submit(remedy)
@@ -121,7 +132,11 @@ class Commands:
         self._audit.note(AuditEntry(self._clock(), actor, action, target, outcome, cluster))
 
 
-_ACTIONS = {RemedyKind.RESTART_INSTANCE: "restart", RemedyKind.RECYCLE: "recycle"}
+_ACTIONS = {
+    RemedyKind.RESTART_INSTANCE: "restart",
+    RemedyKind.RECYCLE: "recycle",
+    RemedyKind.RESTART_APP: "restart-app",
+}
 DONE = {Deed.HOLD: "held", Deed.RELEASE: "released", Deed.CLOSE: "closed"}
 
 

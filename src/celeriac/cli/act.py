@@ -89,6 +89,33 @@ def recycle(ctx: click.Context, /, worker: str, url: str, token: str | None, **o
         ctx.exit(_follow(client, client.recycle(found.id), seen=seen, wait=not options["no_wait"]))
 
 
+@click.command("restart-app")
+@click.argument("app")
+@gives_orders
+@asks_console
+@click.pass_context
+def restart_app(ctx: click.Context, /, app: str, url: str, token: str | None, **options: bool | str | None) -> None:
+    """Restart an app's instances one at a time, and follow it: exit code 0 if all came back, else 1.
+
+    APP is an app's name or its id. Each instance is proven to work before the next is restarted; at the first that is not, it
+    stops. The keeper goes on also where you do not wait.
+    """
+    cluster = str(options["cluster"]) if options["cluster"] else None
+    with console(url, token) as client:
+        found = [one for one in client.apps(cluster) if app in (one.id, one.name)]
+        if len(found) != 1:
+            count = f"is watched in {len(found)} clusters; add --cluster" if found else "is not watched"
+            raise click.ClickException(f"The app {plain(app)} {count}.")
+        number = len(found[0].instances)
+        click.echo(
+            f"The keeper will restart the {number} instances of {plain(found[0].name)} in {plain(found[0].cluster)}, one at "
+            "a time, each proven before the next; the tasks that they run are cut off."
+        )
+        ask(ctx, f"Restart {plain(found[0].name)}?", yes=bool(options["yes"]))
+        remedy = client.restart_app(found[0].id, found[0].cluster)
+        ctx.exit(_follow(client, remedy, seen=0, wait=not options["no_wait"]))
+
+
 def _approval(found: Incident) -> str:
     """Return what is asked before an approval."""
     name = plain(found.worker_name)

@@ -225,6 +225,11 @@ class Celeriac:
         """Order a worker to be ended once its tasks have ended; its platform starts it again."""
         return self._post(f"/workers/{quote(worker, safe='')}/recycle", Remedy)
 
+    def restart_app(self, app: str, cluster: str | None = None) -> Remedy:
+        """Order a restart of an app's instances, one at a time; `app` is its id or its name."""
+        asked = f"?cluster={quote(cluster, safe='')}" if cluster else ""
+        return self._post(f"/apps/{quote(app, safe='')}/restart{asked}", Remedy)
+
     def approve(self, incident: str) -> Remedy:
         """Approve what an incident is held for."""
         return self._post(f"/incidents/{quote(incident, safe='')}/approve", Remedy)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from celeriac.core import grace, recycle, story
+from celeriac.core import grace, recycle, rolling, story
 from celeriac.core.blindness import blindness
 from celeriac.core.crashes import made_by, unasked
 from celeriac.core.desk import Desk, Past, Plan
@@ -76,6 +76,9 @@ def _hear_of_crash(desk: Desk, crash: Crash, seen: Seen, limits: Limits) -> None
 def _go_on(desk: Desk, incident: Incident, seen: Seen, policy: Policy, limits: Limits) -> None:
     """Move one open incident by what is seen of its place now."""
     if incident.place.whole:
+        return
+    if incident.place.of_app:
+        rolling.go_on(desk, incident, seen, policy, limits)
         return
     finding = desk.findings.get(incident.place)
     remedy = desk.remedies.get(incident.remedy_id or "")
@@ -187,6 +190,9 @@ def _obey(desk: Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits)
     """A person's order passes what `guard.passed` lists, and nothing else."""
     if desk.full:
         return  # it is heard with the next look
+    if order.kind is RemedyKind.RESTART_APP:
+        rolling.begin(desk, order, seen, policy, limits)
+        return
     finding, incident = desk.findings.get(order.place), desk.incidents.get(order.place)
     no = refusal(order, finding, incident, seen, policy, limits)
     no = no or recycle.refusal(order, finding, desk.ledger, policy, seen.at)

@@ -20,6 +20,7 @@ class RemedyKind(StrEnum):
     LIVE_REPAIR = "live_repair"
     RECYCLE = "recycle"
     RESTART_INSTANCE = "restart_instance"
+    RESTART_APP = "restart_app"
 
 
 class Recycling(StrEnum):
@@ -160,6 +161,10 @@ class Remedy(Struct, frozen=True):
     step: Recycling | None = None
     queues: tuple[str, ...] = ()
     """How far a recycling is, and the queues that the worker consumed before it."""
+
+    left: tuple[Place, ...] = ()
+    turn: str | None = None
+    """Of the restart of an app: the instances that are not proven yet, and the remedy of the first of them."""
 
     @property
     def by_person(self) -> bool:

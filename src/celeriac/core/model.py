@@ -63,6 +63,11 @@ class Place(Struct, frozen=True):
         return self.app is None and self.node is None
 
     @property
+    def of_app(self) -> bool:
+        """Tell whether this is no worker's place but stands for all of an app."""
+        return self.app is not None and self.index is None
+
+    @property
     def mapped(self) -> bool:
         return self.app is not None
 
@@ -76,6 +81,8 @@ class Place(Struct, frozen=True):
         """Return the name that people use: `orders-worker/0`, or the node name."""
         if self.app is None:
             return self.node or "the whole cluster"
+        if self.index is None:
+            return self.app
         process = "" if self.process in (None, "web", "worker") else f":{self.process}"
         shared = f" ({self.node})" if self.node else ""
         return f"{self.app}{process}/{self.index}{shared}"

@@ -1,0 +1,167 @@
+"""A rolling restart of an app, by our own loop: one instance at a time, each proven before the next, to the first that is not.
+
+The order's remedy keeps what is left and whose turn it is. Each turn is a restart like any other, with an incident of its
+own; so whoever is the keeper goes on where the last one was killed.
+"""
+
+from msgspec.structs import replace
+
+from celeriac.core import story
+from celeriac.core.blindness import blindness
+from celeriac.core.desk import Desk
+from celeriac.core.finding import Finding
+from celeriac.core.ids import opaque
+from celeriac.core.incident import Ending, Incident, IncidentState, Remedy, RemedyKind, RemedyState
+from celeriac.core.ledger import RUNNING
+from celeriac.core.limits import Limits, Policy
+from celeriac.core.model import App, Instance, Place, Verdict
+from celeriac.core.readings import Known
+from celeriac.core.snapshot import Seen
+
+_BUSY = frozenset({IncidentState.REMEDYING, IncidentState.VERIFYING})
+
+
+def begin(desk: Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
+    """Journal a person's order with every instance that it is for, lowest index first, or say why not."""
+    app = _app(order.place, seen)
+    places = tuple(one.place(seen.cluster) for one in _in_order(app)) if app else ()
+    no = _refusal(desk, order, places, seen, policy, limits)
+    if no is not None:
+        state = RemedyState.REFUSED if policy.paused else RemedyState.LAPSED
+        desk.remedies[order.id] = replace(order, state=state, ended_at=seen.at, note=no)
+        return
+    incident = Incident(
+        id=opaque(order.place.id, "roll", order.id),
+        cluster=order.cluster,
+        place=order.place,
+        verdict=Verdict.HEALTHY,
+        state=IncidentState.REMEDYING,
+        opened_at=seen.at,
+        updated_at=seen.at,
+        remedy=RemedyKind.RESTART_APP,
+        remedy_id=order.id,
+        members=places,
+    )
+    text = f"{order.actor} ordered a restart of {order.place.name}: {len(places)} instances, one at a time"
+    remedy = replace(order, state=RemedyState.INTENDED, asked_at=seen.at, incident=incident.id, attempts=1, left=places)
+    desk.put(story.told(incident, seen.at, "opened", text), remedy)
+
+
+def _refusal(
+    desk: Desk, order: Remedy, places: tuple[Place, ...], seen: Seen, policy: Policy, limits: Limits
+) -> str | None:
+    if seen.at - order.asked_at > policy.approval_ttl_s:
+        return f"it is older than {policy.approval_ttl_s / 60:.0f} min"
+    if policy.paused:
+        return f"paused: {policy.paused}"
+    if why := blindness(seen, limits):
+        return f"blind: {why}"
+    if not places:
+        return "the platform shows no instance of it now"
+    rolling = desk.incidents.get(order.place)
+    if rolling is not None and rolling.state in _BUSY:
+        return f"it is being restarted already (incident {rolling.id})"
+    shared = [one.name for one in places if one not in desk.findings]
+    return f"{', '.join(shared)} runs several nodes: restart it by itself" if shared else None
+
+
+def go_on(desk: Desk, incident: Incident, seen: Seen, policy: Policy, limits: Limits) -> None:
+    """Hear how the last instance fares, and restart the next one once it is proven."""
+    remedy = desk.remedies.get(incident.remedy_id or "")
+    if incident.state is not IncidentState.REMEDYING or remedy is None:
+        _maybe_over(desk, incident, seen, limits)
+    elif remedy.turn is not None:
+        _hear(desk, incident, remedy, seen)
+    elif not remedy.left:
+        text = f"all {len(incident.members)} instances were restarted or are gone, and are proven to work"
+        ended = replace(remedy, state=RemedyState.VERIFIED, ended_at=seen.at)
+        desk.put(story.resolved(incident, seen.at, text), ended)
+    elif not (desk.full or policy.paused or blindness(seen, limits)):
+        _next(desk, incident, remedy, seen, limits)
+
+
+def _hear(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen) -> None:
+    """Go on only after a proof."""
+    place, turn = remedy.left[0], desk.remedies.get(remedy.turn or "")
+    if turn is not None and turn.state in RUNNING:
+        return
+    if turn is None or turn.state is not RemedyState.VERIFIED:
+        how = f"is {turn.state}: {turn.note or 'its incident tells why'}" if turn else "is not known any more"
+        _stop(desk, incident, remedy, f"the restart of {place.name} {how}", seen.at)
+        return
+    left = remedy.left[1:]
+    text = f"{place.name} is proven to work; {len(left)} left"
+    desk.put(story.told(incident, seen.at, "proven", text), replace(remedy, left=left, turn=None))
+
+
+def _next(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen, limits: Limits) -> None:
+    place, app = remedy.left[0], _app(incident.place, seen)
+    if app is None or not isinstance(seen.changes, Known):
+        return  # the next look may tell
+    finding, there = desk.findings.get(place), desk.incidents.get(place)
+    mine = (one for one in seen.changes.value if (one.platform, one.app) == (place.platform, place.app))
+    theirs = [one for one in mine if one.at > remedy.asked_at and not desk.ledger.explains(one)]
+    if theirs:
+        _stop(desk, incident, remedy, f"{theirs[0].actor or 'somebody'} {theirs[0].what} meanwhile", seen.at)
+    elif place not in {one.place(seen.cluster) for one in app.instances}:
+        text = f"{place.name} is not wanted any more"
+        desk.put(story.told(incident, seen.at, "left out", text), replace(remedy, left=remedy.left[1:]))
+    elif finding is None or finding.guid is None:
+        _stop(desk, incident, remedy, f"{place.name} has no running instance of its own", seen.at)
+    elif there is not None and there.held_by:
+        _stop(desk, incident, remedy, f"{there.held_by} holds the incident of {place.name}", seen.at)
+    elif there is None or there.state not in _BUSY:
+        _restart(desk, incident, remedy, finding, seen.at, limits)
+
+
+def _restart(desk: Desk, incident: Incident, remedy: Remedy, finding: Finding, now: float, limits: Limits) -> None:
+    """Order the restart of one instance, as if its person had ordered it."""
+    place = finding.place
+    turn = Remedy(
+        id=opaque(remedy.id, place.id),
+        cluster=remedy.cluster,
+        place=place,
+        kind=RemedyKind.RESTART_INSTANCE,
+        state=RemedyState.REQUESTED,
+        asked_at=now,
+        actor=remedy.actor,
+    )
+    there = desk.incidents.get(place)
+    if there is None:
+        there = story.opened(finding, now, f"its turn in the restart of {incident.place.name} has come")
+    desk.act(story.intended(there, finding, now, 0, turn, limits))
+    text = f"the turn of {place.name}: its own incident tells how it goes"
+    desk.put(story.told(incident, now, "turn", text), replace(remedy, turn=turn.id))
+
+
+def _stop(desk: Desk, incident: Incident, remedy: Remedy, why: str, now: float) -> None:
+    """End it at the first instance that is not proven: the others run on as they are."""
+    left = ", ".join(one.name for one in remedy.left)
+    done = len(incident.members) - len(remedy.left)
+    text = f"stopped: {why}; {done} of {len(incident.members)} done, not done: {left}"
+    ended = replace(remedy, state=RemedyState.LAPSED, ended_at=now, note=why)
+    desk.put(story.told(incident, now, "escalated", text, state=IncidentState.ESCALATED), ended)
+
+
+def _maybe_over(desk: Desk, incident: Incident, seen: Seen, limits: Limits) -> None:
+    """One that was stopped ends when all instances have been well for a while, or are gone."""
+    if blindness(seen, limits):
+        return
+    found = (desk.findings.get(one) for one in incident.members)
+    if any(one is not None and not one.well and one.verdict is not Verdict.STOPPED for one in found):
+        if incident.healthy_since is not None:
+            desk.put(replace(incident, healthy_since=None))
+    elif incident.healthy_since is None:
+        desk.put(replace(incident, healthy_since=seen.at))
+    elif seen.at - incident.healthy_since >= limits.recovered_s:
+        text = f"all are well or gone for {limits.recovered_s:.0f} s"
+        desk.put(story.resolved(incident, seen.at, text, Ending.RECOVERED))
+
+
+def _app(place: Place, seen: Seen) -> App | None:
+    apps = seen.platform.value if isinstance(seen.platform, Known) else ()
+    return next((one for one in apps if (one.platform, one.name) == (place.platform, place.app)), None)
+
+
+def _in_order(app: App) -> list[Instance]:
+    return sorted(app.instances, key=lambda one: (one.process, one.index))
