@@ -24,14 +24,7 @@ from celeriac.client.answers import (
     Worker,
 )
 from celeriac.client.casebook_answers import Casualties, Kept
-from celeriac.client.task_answers import (
-    Counts,
-    DurationTable,
-    Facets,
-    Histogram,
-    Task,
-    TaskPage,
-)
+from celeriac.client.task_answers import Counts, DurationTable, Facets, Histogram, Task, TaskPage
 
 T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:5555"
