@@ -21,7 +21,6 @@ from celeriac.app.stuck_watch import StuckWatch
 from celeriac.core.crashes import recycled
 from celeriac.core.crowd import crowds
 from celeriac.core.diagnose import diagnose
-from celeriac.core.incident import IncidentState
 from celeriac.core.limits import Limits
 from celeriac.core.memory import Book
 from celeriac.core.model import Clients, Incarnation, Inspection, Pool, Verdict
@@ -51,9 +50,6 @@ WITNESSES = 3
 """Well workers that are pinged beside the suspects: if none of them answers, the way to them is at fault."""
 WARY = frozenset({Verdict.STARTING, Verdict.DRAINING, Verdict.CRASHED, Verdict.CRASH_LOOPING, Verdict.HUNG})
 """Verdicts that make the next look at the platform come sooner."""
-
-_WAITING = frozenset({IncidentState.HELD, IncidentState.ESCALATED})
-"""Such an incident waits for a person, who may sleep: the platform is not read sooner for its sake."""
 
 
 class Sources(Struct, frozen=True):
@@ -223,8 +219,9 @@ class Gatherer:
         if self._logs:
             self._logs.go_on(running(first, suspects | doubted), seen.at)
         well = [one.node for one in first if one.well and one.verdict is Verdict.HEALTHY and one.node not in doubted]
-        waiting = {one.place for one in book.incidents if one.state in _WAITING}
-        moving = any(not one.over and one.state not in _WAITING for one in book.incidents)
+        # A person may sleep: the platform is not read sooner for the sake of what waits for one.
+        waiting = {one.place for one in book.incidents if one.awaits_person}
+        moving = any(not one.over and not one.awaits_person for one in book.incidents)
         self._wary = moving or any((one.suspect or one.verdict in WARY) and one.place not in waiting for one in first)
         return Whom(
             suspects=frozenset(suspects),

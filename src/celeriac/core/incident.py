@@ -92,6 +92,9 @@ class Ending(StrEnum):
     """A person closed it."""
 
 
+_FOR_PEOPLE = frozenset({HeldReason.MODE, HeldReason.HELD_BY_USER, HeldReason.UNMAPPED, HeldReason.PAUSED})
+"""Other reasons pass by themselves."""
+
 OVER = frozenset({IncidentState.RESOLVED, IncidentState.CLOSED})
 
 
@@ -212,6 +215,13 @@ class Incident(Struct, frozen=True):
     @property
     def over(self) -> bool:
         return self.state in OVER
+
+    @property
+    def awaits_person(self) -> bool:
+        """Tell whether nothing happens before a person decides."""
+        return self.state is IncidentState.ESCALATED or (
+            self.state is IncidentState.HELD and self.held_reason in _FOR_PEOPLE
+        )
 
     @property
     def under_proof(self) -> bool:

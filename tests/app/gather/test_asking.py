@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from app.virtual import CALM, NODE, PREFORK, alive
 from celeriac.core.diagnose import diagnose
 from celeriac.core.errors import UnreachableError
-from celeriac.core.incident import IncidentState
+from celeriac.core.incident import HeldReason, IncidentState
 from celeriac.core.limits import Limits
 from celeriac.core.memory import Book
 from celeriac.core.model import Consumer, Inspection, Pool
@@ -266,7 +266,7 @@ def test_under_suspicion_the_platform_is_read_every_two_seconds(cluster, clock):
 
 def test_an_incident_that_waits_for_a_person_needs_no_hurry(cluster, clock):
     """It may wait for hours, and a foundation counts our requests."""
-    held = Book(incidents=(incident(),), pools=CALM.pools)
+    held = Book(incidents=(incident(held_reason=HeldReason.MODE),), pools=CALM.pools)
     frozen = [worker(0, now=clock(), silent=40), *(worker(index, now=clock() + 90, silent=0.1) for index in (1, 2, 3))]
     asked(cluster, 20, *frozen, book=held)
 
