@@ -13,6 +13,7 @@ from adapters import stored
 from adapters.emulated import configured
 from adapters.faulty_foundation import FaultyFoundation
 from celeriac.adapters.cloudfoundry import Credentials, Session
+from celeriac.adapters.control import CeleryControl
 from celeriac.adapters.sql import SqlStore
 from celeriac.emulator import Emulator
 from celeriac.processes import Child, running, spawn
@@ -69,7 +70,7 @@ class Workers:
         self.folder, self.redis, self._stack = folder, redis, stack
 
     def start(self, guid: str, *more: str, queues: str = "orders") -> tuple[str, Child]:
-        """Start a worker, and return its node name and its process when it is ready."""
+        """Start a worker, and return its node name and its process when it is ready and hears remote control."""
         node, log = f"worker@{guid}", self.folder / f"{guid}.log"
         argv = [sys.executable, "-m", "celery", "-A", "celeriac.demo.shop", "worker", "-l", "INFO"]
         env = {
@@ -89,6 +90,8 @@ class Workers:
             dump=log.read_text,
         )
         assert child.poll() is None, log.read_text()
+        control = CeleryControl(self.redis.url)
+        harness.wait_until(lambda: control.ping([node]), 20, f"{node} hears remote control", dump=log.read_text)
         return node, child
 
 

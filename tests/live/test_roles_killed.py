@@ -39,7 +39,7 @@ def test_every_role_is_killed_while_a_worker_hangs(tmp_path: Path) -> None:
 
         story = cluster.resolved("orders-worker/1")
 
-        assert [step.kind for step in story.steps].count("intended") == 1
+        assert [step.kind for step in story.steps].count("acted") == 1
         assert cluster.restarts() == 1, cluster.dump()
         assert len(cluster.incidents()) == 1
         cluster.all_well(2)

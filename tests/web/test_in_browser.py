@@ -238,7 +238,7 @@ def test_the_stream_is_closed_while_the_page_is_hidden(visit, console):
       document.dispatchEvent(new Event("visibilitychange"));
     }"""
     with visit() as page:
-        assert streams() == 1
+        harness.wait_until(lambda: streams() == 1, 5, "requests of the start are over, and the stream is open")
 
         page.evaluate(show, True)
         harness.wait_until(lambda: streams() == 0, 5, "the stream is closed")
