@@ -50,6 +50,9 @@ APPS = (
     App("images", "rabbitmq", "threads", 2),
 )
 
+HURRIED: dict[str, object] = {"deploy_wait": 60, "cooldown": 120, "budget_per_hour": 60}
+"""Deploys and faults come every few minutes here: with ten minutes of rest after each nothing would be healed."""
+
 
 class Fleet:
     """Everything that runs, and what can be done to it."""
@@ -65,7 +68,7 @@ class Fleet:
         self.guids = {str(one["name"]): str(one["guid"]) for one in self.session.pages("/v3/apps")}
         self.config, port = folder / "celeriac.toml", servers.free_port()
         clusters = [(name, url, [app.name for app in APPS if app.cluster == name]) for name, url in self.urls.items()]
-        self.config.write_text(celeriac_settings(folder / "store", self.api, port, clusters, {}))
+        self.config.write_text(celeriac_settings(folder / "store", self.api, port, clusters, HURRIED))
         self.serve, console = start_celeriac(stack, folder, self.config, port)
         self.client = stack.enter_context(Celeriac(console))
         self.apps: dict[str, Celery] = {name: producer(url) for name, url in self.urls.items()}
