@@ -5,9 +5,11 @@ import re
 import msgspec
 import pytest
 from fastapi.testclient import TestClient
+from msgspec.structs import replace
 
-from celeriac.core.incident import HeldReason
+from celeriac.core.incident import HeldReason, RemedyKind
 from celeriac.core.model import Verdict
+from celeriac.core.repair import Repair, RepairKind
 from celeriac.web.app import create_app
 from celeriac.web.pages import wording
 from web import samples
@@ -157,6 +159,17 @@ def test_an_order_is_stored_and_confirmed(asked, world):
     assert answer.status_code == 202
     assert "Restart of orders-worker/2 is approved" in answer.text
     assert len(world.requests.asked) == 1
+
+
+def test_an_approved_repair_is_called_one(asked, world):
+    """Nothing is restarted, and nobody should think so."""
+    add = Repair(RepairKind.ADD_CONSUMER, "orders", ("orders",))
+    stories = world.journal.stories
+    stories["inc-hung"] = replace(stories["inc-hung"], remedy=RemedyKind.LIVE_REPAIR, repair=add)
+
+    assert "Repair orders-worker/2? " in asked.get("/").text
+    answer = asked.post("/incidents/inc-hung/approve", headers={"hx-request": "true", "sec-fetch-site": "same-origin"})
+    assert "Repair of orders-worker/2 is approved" in answer.text
 
 
 def test_a_refused_order_says_why_in_the_page(asked):

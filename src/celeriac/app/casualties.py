@@ -91,7 +91,7 @@ class CasualtyWatch:
         except PortError as error:
             self._pause()
             log.warning("tasks in flight are not looked for", cluster=self._cluster, why=str(error))
-        except Exception:
+        except Exception:  # a defect here is logged, and must end neither this thread nor the healing beside it
             self._pause()
             log.exception("tasks in flight are not looked for: a defect", cluster=self._cluster)
         else:

@@ -10,22 +10,22 @@ from typing import Any
 from msgspec.structs import replace
 
 from celeriac.app.asking import Asked
+from celeriac.core.limits import Limits
 from celeriac.core.model import Incarnation, Pool
 from celeriac.core.readings import Known, Reading
-from celeriac.core.snapshot import Seen, silence
+from celeriac.core.snapshot import Seen, speaks
 from celeriac.ports import Control
 
 EVERY_S = 60.0
 FORGET_S = 3600.0
-SILENT_BEATS = 6
 AT_ONCE = 50
 
 
 class Discovery:
     """Asks one cluster's workers for a sign, and keeps those that no event tells of."""
 
-    def __init__(self, control: Control, ask: Callable[[Callable[[], Any]], Asked[Any]]) -> None:
-        self._control, self._ask = control, ask
+    def __init__(self, control: Control, ask: Callable[[Callable[[], Any]], Asked[Any]], limits: Limits) -> None:
+        self._control, self._ask, self._limits = control, ask, limits
         self._found: dict[str, Incarnation] = {}
         self._due_at: float | None = None
         self._asked: tuple[Asked[frozenset[str]], float] | None = None
@@ -77,7 +77,7 @@ class Discovery:
         speaking = {
             one.node
             for one in seen.incarnations
-            if not one.offline and one.key in seen.pools and silence(one.last_seen_at, stream) < SILENT_BEATS * one.freq
+            if not one.offline and one.key in seen.pools and speaks(one, stream, self._limits)
         }
         self.missed = frozenset(speaking - answer.value)
         strangers = sorted(answer.value - known)[:AT_ONCE]

@@ -27,7 +27,7 @@ from celeriac.core.model import Clients, Incarnation, Inspection, Pool, Verdict
 from celeriac.core.pings import PingTally, Whom
 from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Known, Reading, Unknown
-from celeriac.core.snapshot import Crowd, Lived, Seen, Stream, silence
+from celeriac.core.snapshot import Crowd, Lived, Seen, Stream, speaks
 from celeriac.core.work import Backlog, Shares
 from celeriac.evidence_ports import PlatformRecords
 from celeriac.ports import Broker, Charts, Control, Hands, History, Platform, Tasks
@@ -86,7 +86,7 @@ class Gatherer:
         self._samples: list[QueueSample] = []
         self._backlog, self._shares = Backlog(), Shares()
         self._crowds: dict[str, Crowd] = {}
-        self._discovery = Discovery(sources.control, self._ask)
+        self._discovery = Discovery(sources.control, self._ask, limits)
         self._logs = LogWatch(sources.records, self._ask) if sources.records else None
         self._slots = None
         if sources.tasks and sources.charts:
@@ -146,16 +146,15 @@ class Gatherer:
             return seen
         observed_at = seen.stream.value.observed_at
         self._samples = samples.value if isinstance(samples, Known) else self._samples
-        speaking = [one for one in seen.incarnations if not one.offline and self._speaks(one, seen.stream.value)]
+        speaking = [
+            one for one in seen.incarnations if not one.offline and speaks(one, seen.stream.value, self._limits)
+        ]
         return replace(
             seen,
             waiting=self._backlog.take(self._samples, observed_at, seen.at),
             shares=self._shares.take(speaking, seen.pools),
             stuck=self._slots.found if self._slots else {},
         )
-
-    def _speaks(self, one: Incarnation, stream: Stream) -> bool:
-        return silence(one.last_seen_at, stream) < self._limits.suspect_beats * one.freq
 
     def _fresh(self, stream: Known[Stream | None] | Unknown, now: float) -> Reading[Stream]:
         """Judge the observer by our own clock: its last word must change, and must have changed since we began."""
@@ -240,11 +239,11 @@ class Gatherer:
         asked = self._pools_asked
         self._pools_asked = {one.key: asked[one.key] for one in seen.incarnations if one.key in asked}
         for one in seen.incarnations:
-            speaks = self._speaks(one, seen.stream.value)
+            lives = speaks(one, seen.stream.value, self._limits)
             due = now - self._pools_asked.get(one.key, 0.0) >= POOLS_EVERY_S
             pool = seen.pools.get(one.key)
             unknown = pool is None or not pool.queues  # at birth a worker may answer before it consumes
-            if unknown and speaks and due and not one.offline and len(found) < POOLS_AT_ONCE:
+            if unknown and lives and due and not one.offline and len(found) < POOLS_AT_ONCE:
                 self._pools_asked[one.key] = now
                 found.add(one.node)
         return found

@@ -8,7 +8,7 @@ from celeriac.core.limits import Limits
 from celeriac.core.readings import Known
 from celeriac.core.rollup import HOUR, RUNTIME, histogram, quantile, total
 from celeriac.core.search import TaskFilter
-from celeriac.core.snapshot import Seen, silence
+from celeriac.core.snapshot import Seen, speaks
 from celeriac.core.stuck import Running, Runs, Stuck, stuck
 from celeriac.core.tasks import RECEIVED, STARTED, Task
 from celeriac.ports import Charts, Control, Tasks
@@ -48,7 +48,7 @@ class StuckWatch:
             busy = {
                 one.node: one.last_start_at
                 for one in seen.incarnations
-                if one.active and silence(one.last_seen_at, stream) < self._limits.suspect_beats * one.freq
+                if one.active and speaks(one, stream, self._limits)
             }
             self._asked, self._due_at = self._ask(lambda: self._look(busy, now)), now + EVERY_S
         elif self._asked is not None and self._asked.done(within=0.0):

@@ -111,6 +111,7 @@ class Case(Struct, frozen=True):
         return self.seen.stuck.get(one.node, ()) if one and one.active else ()
 
     def slots(self) -> int | None:
+        """Return how many tasks it can run at once; None while its pool is not known."""
         one = self.site.incarnation
         pool = self.seen.pools.get(one.key) if one else None
         return pool.concurrency if pool else None

@@ -21,7 +21,7 @@ from celeriac.core.model import InstanceState, Verdict
 from celeriac.core.places import Site, sites
 from celeriac.core.readings import Evidence, Known, Unknown
 from celeriac.core.repair import Repair, RepairKind
-from celeriac.core.snapshot import Seen, Stream, silence
+from celeriac.core.snapshot import Seen, Stream, silence, speaks
 
 _NO_BEATS = "sends no heartbeats but answers a ping"
 
@@ -290,5 +290,5 @@ def _forgotten(finding: Finding, seen: Seen, limits: Limits) -> bool:
 
 def _siblings(found: tuple[Site, ...], stream: Stream | None, limits: Limits) -> str:
     lives = [site.incarnation for site in found if site.incarnation and not site.incarnation.offline]
-    beating = [one for one in lives if stream and silence(one.last_seen_at, stream) < limits.suspect_beats * one.freq]
+    beating = [one for one in lives if stream and speaks(one, stream, limits)]
     return f"{len(beating)} of {len(lives)} heart-beating"

@@ -27,11 +27,10 @@ from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Evidence, Known, Reading, Unknown
 from celeriac.core.recorded_platform import CLUSTER, RecordedPlatform, as_recorded, names, recorded
 from celeriac.core.recording import Line
-from celeriac.core.snapshot import Crowd, Seen, Stream, silence
+from celeriac.core.snapshot import Crowd, Seen, Stream, speaks
 from celeriac.core.work import Backlog, Shares
 
 STEP_S = 2.0
-SPEAKS_S = 12.0
 GAP_S = 5.0
 """Nothing that the broker did for the recorder for so long: the stream had a gap."""
 
@@ -209,7 +208,7 @@ class Replay:
         )
         incarnations = tuple(replace(one) for one in self._lives())
         pools = {one.key: pool for one in incarnations if (pool := self._pool(recorded(one.node)))}
-        speaking = [one for one in incarnations if not one.offline and silence(one.last_seen_at, stream) < SPEAKS_S]
+        speaking = [one for one in incarnations if not one.offline and speaks(one, stream, self._limits)]
         seen = Seen(
             cluster=CLUSTER,
             at=now,

@@ -4,6 +4,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from celeriac.core.changes import Change
+from celeriac.core.limits import Limits
 from celeriac.core.logs import Logged
 from celeriac.core.model import App, Clients, Crash, Incarnation, Inspection, Nameless, Place, Pool
 from celeriac.core.readings import Reading, Unknown
@@ -126,3 +127,8 @@ def silence(last_seen_at: float, stream: Stream) -> float:
     """Return how long a worker has been silent in seconds, counted anew from the end of our own last gap."""
     since = max(last_seen_at, stream.flowing_since or stream.observed_at)
     return max(0.0, stream.observed_at - since)
+
+
+def speaks(one: Incarnation, stream: Stream, limits: Limits) -> bool:
+    """Tell whether a worker has spoken within so many of its own beats that nobody suspects it."""
+    return silence(one.last_seen_at, stream) < limits.suspect_beats * one.freq

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse
 
 from celeriac.app.views import RemedyView
+from celeriac.core.incident import RemedyKind
 from celeriac.core.pauses import LONGEST_S
 from celeriac.web.api.handling import MaybeWhy, Why
 from celeriac.web.deps import Actor, Orders, Reads
@@ -21,6 +22,9 @@ Hours = Annotated[float, Form(gt=0, le=LONGEST_S / HOUR_S)]
 
 router = APIRouter(include_in_schema=False)
 
+WHAT = {RemedyKind.LIVE_REPAIR: "Repair", RemedyKind.RECYCLE: "Recycling"}
+"""What people call a remedy that is no restart."""
+
 
 @router.post("/workers/{id}/restart")
 def restart(request: Request, id: str, commands: Orders, queries: Reads, actor: Actor) -> HTMLResponse:
@@ -32,8 +36,9 @@ def restart(request: Request, id: str, commands: Orders, queries: Reads, actor: 
 @router.post("/incidents/{id}/approve")
 def approve(request: Request, id: str, commands: Orders, queries: Reads, actor: Actor) -> HTMLResponse:
     """Approve a remedy and say where to follow it."""
-    name = queries.incident(id).worker_name
-    return _ordered(request, f"Restart of {name} is approved", commands.approve(id, actor))
+    found = queries.incident(id)
+    what = WHAT.get(found.remedy, "Restart")
+    return _ordered(request, f"{what} of {found.worker_name} is approved", commands.approve(id, actor))
 
 
 @router.post("/incidents/{id}/hold")
