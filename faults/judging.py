@@ -1,7 +1,7 @@
 """Right or wrong: what was seen of a row beside what must come of it. No clock, no input, no output."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from celeriac.client import Incident
 from faults.expected import CONVICTIONS, Expected
@@ -23,6 +23,8 @@ class Story:
     """The verdict of each worker at the end."""
 
     approved: frozenset[str] = frozenset()
+    first_beats: dict[str, float] = field(default_factory=dict)
+    """When the worker of each guid was first heard to beat."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Judgement:
     remedy: str
     proof: str
     wrong: tuple[str, ...]
+    proven_s: float | None = None
+    """From the new process's first heartbeat to the proof that it is back, where there is a new process."""
 
 
 def judge(expected: Expected, story: Story) -> Judgement:
@@ -58,6 +62,7 @@ def judge(expected: Expected, story: Story) -> Judgement:
         remedy=", ".join(f"{what}{' (approved)' if approved else ''}" for what, approved in acts) or "none",
         proof=_proof(story),
         wrong=tuple(wrong),
+        proven_s=_proven_after(story),
     )
 
 
@@ -141,6 +146,18 @@ def _wrong_end(expected: Expected, story: Story) -> list[str]:
 
 def _acted(incident: Incident) -> bool:
     return any(step.kind == "acted" for step in incident.steps)
+
+
+def _proven_after(story: Story) -> float | None:
+    for one in _of(story, story.ill):
+        if one.state != "resolved" or one.resolved_at is None or not (one.verdict == "crashed" or _acted(one)):
+            continue
+        until = one.resolved_at.timestamp()
+        new = [look.guid for look in story.looks if look.worker == one.worker_name and look.at <= until][-1:]
+        beat = story.first_beats.get(new[0] or "") if new else None
+        if beat is not None and beat >= story.fault_at:
+            return round(max(0.0, until - beat), 1)
+    return None
 
 
 def _proof(story: Story) -> str:

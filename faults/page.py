@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from celeriac.demo import servers
+from faults import figures
 from faults.results import Result
 from faults.rows import BY_ID, KOMBU, MODES, Row, covered, possible
 from faults.stage import ROOT
@@ -87,6 +88,7 @@ def _facts(rows: list[Row], results: list[Result | None]) -> dict[str, object]:
         "pairs": pairs,
         "every": every,
         "beat": max((one["sibling_beat_s"] for one in ran if one["row"]["mode"] != "F11"), default=0.0),
+        "figures": figures.table(ran),
         "siblings": sum(any("sibling" in why for why in one["wrong"]) for one in ran),
     }
 
@@ -123,6 +125,8 @@ it](../how-to/prove-the-verdicts.md).
 Made on {date}: {machine}. **{right} of {rows} rows are right, {wrong} are wrong, {absent} were not run.** The rows cover {pairs} of the
 {every} pairs that any two of mode, broker, pool and Celery can form. Healthy siblings were called ill or restarted in {siblings} rows;
 the oldest heartbeat of a healthy sibling was {beat:.0f} s old (12 s make a suspect, 30 s can convict).
+
+{figures}
 
 Each row is a cluster of its own: a broker (a Redis, or a virtual host on one RabbitMQ), three workers of that Celery as instances of an
 app on the [emulated Cloud Foundry](emulator.md), light traffic, and all roles of Celeriac in mode `auto` with the default thresholds.

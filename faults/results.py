@@ -14,7 +14,7 @@ FILE = ROOT / "data" / "faults" / "results.jsonl"
 _NO_MATTER = ("web", "cli", "demo", "client", "contrib")
 """Parts of Celeriac that take no part in a verdict or a remedy."""
 
-_ABOUT = ("__main__", "disturbances", "fleet", "leaks", "ledger", "matrix", "page", "results", "soak")
+_ABOUT = ("__main__", "disturbances", "figures", "fleet", "leaks", "ledger", "matrix", "page", "results", "soak")
 """What runs rows and shows them, and what is the soak's."""
 
 

@@ -96,7 +96,9 @@ def _break(row: Row, stage: Stage, watch: Watch, mark: Callable[[str], None]) ->
     )
     last = {name: watch.verdict(name) for name in names}
     incidents = tuple(watch.stories({one.worker_name for one in watch.incidents.values()}))
-    return Story(fault_at, ill, tuple(watch.looks), incidents, restarts, last, frozenset(watch.approved))
+    return Story(
+        fault_at, ill, tuple(watch.looks), incidents, restarts, last, frozenset(watch.approved), watch.first_beats
+    )
 
 
 def _look_on(row: Row, watch: Watch, wanted: Expected, ill: frozenset[str], fault_at: float) -> None:

@@ -64,7 +64,7 @@ CI = (
     "F6-redis-prefork-5.7.0",
     "F9-redis-threads-5.6.3",
     "F10-rabbitmq-gevent-5.7.0",
-    "F11-redis-threads-5.6.3",
+    "F11-redis-solo-5.4.0",
     "F15-redis-prefork-5.7.0",
     "F20-rabbitmq-threads-5.3.6",
     "F21-redis-prefork-5.7.0",

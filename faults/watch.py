@@ -39,6 +39,9 @@ class Watch:
     oldest_beat: dict[str, float] = field(default_factory=dict)
     """The greatest age of each worker's last heartbeat."""
 
+    first_beats: dict[str, float] = field(default_factory=dict)
+    """When the worker in a container, by its guid, was first heard to beat: a node bears its container's guid."""
+
     approve: Callable[[Incident], bool] = lambda _: False
     """Whether a person approves of what an incident waits for."""
 
@@ -99,6 +102,8 @@ class Watch:
         guid = one.instance.guid if one.instance else None
         if one.heartbeat_age_s is not None:
             self.oldest_beat[one.name] = max(self.oldest_beat.get(one.name, 0.0), one.heartbeat_age_s)
+        if guid and one.last_heartbeat_at and guid in (one.node or ""):
+            self.first_beats.setdefault(guid, one.last_heartbeat_at.timestamp())
         new = Look(time.time(), one.name, one.verdict, one.suspect, tuple(one.notes), guid)
         last = before and Look(
             new.at,

@@ -26,17 +26,19 @@ def look(after, worker, verdict, *notes, guid="one"):
     return Look(FAULT_AT + after, worker, verdict, False, notes, guid)
 
 
-def incident(worker, verdict, state="resolved", remedy="none", steps=("opened", "acted", "resolved"), after=40):
-    at = dt.datetime.fromtimestamp(FAULT_AT + after, dt.UTC)
+def incident(worker, verdict, state="resolved", remedy="none", steps=("opened", "acted", "resolved"), after=40, end=60):
+    at, over = (dt.datetime.fromtimestamp(FAULT_AT + one, dt.UTC) for one in (after, end))
     told = [Step(at, kind, f"it was {kind}") for kind in steps]
-    return Incident(worker, "matrix", worker, worker, verdict, state, None, at, None, [], told, remedy)
+    over = over if state == "resolved" else None
+    return Incident(worker, "matrix", worker, worker, verdict, state, None, at, over, [], told, remedy)
 
 
-def story(*looks, incidents=(), restarts=(), last=None, ill=("orders/0",), approved=()):
+def story(*looks, incidents=(), restarts=(), last=None, ill=("orders/0",), approved=(), beats=()):
     from faults.judging import Story
 
     last = last or {"orders/0": "healthy", "orders/1": "healthy"}
-    return Story(FAULT_AT, frozenset(ill), looks, tuple(incidents), tuple(restarts), last, frozenset(approved))
+    first = {guid: FAULT_AT + after for guid, after in beats}
+    return Story(FAULT_AT, frozenset(ill), looks, tuple(incidents), tuple(restarts), last, frozenset(approved), first)
 
 
 def judged(mode, seen, broker="redis", pool="prefork", celery="5.7.0"):
@@ -126,6 +128,38 @@ def test_a_crash_that_passes_between_two_looks_is_known_by_its_incident():
 
     assert found.wrong == ()
     assert (found.verdict, found.after_s, found.remedy) == ("crashed", 7.0, "none")
+
+
+def test_a_proof_is_timed_from_the_first_heartbeat_of_the_process_that_is_proven():
+    looks = (
+        look(35, "orders/0", "hung"),
+        look(50, "orders/0", "starting", guid="two"),
+        look(70, "orders/0", "healthy"),
+    )
+    beats = [("one", -300), ("two", 52)]
+
+    assert judged("F3", story(*looks, incidents=RESTARTED, beats=beats)).proven_s == 8
+    assert judged("F3", story(*looks[:1], incidents=RESTARTED, beats=beats)).proven_s is None
+    assert (
+        judged("F3", story(*looks, incidents=[incident("orders/0", "hung", "escalated")], beats=beats)).proven_s is None
+    )
+
+
+def test_figures_tell_how_fast_each_kind_of_row_was():
+    from faults.figures import table
+
+    def result(mode, verdict, after, proven=None, pool="prefork"):
+        return {"row": {"mode": mode, "pool": pool}, "verdict": verdict, "after_s": after, "proven_s": proven}
+
+    crashes = [result("F1", "crashed", after, 7) for after in range(1, 41)]
+    others = [result("F3", "hung", 37), result("F3", "hung", 61, pool="solo"), result("F5", "healthy", None)]
+
+    assert table(crashes + others).splitlines()[2:] == [
+        "| a crash found (F1), from the kill | 40 | 20 s | 38 s | 40 s |",
+        "| a hang found, prefork (F3, F4, F12) | 1 | 37 s | 37 s | 37 s |",
+        "| a hang found, other pools with `may_block = 60` | 1 | 61 s | 61 s | 61 s |",
+        "| a remedy proven, from the first heartbeat of the new process | 40 | 7 s | 7 s | 7 s |",
+    ]
 
 
 def test_a_mode_that_wants_a_note_is_wrong_without_it():
