@@ -7,7 +7,7 @@ from celeriac.core.incident import RemedyKind
 from celeriac.core.model import Nameless, Verdict
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Crowd
-from core.builders import NOW, finding, guid, seen, worker
+from core.builders import NOW, finding, guid, seen, stream, worker
 
 BEFORE = Crowd(Nameless(6, 3), 3)
 """Three workers, each with two subscriptions and a fetch."""
@@ -85,3 +85,11 @@ def test_without_that_proof_it_cannot_be_told(nameless):
     found = finding(*silent, consumers=NOBODY, nameless=nameless, named=False, crowds=before)
 
     assert (found.verdict, found.remedy) == (Verdict.BLIND, RemedyKind.NONE)
+
+
+def test_a_word_from_before_our_own_gap_shows_no_connection():
+    """Silence counts anew from the gap's end, and yet who spoke last before it may be gone."""
+    gap = stream(flowing=1.0)
+    first = look(worker(0, silent=50), worker(1), nameless=Nameless(2, 1), heard=gap)
+
+    assert crowds(first, 6) == {}

@@ -248,6 +248,33 @@ def test_the_late_last_words_of_a_process_are_no_new_life():
     assert told(judged(these))["w1"] == "healthy crashed"
 
 
+@pytest.mark.parametrize("behind", [-3600.0, -15.0, 0.0, 15.0, 3600.0])
+def test_a_process_of_the_same_pid_is_back_whatever_its_clock_says(behind):
+    """In containers each life has the same pid; its last heartbeat may be heard a moment after its end was."""
+    these = [event(t, timestamp=1_790_000_000 + t - behind) for t in (*range(0, 11, 2), *range(20, 30, 2))]
+    late = event(10.55, timestamp=1_790_000_000 + 10.45 - behind)
+    these[6:6] = [line(10.5, "exit", worker="w1", rc=-9), late]
+
+    changes = judged(these)
+
+    assert told(changes) == {"w1": "healthy crashed healthy"}
+    assert 20 <= changes[-1].t <= 22
+
+
+def test_an_end_that_may_be_any_living_workers_is_nobodys():
+    these = [event(t, node=f"celery@{host}", pid=7) for t in range(0, 30, 2) for host in "ab"]
+    short, whole = (line(9, "exit", worker=name, rc=-9) for name in ("celery", "celery@b"))
+
+    assert told(judged([*these[:10], short, *these[10:]])) == {"celery@a": "healthy", "celery@b": "healthy"}
+    assert told(judged([*these[:10], whole, *these[10:]]))["celery@b"].startswith("healthy crashed")
+
+
+def test_what_its_maker_notes_down_may_have_any_form():
+    note = line(3, "mark", what=["sent", 3], queue="celery", reply=[1], rc="0", line=3, worker=[], error={})
+
+    assert told(judged([event(t) if t != 3 else note for t in range(8)])) == {"w1": "healthy"}
+
+
 def test_a_goodbye_that_the_return_overtakes_is_no_draining():
     """A connection that broke had it written; it came just before the worker was back."""
     these = [event(t) for t in range(0, 20, 2)]

@@ -19,8 +19,8 @@ def task(for_s=900.0, id="t", name="shop.pay", node=NODE, **fields):
     return Task(id, STARTED, name, node, **fields)
 
 
-def of(*tasks, running=("t",), runs=PAY, last=NOW - 5):
-    found = stuck(tasks, {NODE: Running(frozenset(running), last)}, {"shop.pay": runs}, NOW, LIMITS)
+def of(*tasks, running=("t",), runs=PAY, last=NOW - 5, behind=0.0):
+    found = stuck(tasks, {NODE: Running(frozenset(running), last, behind)}, {"shop.pay": runs}, NOW, LIMITS)
     return [one.id for one in found.get(NODE, ())]
 
 
@@ -31,6 +31,12 @@ def test_a_task_that_runs_for_many_times_the_longest_run_is_stuck():
 def test_where_the_event_of_its_beginning_is_lost_the_worker_s_counter_tells():
     """What runs now began no later than the last task that it counted."""
     assert of(task(started_at=None, received_at=NOW - 2000), last=NOW - 900) == ["t"]
+
+
+def test_a_clock_that_is_wrong_makes_no_task_longer_or_shorter():
+    assert of(task(5 + 1200), behind=1200.0) == []
+    assert of(task(900 - 1200), behind=-1200.0) == ["t"]
+    assert of(task(started_at=None, received_at=NOW - 2000 - 1200), last=NOW - 900, behind=1200.0) == ["t"]
 
 
 NOT_STUCK = {

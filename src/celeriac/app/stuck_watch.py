@@ -5,6 +5,7 @@ from typing import Any
 
 from celeriac.app.asking import Asked
 from celeriac.core.limits import Limits
+from celeriac.core.model import Incarnation
 from celeriac.core.readings import Known
 from celeriac.core.rollup import HOUR, RUNTIME, histogram, quantile, total
 from celeriac.core.search import TaskFilter
@@ -45,27 +46,27 @@ class StuckWatch:
             self._due_at = seen.at + EVERY_S / 3  # a new keeper has other things to ask first
         if self._asked is None and seen.at >= self._due_at:
             stream, now = seen.stream.value, seen.at
-            busy = {
-                one.node: one.last_start_at
-                for one in seen.incarnations
-                if one.active and speaks(one, stream, self._limits)
-            }
+            busy = {one.node: one for one in seen.incarnations if one.active and speaks(one, stream, self._limits)}
             self._asked, self._due_at = self._ask(lambda: self._look(busy, now)), now + EVERY_S
         elif self._asked is not None and self._asked.done(within=0.0):
             answer, self._asked = self._asked.answer(), None
             self.found = answer.value if isinstance(answer, Known) else {}
 
-    def _look(self, busy: Mapping[str, float | None], now: float) -> dict[str, tuple[Stuck, ...]]:
+    def _look(self, busy: Mapping[str, Incarnation], now: float) -> dict[str, tuple[Stuck, ...]]:
         if not busy:
             return {}
         # A `task-started` may be lost, as threads of Celery 5.3 lose some; of those received most wait for their time.
         begun = [task for state in (STARTED, RECEIVED) for task in self._old(state, busy, now)]
         told = self._control.running({one.worker for one in begun if one.worker}) if begun else {}
-        running = {node: Running(tasks, busy.get(node)) for node, tasks in told.items()}
+        running = {
+            node: Running(tasks, busy[node].last_start_at, busy[node].behind_s)
+            for node, tasks in told.items()
+            if node in busy
+        }
         ours = [one for one in begun if one.uuid in told.get(one.worker or "", frozenset())]
         return stuck(ours, running, self._runs(ours, now), now, self._limits)
 
-    def _old(self, state: str, busy: Mapping[str, float | None], now: float) -> list[Task]:
+    def _old(self, state: str, busy: Mapping[str, Incarnation], now: float) -> list[Task]:
         which = TaskFilter(
             limit=AT_ONCE,
             states=(state,),

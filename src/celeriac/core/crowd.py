@@ -44,15 +44,22 @@ def crowds(seen: Seen, suspect_beats: float) -> dict[str, Crowd]:
     now = count(seen, suspect_beats)
     lives = {one.key: one for one in _nameless(seen)}
     kept = {key: crowd for key, crowd in seen.crowds.items() if key in lives}
-    if now.counted is None or any(FRESH_BEATS <= _silent_beats(one, seen) < suspect_beats for one in lives.values()):
+    counted_as_speaking = [one for one in lives.values() if _silent_beats(one, seen) < suspect_beats]
+    if now.counted is None or any(not _just_spoke(one, seen) for one in counted_as_speaking):
         return kept
     this = Crowd(now.counted, now.speaking)
-    return kept | {key: this for key, one in lives.items() if _silent_beats(one, seen) < FRESH_BEATS}
+    return kept | {one.key: this for one in counted_as_speaking}
 
 
 def _nameless(seen: Seen) -> list[Incarnation]:
     named = seen.clients.value.by_node if isinstance(seen.clients, Known) else {}
     return [one for one in seen.incarnations if not one.offline and one.node not in named]
+
+
+def _just_spoke(one: Incarnation, seen: Seen) -> bool:
+    """Tell whether it was heard just now: after a gap of ours silence counts anew, but a word from before it shows nothing."""
+    stream = seen.stream.value if isinstance(seen.stream, Known) else None
+    return stream is not None and stream.observed_at - one.last_seen_at < FRESH_BEATS * one.freq
 
 
 def _silent_beats(one: Incarnation, seen: Seen) -> float:

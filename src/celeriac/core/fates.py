@@ -35,6 +35,8 @@ TAKEN_ALONG = (
     "Redis gave it to the frozen worker's open read"
 )
 
+TAKEN_UNHEARD = "it was there to be taken, and is gone: it ran unheard, or was thrown away"
+
 
 class Sight(Struct, frozen=True):
     """What one look shows: the tasks' rows by id, where messages are, how the observer hears, and who lives.
@@ -90,7 +92,9 @@ class _Judge:
         self._own = sight.lives.get(record.life)
         lives = sight.lives.values()
         self._speaks_again = self._own is not None and self._own.last_seen_at > record.ended_at + SETTLED_S
-        self._mute = sorted({one.node for one in lives if one.mute and one.last_seen_at >= record.heard_at})
+        self._mute = sorted(
+            {one.node for one in lives if _unheard(one, record) and one.last_seen_at >= record.heard_at}
+        )
 
     def fate(self, one: Casualty) -> Casualty:
         task, where = self._sight.rows.get(one.uuid), self._sight.where
@@ -144,6 +148,8 @@ class _Judge:
         """Neither an event nor the broker shows it: gone, not to be seen, or not to be told."""
         if doubt := self._doubt(one, task):
             return replace(one, fate=Fate.UNSURE, why=doubt, absent=0)
+        if one.fate in {Fate.UNACKED, Fate.QUEUED} or one.why == TAKEN_UNHEARD:
+            return replace(one, fate=Fate.UNSURE, why=TAKEN_UNHEARD, absent=0)
         absent = one.absent + 1
         if wait := self._not_yet():
             over = self._sight.at - self._record.ended_at >= WATCHED_S
@@ -165,7 +171,7 @@ class _Judge:
         if task is None:
             return "the history has forgotten it"
         if self._mute:
-            return f"{self._mute[0]} sends no task events: it may have it"
+            return f"{self._mute[0]} has not sent events of all its tasks: it may have it"
         if stream is not None and stream.lost_at is not None and stream.lost_at >= one.at - 1.0:
             return "events were lost since: it may have ended, or run elsewhere, unheard"
         return None
@@ -192,6 +198,12 @@ class _Judge:
         if own is not None and own.missed:
             found.append(f"{own.missed} tasks that it began were never heard of")
         return tuple(found)
+
+
+def _unheard(one: Incarnation, record: Casualties) -> bool:
+    """Tell whether it ran tasks that no event told of: its task events are off, or were when it was born since the death."""
+    born_since = one.hello is not None and one.first_seen_at >= record.heard_at
+    return one.mute or (born_since and (one.processed or 0) > one.started)
 
 
 def _lost(one: Casualty, *, seen: bool) -> str:

@@ -128,6 +128,11 @@ class Incarnation(Struct):
         return f"{self.node}#{self.pid}"
 
     @property
+    def behind_s(self) -> float:
+        """Return how far its clock is behind ours, by its newest word; below zero where it is ahead."""
+        return self.last_heartbeat_at - self.sent[1] if self.last_heartbeat_at and self.sent[1] else 0.0
+
+    @property
     def offline(self) -> bool:
         return self.goodbye is not None and self.goodbye >= self.sent
 

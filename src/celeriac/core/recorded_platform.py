@@ -13,6 +13,9 @@ from celeriac.core.snapshot import Lived
 
 CLUSTER = PLATFORM = "recording"
 _SEPARATOR = "@"
+LATE_S = 0.5
+"""Words may reach the recorder so much quicker than the quickest before that they seem to be said after the end."""
+
 _BY_PRODUCER = "task-sent"
 _PLACED = re.compile(r"(\S+@\S+)@\S+")
 
@@ -23,6 +26,9 @@ class _Life(Struct):
     number: int
     since: float
     pids: set[int] = msgspec.field(default_factory=set)
+    lag: float | None = None
+    """By how much the recorder's clock was ahead of what it said, at least: what its own clock is behind, and the way."""
+
     ended_at: float | None = None
     rc: int = 0
 
@@ -44,6 +50,9 @@ class RecordedPlatform:
         if life is None or _outlives(event, life):
             life = self._lives[node] = _Life(life.number + 1 if life else 1, at)
         life.pids.add(event.pid)
+        if life.ended_at is None and event.timestamp:
+            lag = at - event.timestamp
+            life.lag = lag if life.lag is None else min(life.lag, lag)
         return replace(event, hostname=f"{node}{_SEPARATOR}{_guid(node, life)}")
 
     def meet(self, node: str, at: float) -> str:
@@ -57,17 +66,27 @@ class RecordedPlatform:
         """Take up the end of a process; one that ended before it said a word has lived all the same."""
         if line.rc is None:
             return
-        mine = [node for node in self._lives if line.worker in names(node)]
+        node = self._meant(line.worker)
+        if node is None:
+            return
+        life = self._lives.get(node)
+        if life is None or life.ended_at is not None:
+            life = self._lives[node] = _Life(life.number + 1 if life else 1, line.wall)
+        life.ended_at, life.rc = line.wall, line.rc
+        if line.rc:
+            text = f"exited with status {line.rc}" if line.rc > 0 else f"ended by signal {-line.rc}"
+            guid = _guid(node, life)
+            self.crashes.append(Crash(guid, PLATFORM, node, "worker", 0, guid, line.wall, text))
+
+    def _meant(self, name: str) -> str | None:
+        """Return the node that a line means; None where it may be any of several that live."""
+        if name in self._lives:
+            return name
+        mine = [node for node in self._lives if name in names(node)]
         alive = [node for node in mine if self._lives[node].ended_at is None]
-        for node in alive or mine[-1:] or [line.worker]:
-            life = self._lives.get(node)
-            if life is None or life.ended_at is not None:
-                life = self._lives[node] = _Life(life.number + 1 if life else 1, line.wall)
-            life.ended_at, life.rc = line.wall, line.rc
-            if line.rc:
-                text = f"exited with status {line.rc}" if line.rc > 0 else f"ended by signal {-line.rc}"
-                guid = _guid(node, life)
-                self.crashes.append(Crash(guid, PLATFORM, node, "worker", 0, guid, line.wall, text))
+        if len(alive) > 1:
+            return None
+        return (alive or mine[-1:] or [name])[0]
 
     def apps(self, now: float) -> tuple[App, ...]:
         """Return what a platform would say of all of them now."""
@@ -96,8 +115,14 @@ def as_recorded(text: str) -> str:
 
 
 def _outlives(event: Event, life: _Life) -> bool:
-    """Tell whether this is of a process that lives after that one's end, whose own last words may come late."""
-    return life.ended_at is not None and (event.pid not in life.pids or event.timestamp > life.ended_at)
+    """Tell whether this is of a process that lives after that one's end, whose own last words may come late.
+
+    By the recorder's clock, as the process may have another; where both have one pid, as in containers.
+    """
+    if life.ended_at is None:
+        return False
+    said_at = event.timestamp + (life.lag or 0.0)
+    return event.pid not in life.pids or event.type == "worker-online" or said_at > life.ended_at + LATE_S
 
 
 def _guid(node: str, life: _Life) -> str:

@@ -27,12 +27,17 @@ class Queues(Struct, frozen=True):
     error: str | None = None
 
 
-class Line(Struct, frozen=True):
-    """One line; what it holds depends on its `kind`. `t` is seconds since the recording began, `wall` since the epoch."""
+class Head(Struct, frozen=True):
+    """What every line has: `t` is seconds since the recording began, `wall` since the epoch."""
 
     t: Annotated[float, Meta(ge=0, le=LONGEST_S)]
     kind: str
     wall: float
+
+
+class Line(Head, frozen=True):
+    """One line; what it holds depends on its `kind`."""
+
     event: Raw | UnsetType = UNSET
     reply: dict[str, Any] | None = None
     error: str | None = None
@@ -40,19 +45,37 @@ class Line(Struct, frozen=True):
     worker: str = ""
     line: str = ""
     rc: int | None = None
-    what: str = ""
+
+
+class _Mark(Struct):
+    """What the maker did; whatever else stands in its line is free."""
+
+    what: object = ""
+
+
+EVIDENCE = frozenset({"event", "ping", "sample", "log", "exit"})
 
 
 def lines(text: Iterable[bytes]) -> Iterator[Line]:
     """Read a recording up to where its maker tidies up; raises SettingsError for a line that is none."""
-    decode = msgspec.json.Decoder(Line).decode
     for number, one in enumerate(text, 1):
         if not one.strip():
             continue
         try:
-            line = decode(one)
+            line = _line(one)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise SettingsError(f"Line {number} of the recording cannot be read: {error}.") from None
-        if line.kind == "mark" and line.what == CLEANUP:
+        if line.kind == "mark" and _MARK(one).what == CLEANUP:
             return
         yield line
+
+
+_HEAD = msgspec.json.Decoder(Head).decode
+_LINE = msgspec.json.Decoder(Line).decode
+_MARK = msgspec.json.Decoder(_Mark).decode
+
+
+def _line(text: bytes) -> Line:
+    """Return a line; of one that is no evidence only that it is there, and when."""
+    head = _HEAD(text)
+    return _LINE(text) if head.kind in EVIDENCE else Line(head.t, head.kind, head.wall)

@@ -20,10 +20,14 @@ class Runs(Struct, frozen=True):
 
 
 class Running(Struct, frozen=True):
-    """The tasks that a worker says to run now, by id, and when it began its last one, by its own counter."""
+    """The tasks that a worker says to run now, by id, when it began its last one, and how far its clock is behind ours.
+
+    `last_start_at` is when its counter rose, by our clock; `behind_s` is below zero where its clock is ahead.
+    """
 
     tasks: frozenset[str] = frozenset()
     last_start_at: float | None = None
+    behind_s: float = 0.0
 
 
 class Stuck(Struct, frozen=True):
@@ -63,12 +67,15 @@ def stuck(
 
 
 def _since(task: Task, running: Running) -> float | None:
-    """Return since when it has run at least: what runs now began no later than the worker's last task did."""
+    """Return since when it has run at least, by our clock: what runs now began no later than the worker's last task did.
+
+    A task's times are its worker's.
+    """
     if task.started_at is not None:
-        return task.started_at
+        return task.started_at + running.behind_s
     if task.received_at is None or running.last_start_at is None:
         return None
-    return max(task.received_at, running.last_start_at)
+    return max(task.received_at + running.behind_s, running.last_start_at)
 
 
 def _longest_first(tasks: Sequence[Stuck]) -> tuple[Stuck, ...]:
