@@ -51,10 +51,10 @@ class Exhibits(Protocol):
     """What is kept of an incident's worker and of the decision on it."""
 
     def keep(self, kept: Kept) -> None:
-        """Store the exhibits of an incident in place of earlier ones."""
+        """Store the exhibits of an incident, in place of earlier ones of the same sources."""
 
     def kept(self, incident: str) -> Kept | None:
-        """Return what was kept of an incident before its worker was killed."""
+        """Return what was kept of an incident's worker before it was killed, or after it had crashed."""
 
     def keep_moment(self, incident: str, moment: Moment) -> None:
         """Store the moment in which an incident was opened or acted on, in place of an earlier one."""

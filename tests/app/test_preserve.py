@@ -190,4 +190,4 @@ def test_a_store_that_takes_nothing_stops_no_restart(room, monkeypatch):
 
     monkeypatch.setattr(type(room.store.casebook()), "keep", away)
 
-    assert room.preserve() == "not kept: the disk is full"
+    assert room.preserve() == "not kept before the kill: the disk is full"

@@ -44,6 +44,7 @@ def test_after_a_kill_every_task_in_flight_is_named(tmp_path: Path) -> None:
             id,
             f"{len(expected)} tasks were in flight on {worker.node}: 1 lost, {len(expected) - 1} in unacked",
         )
+        is_kept(cluster, id, expected)
 
 
 def burden(cluster: LiveCluster, node: str) -> set[str]:
@@ -82,6 +83,22 @@ def is_shown(cluster: LiveCluster, id: str, sentence: str) -> None:
     moment = cluster.folder / "moment.json"
     celeriac(cluster, "incidents", id, "--snapshot", str(moment))
     assert "incident orders-worker/0: crashed, verifying" in celeriac(cluster, "plan", "--snapshot", str(moment))
+
+
+def is_kept(cluster: LiveCluster, id: str, expected: set[str]) -> None:
+    """See that the dead worker's logs and tasks are kept, though the platform has long started another one."""
+
+    def said() -> list[str]:
+        return [step.text for step in cluster.client.incident(id).steps if step.kind == "evidence"]
+
+    (text,) = cluster.until(said, 20, "the story tells what was kept")
+    assert text.startswith("kept after the crash: logs: "), text
+    kept = {one.source: one for one in cluster.client.evidence(id).exhibits}
+    assert any("ready." in one.text for one in kept["logs after the crash"].lines)
+    assert any("crash" in one.text for one in kept["platform events after the crash"].lines)
+    assert {one.text.split()[0] for one in kept["tasks by its events after the crash"].lines} == expected
+    assert {one.text for one in kept["unacked after the crash"].lines} == expected - {"early"}
+    assert "logs after the crash (" in celeriac(cluster, "incidents", id, "--evidence")
 
 
 def test_on_rabbitmq_what_comes_back_is_seen_and_what_had_begun_is_lost(tmp_path: Path, rabbitmq_vhost: str) -> None:

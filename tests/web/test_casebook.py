@@ -79,7 +79,10 @@ def test_the_snapshot_is_a_moment_that_gives_the_same_plan(asked, told):
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        ("inc-past/evidence", "Nothing was kept for incident 'inc-past': evidence is kept right before a kill."),
+        (
+            "inc-past/evidence",
+            "Nothing was kept for incident 'inc-past': evidence is kept right before a kill, and after a crash.",
+        ),
         ("inc-past/snapshot", "No snapshot of incident 'inc-past' is kept any more."),
         ("nope/tasks", "No incident 'nope' is known."),
         ("nope/evidence", "No incident 'nope' is known."),

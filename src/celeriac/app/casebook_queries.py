@@ -35,11 +35,13 @@ class CasebookQueries:
         )
 
     def kept(self, id: str) -> KeptView:
-        """Return what was kept of the worker before it was killed; raises MissingError where nothing was."""
+        """Return what was kept of the worker before it was killed or after it crashed; raises MissingError where nothing was."""
         incident = self._incident(id)
         found = self._exhibits.kept(incident.id)
         if found is None:
-            raise MissingError(f"Nothing was kept for incident {id!r}: evidence is kept right before a kill.")
+            raise MissingError(
+                f"Nothing was kept for incident {id!r}: evidence is kept right before a kill, and after a crash."
+            )
         return KeptView(incident.id, sure_moment(found.at), [_exhibit(one) for one in found.exhibits])
 
     def snapshot(self, id: str) -> bytes:

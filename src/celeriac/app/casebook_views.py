@@ -54,7 +54,7 @@ class ExhibitView:
 
 @dataclass(frozen=True, slots=True)
 class KeptView:
-    """What was kept of a worker before it was killed."""
+    """What was kept of a worker before it was killed, or after it had crashed."""
 
     incident: str
     kept_at: datetime

@@ -12,6 +12,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from celeriac.app.aftermath import Aftermath
 from celeriac.app.casualties import CasualtyWatch
 from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer
@@ -56,12 +57,13 @@ class Rules(Struct, frozen=True):
 class Aides(Struct, frozen=True):
     """What works beside the cycle, none of which a verdict needs.
 
-    `switch` has workers send their task events, `casualties` finds what becomes of tasks in flight, `preserver` keeps
-    evidence before a kill, `exhibits` the moments of decision.
+    `switch` has workers send their task events, `casualties` finds what becomes of tasks in flight, `aftermath` keeps
+    evidence after a crash and `preserver` before a kill, `exhibits` the moments of decision.
     """
 
     switch: EventsSwitch | None = None
     casualties: CasualtyWatch | None = None
+    aftermath: Aftermath | None = None
     preserver: Preserver | None = None
     exhibits: Exhibits | None = None
 
@@ -95,7 +97,8 @@ class Keeper:
                 stopping.wait(self._rules.cycle_s)
         finally:
             self._gatherer.close()
-            for aide in (self._aides.switch, self._aides.casualties, self._aides.preserver):
+            aides = self._aides
+            for aide in (aides.switch, aides.casualties, aides.aftermath, aides.preserver):
                 if aide:
                     aide.close()
 
@@ -134,9 +137,11 @@ class Keeper:
         self._keep_moment(plan, book, Moment(seen, past, self._rules.limits, policy))
         for act in plan.acts:
             self._act(act, seen.at)
-        if casualties := self._aides.casualties:
-            casualties.consider(seen, {one.id: one for one in (*book.incidents, *plan.incidents)}.values())
-            self._tell_of_tasks(casualties.news())
+        incidents = {one.id: one for one in (*book.incidents, *plan.incidents)}.values()
+        for kind, aide in (("evidence", self._aides.aftermath), ("tasks", self._aides.casualties)):
+            if aide:
+                aide.consider(seen, incidents)
+                self._tell_of(kind, aide.news())
         if self._aides.switch and policy.paused is None:
             self._aides.switch.consider(seen)
 
@@ -248,13 +253,13 @@ class Keeper:
         if any(one.state == "verifying" for one in book.incidents):
             self._reached("verifying")
 
-    def _tell_of_tasks(self, news: list[tuple[str, str]]) -> None:
-        """Add to the stories of incidents what became of tasks in flight."""
+    def _tell_of(self, kind: str, news: list[tuple[str, str]]) -> None:
+        """Add to the stories of incidents what was found out beside the cycle."""
         for id, text in news:
             incident = self._journal.incident(id)
             if incident is not None:
-                self._commit(Changes((story.told(incident, self._clock(), "tasks", text),)))
-                log.info(text, cluster=self._cluster, worker=incident.place.name, step="tasks", id=id)
+                self._commit(Changes((story.told(incident, self._clock(), kind, text),)))
+                log.info(text, cluster=self._cluster, worker=incident.place.name, step=kind, id=id)
 
     def _say(self, text: str, *, exc_info: bool = False) -> None:
         if text != self._said:

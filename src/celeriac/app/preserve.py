@@ -1,16 +1,22 @@
-"""Evidence that is kept before a kill: every source is asked at once, and none of them can stop or delay the restart."""
+"""Evidence that is kept before a kill and after a crash: every source is asked at once, each failure is noted.
+
+None of them can stop or delay a restart: before a kill the time is bounded, and a crash is looked into beside the cycle.
+"""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from celeriac.app.asking import why_not
+from celeriac.core.aftermath import Dead
 from celeriac.core.casualties import NAMED_AT_MOST, left
 from celeriac.core.errors import MissingError, PortError
 from celeriac.core.exhibits import EACH_AT_MOST, LOG_LINES, LONGEST_LINE, Exhibit, Kept, Line
+from celeriac.core.model import Instance
 from celeriac.core.redact import Redaction
 from celeriac.core.story import Act
 from celeriac.evidence_ports import Exhibits, Messages, PlatformRecords, SelfReport, TasksOfLives
@@ -18,6 +24,9 @@ from celeriac.evidence_ports import Exhibits, Messages, PlatformRecords, SelfRep
 LIMIT_S = 10.0
 RENEW_S = 1.0
 EVENTS_BACK_S = 3600.0
+
+Life = tuple[str, int]
+Questions = dict[str, Callable[[], Iterable[Line]]]
 
 log = structlog.get_logger()
 
@@ -32,7 +41,7 @@ class Witnesses(Struct, frozen=True):
 
 
 class Preserver:
-    """Keeps what is known of a worker right before it is killed; all text is redacted."""
+    """Keeps what is known of a worker right before it is killed, or once it has died; all text is redacted."""
 
     def __init__(
         self, witnesses: Witnesses, exhibits: Exhibits, redaction: Redaction, clock: Callable[[], float]
@@ -52,39 +61,61 @@ class Preserver:
         seconds = min(within, LIMIT_S)
         if seconds <= 0:
             return None
-        found = self._gather(self._questions(act), seconds, meanwhile)
-        kept = Kept(act.incident.id, act.incident.cluster, self._clock(), found)
+        node, pid = act.remedy.node, act.remedy.pid
+        lives = [(node, pid)] if node is not None and pid is not None else []
+        asked = {**self._platforms(act.instance), **self._its_own(node), **self._left_by(lives)}
+        found = self._gather(asked, seconds, meanwhile)
+        return self._keep(Kept(act.incident.id, act.incident.cluster, self._clock(), found), "before the kill")
+
+    def look_into(self, crash: Dead) -> str:
+        """Keep what can still be had of a worker that has crashed; return what was kept in one sentence."""
+        asked = {**self._platforms(crash.instance), **self._left_by(crash.lives)}
+        found = self._gather(asked, LIMIT_S, lambda: None)
+        named = tuple(replace(one, source=f"{one.source} {crash.occasion}") for one in found)
+        kept = Kept(crash.incident, crash.cluster, self._clock(), named)
+        return self._keep(kept, crash.occasion)
+
+    def _keep(self, kept: Kept, when: str) -> str:
         try:
             self._exhibits.keep(kept)
         except PortError as error:
             log.warning("evidence is not kept", cluster=kept.cluster, id=kept.incident, why=str(error))
-            return f"not kept: {error}"
-        return _sentence(found)
+            return f"not kept {when}: {error}"
+        return _sentence(kept.exhibits, when)
 
-    def _questions(self, act: Act) -> dict[str, Callable[[], Iterable[Line]]]:
-        """Return what is asked, by the name of the source."""
-        ask, node = self._ask, act.remedy.node
-        asked: dict[str, Callable[[], Iterable[Line]]] = {}
-        records, instance = ask.records, act.instance
-        if records and instance:
-            asked["logs"] = lambda: records.logs(instance, LOG_LINES)
-            asked["platform events"] = lambda: records.events(instance, self._clock() - EVENTS_BACK_S)
-        if node is not None:
-            asked["tasks it has"] = lambda: ask.inspection.tasks(node)
-            asked["stats"] = lambda: ask.inspection.stats(node)
-        if node is not None and act.remedy.pid is not None:
-            life = (node, act.remedy.pid)
-            asked["tasks by its events"] = lambda: self._by_events(life)
-            if ask.broker is not None:
-                asked["unacked"] = lambda: self._unacked(life)
-        return asked
+    # What is asked, by the name of the source
 
-    def _by_events(self, life: tuple[str, int]) -> list[Line]:
+    def _platforms(self, instance: Instance | None) -> Questions:
+        records = self._ask.records
+        if records is None or instance is None:
+            return {}
+        return {
+            "logs": lambda: records.logs(instance, LOG_LINES),
+            "platform events": lambda: records.events(instance, self._clock() - EVENTS_BACK_S),
+        }
+
+    def _its_own(self, node: str | None) -> Questions:
+        if node is None:
+            return {}
+        return {
+            "tasks it has": lambda: self._ask.inspection.tasks(node),
+            "stats": lambda: self._ask.inspection.stats(node),
+        }
+
+    def _left_by(self, lives: Collection[Life]) -> Questions:
+        if not lives:
+            return {}
+        told: Questions = {"tasks by its events": lambda: [one for life in lives for one in self._by_events(life)]}
+        if self._ask.broker is not None:
+            told["unacked"] = lambda: [one for life in lives for one in self._unacked(life)]
+        return told
+
+    def _by_events(self, life: Life) -> list[Line]:
         found, _ = self._ask.tasks.left_by(*life, NAMED_AT_MOST)
         known = [one for task in found if (one := left(task, life))]
         return [Line(f"{one.uuid} {one.name or 'unnamed'} {one.state}", one.at) for one in known]
 
-    def _unacked(self, life: tuple[str, int]) -> list[Line]:
+    def _unacked(self, life: Life) -> list[Line]:
         if self._ask.broker is None:
             return []
         found, _ = self._ask.tasks.left_by(*life, NAMED_AT_MOST)
@@ -93,9 +124,7 @@ class Preserver:
             raise MissingError(where.unknown)
         return [Line(uuid) for uuid in sorted(where.unacked)]
 
-    def _gather(
-        self, asked: dict[str, Callable[[], Iterable[Line]]], seconds: float, meanwhile: Callable[[], object]
-    ) -> tuple[Exhibit, ...]:
+    def _gather(self, asked: Questions, seconds: float, meanwhile: Callable[[], object]) -> tuple[Exhibit, ...]:
         until = time.monotonic() + seconds
         under_way = {source: self._pool.submit(ask) for source, ask in asked.items()}
         while (left_s := until - time.monotonic()) > 0:
@@ -120,8 +149,9 @@ class Preserver:
         return self._redaction.text(text[:LONGEST_LINE]) or ""
 
 
-def _sentence(found: Iterable[Exhibit]) -> str:
-    parts = [
-        f"{one.source}: {len(one.lines)}" if one.lines or not one.why else f"{one.source}: {one.why}" for one in found
-    ]
-    return f"kept before the kill: {'; '.join(parts)}"
+def _sentence(found: Iterable[Exhibit], when: str) -> str:
+    parts = []
+    for one in found:
+        source = one.source.removesuffix(f" {when}")
+        parts.append(f"{source}: {len(one.lines)}" if one.lines or not one.why else f"{source}: {one.why}")
+    return f"kept {when}: {'; '.join(parts) or 'there is nobody to ask'}"

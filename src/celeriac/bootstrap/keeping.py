@@ -11,6 +11,7 @@ from pathlib import Path
 from celeriac.adapters.cloudfoundry import Session
 from celeriac.adapters.control import CeleryControl
 from celeriac.adapters.sql import SqlStore
+from celeriac.app.aftermath import Aftermath
 from celeriac.app.casualties import Archives, CasualtyWatch
 from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer, Sources
@@ -114,10 +115,16 @@ def aides(settings: Settings, store: SqlStore, cluster: ClusterSettings, session
     )
     # Logs are no payloads of tasks: whatever is kept of those, what may be secret in a log is not.
     redaction = Redaction(Payloads.REDACTED, (*WORDS, *cluster.secret_words))
+
+    def preserver() -> Preserver:
+        """Crashes have threads of their own, so that no kill waits for one."""
+        return Preserver(witnesses, store.casebook(), redaction, steady_clock())
+
     return Aides(
         switch=events_switch(store, cluster),
         casualties=casualty_watch(store, cluster),
-        preserver=Preserver(witnesses, store.casebook(), redaction, steady_clock()),
+        aftermath=Aftermath(cluster.name, preserver(), steady_clock()),
+        preserver=preserver(),
         exhibits=store.casebook(),
     )
 

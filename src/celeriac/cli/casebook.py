@@ -48,7 +48,7 @@ def casualties_text(found: Casualties, most: int | None = None) -> str:
 
 def kept_text(kept: Kept) -> str:
     """Return what was kept of a worker, source by source."""
-    parts = [f"Kept at {clock(kept.kept_at)} UTC, before the kill."]
+    parts = [f"Kept at {clock(kept.kept_at)} UTC."]
     for one in kept.exhibits:
         parts += ["", f"{plain(one.source)} ({len(one.lines)})" + (f": {plain(one.why)}" if one.why else "")]
         parts += [f"{clock(line.at) if line.at else ' ' * 8}  {plain(line.text)}" for line in one.lines]

@@ -46,7 +46,7 @@ class Exhibit(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True):
-    """What was kept of a worker before it was killed."""
+    """What was kept of a worker before it was killed, or after it had crashed."""
 
     incident: str
     kept_at: datetime

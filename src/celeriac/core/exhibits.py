@@ -1,4 +1,4 @@
-"""What is kept of a worker right before it is killed: what people ask for afterwards, when it is gone."""
+"""What is kept of a worker right before it is killed, and after it has crashed: what people ask for when it is gone."""
 
 from msgspec import Struct
 
@@ -24,9 +24,18 @@ class Exhibit(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True):
-    """The exhibits of one incident; the newest kill's stand for those before it."""
+    """The exhibits of one incident; of each source those that were read last."""
 
     incident: str
     cluster: str
     at: float
     exhibits: tuple[Exhibit, ...] = ()
+
+
+def joined(earlier: Kept | None, new: Kept) -> Kept:
+    """Return the new exhibits, and after them the earlier ones whose sources were not read anew."""
+    if earlier is None:
+        return new
+    read = {one.source for one in new.exhibits}
+    rest = tuple(one for one in earlier.exhibits if one.source not in read)
+    return Kept(new.incident, new.cluster, new.at, (*new.exhibits, *rest))

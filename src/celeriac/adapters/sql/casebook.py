@@ -10,7 +10,7 @@ from celeriac.adapters.sql import schema
 from celeriac.adapters.sql.database import Database, upsert
 from celeriac.adapters.sql.schema import micros
 from celeriac.core.casualties import Casualties
-from celeriac.core.exhibits import Kept
+from celeriac.core.exhibits import Kept, joined
 from celeriac.core.offline import Moment
 from celeriac.evidence_ports import Casebook, Exhibits
 
@@ -47,21 +47,28 @@ class SqlCasebook:
         return self._records(schema.casualties.c.cluster == cluster, schema.casualties.c.closed.is_(False))
 
     def keep(self, kept: Kept) -> None:
-        """Store the exhibits of an incident in place of earlier ones."""
-        self._store(kept.incident, _EXHIBITS, kept.at, msgspec.json.encode(kept))
+        """Store the exhibits of an incident, in place of earlier ones of the same sources."""
+        with self._database.writing() as connection:
+            body = _body(connection, kept.incident, _EXHIBITS)
+            earlier = msgspec.json.decode(body, type=Kept) if body else None
+            _store(connection, kept.incident, _EXHIBITS, kept.at, msgspec.json.encode(joined(earlier, kept)))
 
     def kept(self, incident: str) -> Kept | None:
-        """Return what was kept of an incident before its worker was killed."""
-        body = self._body(incident, _EXHIBITS)
+        """Return what was kept of an incident's worker before it was killed, or after it had crashed."""
+        with self._database.reading() as connection:
+            body = _body(connection, incident, _EXHIBITS)
         return msgspec.json.decode(body, type=Kept) if body else None
 
     def keep_moment(self, incident: str, moment: Moment) -> None:
         """Store the moment in which an incident was opened or acted on, in place of an earlier one."""
-        self._store(incident, _MOMENT, moment.seen.at, msgspec.json.encode(moment))
+        body = msgspec.json.encode(moment)
+        with self._database.writing() as connection:
+            _store(connection, incident, _MOMENT, moment.seen.at, body)
 
     def moment(self, incident: str) -> Moment | None:
         """Return the last such moment."""
-        body = self._body(incident, _MOMENT)
+        with self._database.reading() as connection:
+            body = _body(connection, incident, _MOMENT)
         return msgspec.json.decode(body, type=Moment) if body else None
 
     def _records(self, *conditions: sa.ColumnElement[bool]) -> list[Casualties]:
@@ -71,21 +78,20 @@ class SqlCasebook:
             bodies = connection.scalars(query).all()
         return [msgspec.json.decode(body, type=Casualties) for body in bodies]
 
-    def _store(self, incident: str, kind: str, at: float, body: bytes) -> None:
-        row = schema.evidence.c
-        values = {"incident": incident, "kind": kind, "at": micros(at), "body": zlib.compress(body)}
-        with self._database.writing() as connection:
-            connection.execute(upsert(schema.evidence), [values])
-            connection.execute(sa.delete(schema.evidence).where(row.at < micros(at - EVIDENCE_KEPT_S)))
-            edge = sa.select(row.at).order_by(row.at.desc()).offset(2 * EVIDENCE_AT_MOST).limit(1).scalar_subquery()
-            connection.execute(sa.delete(schema.evidence).where(row.at <= edge))
 
-    def _body(self, incident: str, kind: str) -> bytes | None:
-        row = schema.evidence.c
-        query = sa.select(row.body).where(row.incident == incident, row.kind == kind)
-        with self._database.reading() as connection:
-            packed = connection.scalar(query)
-        return zlib.decompress(packed) if packed else None
+def _store(connection: sa.Connection, incident: str, kind: str, at: float, body: bytes) -> None:
+    row = schema.evidence.c
+    values = {"incident": incident, "kind": kind, "at": micros(at), "body": zlib.compress(body)}
+    connection.execute(upsert(schema.evidence), [values])
+    connection.execute(sa.delete(schema.evidence).where(row.at < micros(at - EVIDENCE_KEPT_S)))
+    edge = sa.select(row.at).order_by(row.at.desc()).offset(2 * EVIDENCE_AT_MOST).limit(1).scalar_subquery()
+    connection.execute(sa.delete(schema.evidence).where(row.at <= edge))
+
+
+def _body(connection: sa.Connection, incident: str, kind: str) -> bytes | None:
+    row = schema.evidence.c
+    packed = connection.scalar(sa.select(row.body).where(row.incident == incident, row.kind == kind))
+    return zlib.decompress(packed) if packed else None
 
 
 def _row(record: Casualties) -> dict[str, object]:

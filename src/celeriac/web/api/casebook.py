@@ -16,7 +16,7 @@ def casualties(id: IncidentId, queries: Reads) -> CasualtiesView:
     return queries.casebook.casualties(id)
 
 
-@router.get("/incidents/{id}/evidence", summary="Show what was kept before a kill", responses=MISSING)
+@router.get("/incidents/{id}/evidence", summary="Show what was kept before a kill or after a crash", responses=MISSING)
 def evidence(id: IncidentId, queries: Reads) -> KeptView:
     """Return logs, tasks, statistics and platform events of the worker, as they were right before it was killed."""
     return queries.casebook.kept(id)
