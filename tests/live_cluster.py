@@ -71,13 +71,16 @@ class LiveCluster:
     def broker(self) -> str:
         return self.rabbitmq or f"redis://127.0.0.1:{self.redis_port}/0"
 
+    @property
+    def results(self) -> str:
+        return "" if self.rabbitmq else f"{self.broker[:-1]}1"
+
     def come(self) -> None:
         """Start Redis, and the emulator with its workers."""
         if self.rabbitmq is None:
             self.redis = self.stack.enter_context(harness.redis_running(self.folder / "redis", port=self.redis_port))
         ready, config = self.folder / "emulator.url", self.folder / "emulator.toml"
-        results = "" if self.rabbitmq else f"{self.broker[:-1]}1"
-        env = f'{{ BROKER_URL = "{self.broker}", RESULT_URL = "{results}", PYTHONUNBUFFERED = "1" }}'
+        env = f'{{ BROKER_URL = "{self.broker}", RESULT_URL = "{self.results}", PYTHONUNBUFFERED = "1" }}'
         config.write_text(
             f'port = {self.api.rpartition(":")[2]}\nready_file = "{ready}"\norg = "demo"\nspace = "production"\n'
             'speed = 15\ngrace_seconds = 3\n[[users]]\nname = "celeriac"\npassword = "secret"\n'
@@ -162,23 +165,29 @@ class LiveCluster:
 
 @contextlib.contextmanager
 def live_cluster(
-    folder: Path, *apps: App, heal: dict[str, object] | None = None, absent: bool = False, rabbitmq: str | None = None
+    folder: Path,
+    *apps: App,
+    heal: dict[str, object] | None = None,
+    absent: bool = False,
+    rabbitmq: str | None = None,
+    results: bool = False,
 ) -> Iterator[LiveCluster]:
     """Start Redis and the emulator with these apps, and write the settings; no role runs yet.
 
-    With `absent` neither is started before `come()` is called.
+    With `absent` neither is started before `come()` is called; with `results` Celeriac knows the result backend.
     """
     with contextlib.ExitStack() as stack:
         redis_port, api_port = harness.free_port(), harness.free_port()
         api = f"http://127.0.0.1:{api_port}"
         cluster = LiveCluster(folder, redis_port, api, harness.free_port(), stack, apps, rabbitmq)
-        cluster.config.write_text(settings(cluster, apps, {"mode": "auto", "cycle": 0.5, **(heal or {})}))
+        backend = f'result_backend = "{cluster.results}"' if results else ""
+        cluster.config.write_text(settings(cluster, apps, {"mode": "auto", "cycle": 0.5, **(heal or {})}, backend))
         if not absent:
             cluster.come()
         yield cluster
 
 
-def settings(cluster: LiveCluster, apps: tuple[App, ...], heal: dict[str, object]) -> str:
+def settings(cluster: LiveCluster, apps: tuple[App, ...], heal: dict[str, object], more: str = "") -> str:
     names = json.dumps([app.name for app in apps])
     rules = "\n".join(f"{name} = {json.dumps(value)}" for name, value in heal.items())
     return f"""store = "{cluster.folder / "store"}"
@@ -196,6 +205,7 @@ poll_on_suspicion = 0.5
 [[cluster]]
 name = "demo"
 broker = "{cluster.broker}"
+{more}
 platform = "cf"
 apps = {names}
 [heal]

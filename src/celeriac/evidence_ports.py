@@ -34,6 +34,13 @@ class TasksOfLives(Protocol):
         """Return the tasks that this life had under way when it spoke of them last, so many at most, and their number."""
 
 
+class Results(Protocol):
+    """What is kept of tasks that have ended, by whoever ran them."""
+
+    def ended(self, tasks: Collection[str]) -> frozenset[str]:
+        """Return those of these tasks whose result or failure is stored; some of them where they are very many."""
+
+
 class Casebook(Protocol):
     """The tasks that died with workers, by the incident that tells it."""
 

@@ -3,11 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from app.virtual import MemoryBroker
+from app.virtual import MemoryBroker, MemoryResults
 from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.app.casualties import Archives, CasualtyWatch
 from celeriac.core import story
 from celeriac.core.casualties import NAMED_AT_MOST, Fate, Whereabouts
+from celeriac.core.errors import UnreachableError
 from celeriac.core.model import Verdict
 from celeriac.core.redact import Redaction
 from celeriac.core.tasks import Task
@@ -22,6 +23,7 @@ class Desk:
 
     def __init__(self, store, clock):
         self.store, self.clock, self.broker = store, clock, MemoryBroker()
+        self.results = MemoryResults()
         self.recorder = SqlRecorder(store.history(CLUSTER)._database, Redaction())
         self.dead = worker(silent=10, now=clock())
         self.lost_at = None
@@ -30,7 +32,8 @@ class Desk:
         self.incident = replace(opened, crashes=(crash().id,), node=None, pid=None)
 
     def hire(self):
-        archives = Archives(self.store.history(CLUSTER), self.store.tasks(CLUSTER), self.broker, self.store.casebook())
+        store = self.store
+        archives = Archives(store.history(CLUSTER), store.tasks(CLUSTER), self.broker, store.casebook(), self.results)
         return CasualtyWatch(CLUSTER, archives, self.clock)
 
     def task(self, uuid, state="STARTED", *, node=NODE, pid=7, ago=15.0):
@@ -124,6 +127,24 @@ def test_a_broker_that_is_away_makes_nothing_lost(desk):
     assert "Redis: gone" in desk.records[0].tasks[0].why
 
 
+def test_what_has_a_result_had_ended(desk):
+    desk.results.stored = {"t1"}
+    for _ in range(2):
+        desk.look(desk.task("t1"), desk.task("t2"))
+
+    assert desk.fates == {"t1": Fate.FINISHED, "t2": Fate.LOST}
+    assert desk.results.asked == [frozenset(["t1", "t2"]), frozenset(["t2"])]
+
+
+def test_a_result_backend_that_is_away_holds_nothing_up_and_is_said(desk):
+    desk.results.away = UnreachableError("the result backend cannot be read: ConnectionError")
+    for _ in range(2):
+        desk.look(desk.task("t1"))
+
+    assert desk.fates == {"t1": Fate.LOST}
+    assert "the result backend cannot be read: ConnectionError" in desk.watch.news()[0][1]
+
+
 def test_what_a_frozen_workers_open_read_took_along_is_named(desk):
     acted = story.told(replace(desk.incident, crashes=(), verdict=Verdict.HUNG), desk.clock(), "acted", "stopped")
     desk.incident = replace(acted, guid=guid(life=1))
@@ -176,8 +197,6 @@ def test_no_more_than_a_thousand_are_named(desk):
 
 
 def test_a_store_that_fails_is_tried_again_later_and_stops_nobody(desk, monkeypatch):
-    from celeriac.core.errors import UnreachableError
-
     def away(*_):
         raise UnreachableError("the store is away")
 

@@ -133,6 +133,21 @@ class MemoryBroker:
 
 
 @dataclass
+class MemoryResults:
+    """A `Results`; `away` is raised, if it is one."""
+
+    stored: set[str] = field(default_factory=set)
+    away: Exception | None = None
+    asked: list[frozenset[str]] = field(default_factory=list)
+
+    def ended(self, tasks) -> frozenset[str]:
+        self.asked.append(frozenset(tasks))
+        if self.away:
+            raise self.away
+        return frozenset(self.stored & set(tasks))
+
+
+@dataclass
 class MemoryControl:
     """A `Control`; the nodes in `alive` answer."""
 

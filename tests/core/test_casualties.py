@@ -102,6 +102,39 @@ def test_what_is_in_a_queue_waits_there():
     assert (found.fate, found.why) == (Fate.QUEUED, "waits in orders")
 
 
+def test_what_has_a_result_had_ended_though_nobody_heard_it():
+    found = fate(task(), sight(task(), ended=frozenset(["t1"])))
+
+    assert (found.fate, found.why) == (Fate.FINISHED, "its result is stored, though its end was not heard")
+
+
+def test_what_has_a_result_and_is_not_acknowledged_runs_again():
+    where = Whereabouts(unacked=frozenset(["t1"]))
+    found = fate(task(), sight(task(), where=where, ended=frozenset(["t1"])))
+
+    assert (found.fate, found.why) == (
+        Fate.FINISHED,
+        "its result is stored; its message is not acknowledged, so it comes back and runs again",
+    )
+
+
+def test_what_had_ended_stays_so_though_it_is_not_asked_for_again():
+    assert fate(task(), sight(task(), ended=frozenset(["t1"])), *twice(task(), at=NOW + 12)).fate is Fate.FINISHED
+
+
+def test_that_it_is_received_again_is_told_all_the_same():
+    again = task(node="w@b", pid=8, state="STARTED", at=NOW, former=Former(DIED, "STARTED", "w@a", 7))
+    found = fate(again, sight(task(), ended=frozenset(["t1"])), sight(again, at=NOW + 6), was=task())
+
+    assert found.fate is Fate.REDELIVERED
+
+
+def test_a_result_backend_that_cannot_be_asked_is_a_doubt():
+    known = looked(record(task()), sight(task(), unasked="away"))
+
+    assert "whether they have ended is not known: away" in known.doubts
+
+
 def test_what_another_life_has_received_is_redelivered():
     now = task(node="w@b", pid=8, state="SUCCESS", at=NOW, former=Former(DIED, "RECEIVED", "w@a", 7))
     found = fate(now, sight(now), was=task(state="RECEIVED"))

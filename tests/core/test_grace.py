@@ -1,10 +1,13 @@
-"""The tasks of a hung worker's children get a while to end before it is restarted."""
+"""The tasks of a hung worker's children get a while to end before it is restarted; it is over once all have ended."""
 
 import pytest
 
+from celeriac.core.grace import waiting
 from celeriac.core.incident import HeldReason, IncidentState
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import Mode
+from celeriac.core.model import Mode, Outcomes
+from celeriac.core.offline import Moment, dump, judge, load
+from celeriac.core.readings import Known, Unknown
 from core.builders import NOTHING, NOW, after, but, incident, only, order, plan_for, seen, steps, worker
 
 BUSY = {"active": 2, "silent": 40.0}
@@ -58,3 +61,72 @@ def test_a_persons_order_passes_it():
     asked = but(past, remedies=(order(incident=None),))
     (act,) = plan_for(seen(worker(**BUSY)), asked).acts
     assert act.remedy.actor == "ana"
+
+
+# The result backend -----------------------------------------------------------------------------------------------------
+
+
+def told(reading, seconds=4.0, **worker_fields):
+    """Return a look at the same frozen worker, with what the result backend says of its tasks."""
+    one = worker(**{**BUSY, "silent": 40 + seconds, "now": NOW + seconds, **worker_fields})
+    return seen(one, now=NOW + seconds, outcomes={one.key: reading})
+
+
+def of(begun, ended):
+    return Known(Outcomes(begun, ended), NOW)
+
+
+def waited():
+    return after(NOTHING, plan_for(seen(worker(**BUSY))))
+
+
+def test_it_is_over_once_all_tasks_have_ended():
+    (act,) = plan_for(told(of(2, 2)), waited()).acts
+
+    assert steps(act.incident) == ["opened", "grace", "grace", "intended"]
+    assert "all of them have ended, by the result backend" in act.incident.steps[-2].text
+
+
+@pytest.mark.parametrize(
+    ("reading", "fields"),
+    [
+        (of(2, 1), {}),
+        (of(1, 1), {}),
+        (of(0, 0), {}),
+        (Unknown("away"), {}),
+        (of(2, 2), {"missed": 1}),
+        (of(2, 2), {"mute": True}),
+    ],
+    ids=["one runs", "one is not known", "none is known", "away", "events were lost", "events are off"],
+)
+def test_while_one_may_still_run_it_is_waited_for(reading, fields):
+    plan = plan_for(told(reading, **fields), waited())
+
+    assert (plan.acts, steps(only(plan))) == ((), ["opened", "grace"])
+
+
+def test_a_task_that_began_after_the_last_heartbeat_counts_too():
+    assert not plan_for(told(of(3, 2)), waited()).acts
+    assert plan_for(told(of(3, 3)), waited()).acts
+
+
+def test_what_the_backend_says_of_another_process_counts_for_nothing():
+    another = worker(pid=6, **BUSY)
+    look = but(told(of(2, 2)), outcomes={another.key: of(2, 2)})
+
+    assert not plan_for(look, waited()).acts
+
+
+def test_whose_tasks_are_waited_for_is_told_by_the_story():
+    (incident_now,) = waited().incidents
+    assert waiting(incident_now) == (worker().node, 7)
+
+    assert waiting(only(plan_for(seen(worker(silent=40)), policy=Policy(mode=Mode.APPROVE)))) is None
+    (act,) = plan_for(told(of(2, 2)), waited()).acts
+    assert waiting(act.incident) is None
+
+
+def test_a_moment_in_a_file_gives_the_same_plan():
+    moment = Moment(told(of(2, 2)), waited(), policy=Policy(mode=Mode.AUTO))
+
+    assert judge(load(dump(moment)))[1] == judge(moment)[1]

@@ -21,7 +21,7 @@ from celeriac.core.readings import Known
 from celeriac.core.search import TaskFilter
 from celeriac.core.snapshot import Seen
 from celeriac.core.tasks import PENDING, Task
-from celeriac.evidence_ports import Casebook, Messages, TasksOfLives
+from celeriac.evidence_ports import Casebook, Messages, Results, TasksOfLives
 from celeriac.ports import History
 from celeriac.processes import backoff
 
@@ -39,12 +39,13 @@ log = structlog.get_logger()
 
 
 class Archives(Struct, frozen=True):
-    """Where a cluster's tasks are looked for; `broker` is None where it tells nothing."""
+    """Where a cluster's tasks are looked for; `broker` is None where it tells nothing, `results` where none are named."""
 
     history: History
     tasks: TasksOfLives
     broker: Messages | None
     casebook: Casebook
+    results: Results | None = None
 
 
 class CasualtyWatch:
@@ -160,11 +161,13 @@ class CasualtyWatch:
         # The stream's word is read first: what it has heard of is in the rows that are read after it.
         stream = self._from.history.stream()
         where = self._where(wanted, queues)
+        ended, unasked = self._ended(casualties.ids(records))
         ids = {each.uuid for one in records for each in one.tasks}.union(sent)
         rows = {one.uuid: one for one in self._from.tasks.named(ids)}
         lives = {(one.node, one.pid): one for one in self._from.history.incarnations()}
         fresh = stream if isinstance(seen.stream, Known) else None
-        return Sight(self._clock(), rows, where, fresh, lives, drained=self._drained(records, queues))
+        drained = self._drained(records, queues)
+        return Sight(self._clock(), rows, where, fresh, lives, drained=drained, ended=ended, unasked=unasked)
 
     def _where(self, wanted: Collection[str], queues: Collection[str]) -> Whereabouts:
         if self._from.broker is None:
@@ -175,6 +178,15 @@ class CasualtyWatch:
             return self._from.broker.holding(wanted, queues)
         except PortError as error:
             return Whereabouts(unknown=str(error))
+
+    def _ended(self, wanted: Collection[str]) -> tuple[frozenset[str], str | None]:
+        """Return which of them have a result, and why the result backend could not be asked where it could not."""
+        if self._from.results is None or not wanted:
+            return frozenset(), None
+        try:
+            return self._from.results.ended(wanted), None
+        except PortError as error:
+            return frozenset(), str(error)
 
     def _drained(self, records: list[Casualties], queues: Collection[str]) -> bool:
         """Tell whether every queue was seen empty after the last of these lives had ended and what it held was given back."""

@@ -17,6 +17,7 @@ from celeriac.app.change_watch import ChangeWatch
 from celeriac.app.discovery import Discovery
 from celeriac.app.log_watch import LogWatch, running
 from celeriac.app.platform_watch import PlatformWatch
+from celeriac.app.result_watch import ResultWatch
 from celeriac.app.stuck_watch import StuckWatch
 from celeriac.core.crashes import recycled
 from celeriac.core.crowd import crowds
@@ -29,7 +30,7 @@ from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Known, Reading, Unknown
 from celeriac.core.snapshot import Crowd, Lived, Seen, Stream, speaks
 from celeriac.core.work import Backlog, Shares
-from celeriac.evidence_ports import PlatformRecords
+from celeriac.evidence_ports import PlatformRecords, Results, TasksOfLives
 from celeriac.ports import Broker, Charts, Control, Hands, History, Platform, Tasks
 
 T = TypeVar("T")
@@ -63,6 +64,8 @@ class Sources(Struct, frozen=True):
     platform: Platform | None = None
     tasks: Tasks | None = None
     charts: Charts | None = None
+    lives: TasksOfLives | None = None
+    results: Results | None = None
     poll_s: float = 10.0
     poll_on_suspicion_s: float = 2.0
 
@@ -91,9 +94,9 @@ class Gatherer:
         self._slots = None
         if sources.tasks and sources.charts:
             self._slots = StuckWatch(sources.tasks, sources.charts, sources.control, self._ask, limits)
+        self._results = ResultWatch(sources.lives, sources.results, self._ask, clock)
         self._lingering: frozenset[str] = frozenset()
-        self._tally = PingTally()
-        self._wary = True
+        self._tally, self._wary = PingTally(), True
         self.learned: dict[str, Pool] = {}
         self.lived: tuple[Lived, ...] = ()
 
@@ -203,6 +206,7 @@ class Gatherer:
             inspected=_inspected(inspected.answer(), whom.inspected) if inspected else {},
             answered=self._discovery.answered,
             logged=self._logs.logged if self._logs else {},
+            outcomes=self._results.go_on(book.incidents),
         )
         self._crowds = crowds(seen, self._limits.suspect_beats)
         return seen

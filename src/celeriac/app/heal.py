@@ -282,6 +282,7 @@ def _problems(seen: Seen, why_blind: str | None) -> tuple[str, ...]:
     if isinstance(seen.platform, Known):
         absent = [app.name for app in seen.platform.value if app.state == MISSING]
         failing += [f"platform: the app {name} is not to be seen in the space" for name in absent]
+    failing += sorted({f"results: {one.why}" for one in seen.outcomes.values() if isinstance(one, Unknown)})
     if isinstance(seen.changes, Unknown) and seen.changes.at:
         failing.append(f"platform changes: {seen.changes.why}")
     if isinstance(seen.clients, Unknown) and seen.clients.at:

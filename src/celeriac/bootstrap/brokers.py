@@ -1,7 +1,8 @@
-"""Which adapters speak to a cluster's broker. Each process loads its own broker's library and no other."""
+"""Which adapters speak to a cluster's broker, and to its result backend. Each process loads its own broker's library and no other."""
 
 from typing import TYPE_CHECKING
 
+from celeriac.evidence_ports import Results
 from celeriac.ports import EventStream
 from celeriac.settings import ClusterSettings
 
@@ -38,3 +39,12 @@ def broker(cluster: ClusterSettings) -> "RedisBroker | RabbitBroker | None":
 
         return RabbitBroker(url)
     return None
+
+
+def results(cluster: ClusterSettings) -> Results | None:
+    """Return what asks this cluster's result backend; None if the settings name none."""
+    if cluster.result_backend is None:
+        return None
+    from celeriac.adapters.celery_results import CeleryResults
+
+    return CeleryResults(cluster.result_backend.get_secret_value())

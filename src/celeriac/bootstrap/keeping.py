@@ -17,7 +17,7 @@ from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer, Sources
 from celeriac.app.heal import REMEMBERED_S, Aides, Keeper, Rules
 from celeriac.app.preserve import Preserver, Witnesses
-from celeriac.bootstrap.brokers import broker
+from celeriac.bootstrap.brokers import broker, results
 from celeriac.bootstrap.naming import cluster_named
 from celeriac.bootstrap.platforms import platform
 from celeriac.bootstrap.process import steady_clock
@@ -98,6 +98,8 @@ def gatherer(settings: Settings, store: SqlStore, cluster: ClusterSettings, sess
         platform=foundation,
         tasks=store.tasks(cluster.name),
         charts=store.charts(cluster.name),
+        lives=store.tasks(cluster.name),
+        results=results(cluster),
         poll_s=place.poll if place else 10.0,
         poll_on_suspicion_s=place.poll_on_suspicion if place else 2.0,
     )
@@ -140,7 +142,7 @@ def events_switch(store: SqlStore, cluster: ClusterSettings) -> EventsSwitch | N
 def casualty_watch(store: SqlStore, cluster: ClusterSettings) -> CasualtyWatch:
     """Return what finds out what becomes of the tasks of dead workers; it asks the broker on a connection of its own."""
     name = cluster.name
-    archives = Archives(store.history(name), store.tasks(name), broker(cluster), store.casebook())
+    archives = Archives(store.history(name), store.tasks(name), broker(cluster), store.casebook(), results(cluster))
     return CasualtyWatch(name, archives, steady_clock())
 
 

@@ -262,9 +262,10 @@ def _act_or_hold(desk: Desk, incident: Incident, finding: Finding, seen: Seen, p
         desk.put(story.held(story.would_have(incident, hold, seen.at), hold.reason, hold.text, seen.at))
     elif desk.full:
         desk.put(incident)
-    elif (waits := grace.granted(incident, finding, seen.at, limits)) is not None:
+    elif (waits := grace.granted(incident, finding, seen, limits)) is not None:
         desk.put(waits)
     else:
+        incident = grace.over(incident, finding, seen)
         attempt = sum(one.incident == incident.id and one.actor == KEEPER for one in desk.remedies.values())
         recycle.begin(desk, story.intended(incident, finding, seen.at, attempt, None, limits))
 

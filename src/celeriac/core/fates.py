@@ -42,6 +42,7 @@ class Sight(Struct, frozen=True):
     """What one look shows: the tasks' rows by id, where messages are, how the observer hears, and who lives.
 
     `drained` tells that the cluster's queues were seen empty since the end; it is asked of a broker that shows no messages.
+    `ended` holds the tasks whose result is stored, and `unasked` says why the result backend could not be asked.
     """
 
     at: float
@@ -50,6 +51,8 @@ class Sight(Struct, frozen=True):
     stream: Stream | None
     lives: Mapping[tuple[str, int], Incarnation]
     drained: bool = False
+    ended: frozenset[str] = frozenset()
+    unasked: str | None = None
 
 
 def looked(record: Casualties, sight: Sight, sent: Iterable[Task] = ()) -> Casualties:
@@ -100,6 +103,10 @@ class _Judge:
         task, where = self._sight.rows.get(one.uuid), self._sight.where
         if task is not None and (told := self._by_events(task)):
             return replace(one, fate=told[0], why=told[1], name=task.name or one.name, queue=task.queue, absent=0)
+        if one.uuid in self._sight.ended:
+            return replace(one, fate=Fate.FINISHED, why=self._stored(one), absent=0)
+        if one.fate is Fate.FINISHED:
+            return one  # once it had ended it is not asked for any more
         if one.uuid in where.unacked:
             begun = "acknowledged at its end" if one.state == STARTED else "not begun"
             why = f"{begun}: comes back after the visibility timeout (1 h unless set otherwise), and then runs"
@@ -143,6 +150,11 @@ class _Judge:
         if other is not None and other.last_seen_at < self._record.heard_at:
             return None  # an earlier holder, dead too, whose clock is ahead
         return Fate.REDELIVERED, f"{task.state} at {task.worker}"
+
+    def _stored(self, one: Casualty) -> str:
+        if one.uuid in self._sight.where.unacked:
+            return "its result is stored; its message is not acknowledged, so it comes back and runs again"
+        return "its result is stored, though its end was not heard"
 
     def _nowhere(self, one: Casualty, task: Task | None) -> Casualty:
         """Neither an event nor the broker shows it: gone, not to be seen, or not to be told."""
@@ -193,6 +205,8 @@ class _Judge:
             found.append("the observer's word is missing")
         elif stream.lost_at is not None and stream.lost_at >= record.born_at:
             found.append("events were lost within its life: not every task in flight may be known")
+        if self._sight.unasked is not None:
+            found.append(f"whether they have ended is not known: {self._sight.unasked}")
         if own is not None and own.mute:
             found.append("its task events are off: what it ran is not known")
         if own is not None and own.missed:

@@ -154,6 +154,13 @@ class Pool(Struct, frozen=True):
     named: bool = False
 
 
+class Outcomes(Struct, frozen=True):
+    """Of the tasks that a life had begun and not ended, by its events: how many there are, and of how many a result is stored."""
+
+    begun: int
+    ended: int
+
+
 class Consumer(Struct, frozen=True):
     """A worker's connections as the broker sees them.
 

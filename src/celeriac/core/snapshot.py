@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from celeriac.core.changes import Change
 from celeriac.core.limits import Limits
 from celeriac.core.logs import Logged
-from celeriac.core.model import App, Clients, Crash, Incarnation, Inspection, Nameless, Place, Pool
+from celeriac.core.model import App, Clients, Crash, Incarnation, Inspection, Nameless, Outcomes, Place, Pool
 from celeriac.core.readings import Reading, Unknown
 from celeriac.core.stuck import Stuck
 from celeriac.core.work import Share, Waiting
@@ -98,7 +98,8 @@ class Seen(Struct, frozen=True):
     and `stuck` those whose slots are held for too long; `changes` is what people lately did to the apps;
     `answered` is when each node last answered a ping of ours; `pools` and `shares` are by `Incarnation.key`; `crowds` is
     the crowd in which each incarnation that speaks no more was counted last; `lingering` holds the keys of incarnations
-    whose connection was still there when they had missed some beats; `recycled` holds the guids that we told to end.
+    whose connection was still there when they had missed some beats; `recycled` holds the guids that we told to end;
+    `outcomes`, by key too, is of the lives whose tasks are waited for before a kill.
     """
 
     cluster: str
@@ -121,6 +122,7 @@ class Seen(Struct, frozen=True):
     stuck: dict[str, tuple[Stuck, ...]] = {}
     changes: Reading[tuple[Change, ...]] | None = None
     recycled: frozenset[str] = frozenset()
+    outcomes: dict[str, Reading[Outcomes]] = {}
 
 
 def silence(last_seen_at: float, stream: Stream) -> float:

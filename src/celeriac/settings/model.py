@@ -16,7 +16,7 @@ from celeriac.core.redact import Payloads
 from celeriac.settings.history import HistorySettings
 from celeriac.settings.maintenance import MaintenanceSettings
 from celeriac.settings.section import Section
-from celeriac.settings.urls import broker_kind, checked_broker, checked_url, store_directory
+from celeriac.settings.urls import broker_kind, checked_backend, checked_broker, checked_url, store_directory
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -85,6 +85,10 @@ class ClusterSettings(Section):
 
     name: Name = Field(description="What pages and commands call it.")
     broker: SecretStr = Field(description="The broker's URL, as the workers have it.")
+    result_backend: SecretStr | None = Field(
+        default=None,
+        description="The result backend's URL, as the workers have it: it shows which tasks of a hung worker have ended.",
+    )
     platform: Name | None = Field(default=None, description="The platform that its workers run on.")
     apps: tuple[str, ...] = Field(
         default=(), description="Apps of that platform with its workers: `name`, or `name:process`."
@@ -108,6 +112,13 @@ class ClusterSettings(Section):
     def _broker(cls, broker: SecretStr) -> SecretStr:
         checked_broker(broker.get_secret_value())
         return broker
+
+    @field_validator("result_backend")
+    @classmethod
+    def _result_backend(cls, backend: SecretStr | None) -> SecretStr | None:
+        if backend is not None:
+            checked_backend(backend.get_secret_value())
+        return backend
 
     @property
     def broker_kind(self) -> str:

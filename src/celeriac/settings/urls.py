@@ -78,6 +78,20 @@ def checked_broker(url: str) -> str:
     return url
 
 
+def checked_backend(url: str) -> str:
+    """Return the result backend's URL; which kinds there are, and what each takes, Celery knows."""
+    scheme = _scheme(url)
+    if "://" not in url:
+        msg = f"is not a URL that can be used here; it looks like {REDIS_EXAMPLE}"
+        raise ValueError(msg)
+    if scheme in (*RABBITMQ, "rpc"):
+        msg = "names a backend whose results only their senders can read; leave it out"
+        raise ValueError(msg)
+    if scheme == SENTINEL:
+        _check_sentinels(url)
+    return url
+
+
 def _scheme(url: str) -> str:
     return url.partition("://")[0]
 
