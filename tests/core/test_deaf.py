@@ -7,7 +7,7 @@ from celeriac.core.incident import HeldReason, RemedyKind, RemedyState
 from celeriac.core.logs import Logged
 from celeriac.core.model import Consumer, Inspection, Status, Verdict
 from celeriac.core.readings import Known, Unknown
-from celeriac.core.work import Share, Waiting
+from celeriac.core.work import Held, Share, Waiting
 from core.builders import (
     LIMITS,
     NOTHING,
@@ -42,6 +42,11 @@ def waits(for_s=70.0, depth=3, **fields):
 
 def says(queues=("celery",), **fields):
     return {NODE: Known(Inspection(queues, **fields), NOW)}
+
+
+def holds(ago=70.0, number=1):
+    """It has received tasks so long ago, and not begun them; its queue is empty."""
+    return {"waiting": {}, "held": {KEY: Held(number, NOW - ago, "shop.pay")}}
 
 
 def silent(why=None):
@@ -105,6 +110,23 @@ CASES = {
     "it has no siblings": (look(waiting={}, shares=alone(99, workers=1)), HEALTHY, NONE, False, ""),
     "of many siblings each begins little": (look(waiting={}, shares=alone(100, workers=40)), HEALTHY, NONE, False, ""),
     "it took itself out": (look(waiting={}, shares=alone(30), inspected=says(())), DEAF, REPAIR, False, "celery no more"),
+    # It holds all the work itself
+    "it holds a task and was not asked": (look(**holds()), HEALTHY, NONE, True, "cannot tell why: remote control: not asked yet"),
+    "it holds a task since a moment": (look(**holds(59)), HEALTHY, NONE, False, ""),
+    "it began one since": (look(idle(59), **holds(900)), HEALTHY, NONE, False, ""),
+    "it runs one and prefetches": (look(idle(900, active=1), **holds(900)), HEALTHY, NONE, False, ""),
+    "another life held it": (look(idle(pid=8), **holds()), HEALTHY, NONE, False, ""),
+    "it holds a task in an empty pool": (look(inspected=says(reserved=1, processes=0), **holds()), DEAF, REPAIR, False, "its pool has no processes"),
+    "it holds a task, and its pool is there": (
+        look(inspected=says(reserved=1, processes=4), **holds()), HEALTHY, NONE, True, "holds 1 messages that it does not begin; cannot tell why",
+    ),
+    "it holds a task by a rate limit": (look(inspected=says(reserved=1, limited=True, processes=4), **holds()), HEALTHY, NONE, True, "have a rate limit"),
+    "it holds none any more": (look(inspected=says(processes=0), **holds()), HEALTHY, NONE, False, ""),
+    "it holds a task and consumes no more": (look(inspected=says((), reserved=1, processes=4), **holds()), HEALTHY, NONE, True, "cannot tell why"),
+    "it holds a task and does not hear us": (look(pings=silent(), **holds()), HEALTHY, NONE, True, "it answers no ping; it holds tasks"),
+    "it holds a task and does not fetch": (
+        look(inspected=says(reserved=1, processes=4), consumer=IDLE, **holds()), HEALTHY, NONE, True, "cannot tell why",
+    ),
     # Nothing waits, and it does not hear us
     "no ping and no work": (look(waiting={}, pings=silent()), HEALTHY, NONE, True, "whether it takes tasks cannot be told"),
     "a ping is lost": (look(waiting={}, pings=silent("asked 1 times")), HEALTHY, NONE, False, ""),
@@ -224,3 +246,12 @@ def test_after_an_outage_that_leaves_many_deaf_they_are_restarted_one_at_a_time(
     proven = but(proven, incidents=tuple(one for one in proven.incidents if one.id != first.acts[0].incident.id))
     later = [one for one in plan_for(these, proven).acts if one.incident.place != first.acts[0].incident.place]
     assert len(later) == 1
+
+
+def test_the_tasks_that_it_holds_are_evidence():
+    found = look(inspected=says(reserved=1, processes=0), **holds(900, 3))
+    text = next(one.reading for one in found.evidence if one.signal == "work")
+
+    assert text.startswith(
+        "3 tasks received and not begun, the oldest one (shop.pay) 900 s ago; it has begun nothing for 70 s"
+    )

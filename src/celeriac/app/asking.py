@@ -1,7 +1,7 @@
 """Asking several sources at once, each within its time limit."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Generic, TypeVar
@@ -45,3 +45,11 @@ def why_not(error: Exception) -> str:
         return str(error)
     log.error("a source gave what we cannot read", exc_info=error)
     return f"a defect in reading it: {type(error).__name__}: {error}"
+
+
+def by_node(answered: Reading[dict[str, T]], nodes: Collection[str]) -> dict[str, Reading[T]]:
+    """Return each node's answer; none is as good as that of one that cannot answer."""
+    if isinstance(answered, Unknown):
+        return dict.fromkeys(nodes, answered)
+    none = Unknown("it does not answer", answered.at)
+    return {node: Known(answered.value[node], answered.at) if node in answered.value else none for node in nodes}

@@ -12,9 +12,10 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from celeriac.app.asking import Asked
+from celeriac.app.asking import Asked, by_node
 from celeriac.app.change_watch import ChangeWatch
 from celeriac.app.discovery import Discovery
+from celeriac.app.held_watch import HeldWatch
 from celeriac.app.log_watch import LogWatch, running
 from celeriac.app.platform_watch import PlatformWatch
 from celeriac.app.result_watch import ResultWatch
@@ -24,7 +25,7 @@ from celeriac.core.crowd import crowds
 from celeriac.core.diagnose import diagnose
 from celeriac.core.limits import Limits
 from celeriac.core.memory import Book
-from celeriac.core.model import Clients, Incarnation, Inspection, Pool, Verdict
+from celeriac.core.model import Clients, Incarnation, Pool, Verdict
 from celeriac.core.pings import PingTally, Whom
 from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Known, Reading, Unknown
@@ -94,6 +95,7 @@ class Gatherer:
         self._slots = None
         if sources.tasks and sources.charts:
             self._slots = StuckWatch(sources.tasks, sources.charts, sources.control, self._ask, limits)
+        self._held = HeldWatch(sources.tasks, self._ask, limits)
         self._results = ResultWatch(sources.lives, sources.results, self._ask, clock)
         self._lingering: frozenset[str] = frozenset()
         self._tally, self._wary = PingTally(), True
@@ -157,6 +159,7 @@ class Gatherer:
             waiting=self._backlog.take(self._samples, observed_at, seen.at),
             shares=self._shares.take(speaking, seen.pools),
             stuck=self._slots.found if self._slots else {},
+            held=self._held.go_on(seen, speaking),
         )
 
     def _fresh(self, stream: Known[Stream | None] | Unknown, now: float) -> Reading[Stream]:
@@ -203,11 +206,12 @@ class Gatherer:
             clients=known,
             lingering=self._linger(seen, known),
             pings=pongs,
-            inspected=_inspected(inspected.answer(), whom.inspected) if inspected else {},
+            inspected=by_node(inspected.answer(), whom.inspected) if inspected else {},
             answered=self._discovery.answered,
             logged=self._logs.logged if self._logs else {},
             outcomes=self._results.go_on(book.incidents),
         )
+        self._held.heard(seen.inspected)
         self._crowds = crowds(seen, self._limits.suspect_beats)
         return seen
 
@@ -290,11 +294,3 @@ def _telling(seen: Seen, drain_s: float) -> set[str]:
     nameless = {one.node for one in seen.incarnations if one.key in pools and not pools[one.key].named}
     leaving = {one.node for one in seen.incarnations if one.offline and seen.at - one.last_seen_at < drain_s}
     return set(sorted(nameless)[:POOLS_AT_ONCE]) | leaving
-
-
-def _inspected(answered: Reading[dict[str, Inspection]], nodes: frozenset[str]) -> dict[str, Reading[Inspection]]:
-    """Return each node's answer; none is as good as that of one that cannot answer."""
-    if isinstance(answered, Unknown):
-        return dict.fromkeys(nodes, answered)
-    none = Unknown("it does not answer", answered.at)
-    return {node: Known(answered.value[node], answered.at) if node in answered.value else none for node in nodes}

@@ -10,7 +10,7 @@ from celeriac.core.places import Site
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Seen, Stream
 from celeriac.core.stuck import Stuck
-from celeriac.core.work import Waiting
+from celeriac.core.work import Held, Waiting
 
 
 class Case(Struct, frozen=True):
@@ -65,6 +65,12 @@ class Case(Struct, frozen=True):
         name, longest = min(queues, key=lambda each: each[1].since or 0.0, default=("", Waiting(0)))
         waited = longest.since is not None and self.seen.at - longest.since >= for_s
         return (name, longest) if waited else None
+
+    def held(self) -> Held | None:
+        """Return what it has received long since and not begun, where it runs nothing: a busy worker prefetches by design."""
+        one = self.site.incarnation
+        held = self.seen.held.get(one.key) if one and one.active == 0 else None
+        return held if held and self.seen.at - held.since >= self.limits.deaf_s else None
 
     def passed_over(self) -> bool:
         """Tell whether its siblings began so much since it began its last task that chance does not explain it."""

@@ -23,7 +23,7 @@ def deaf(case: Case) -> Finding | None:
     if idle_s is None or idle_s < limits.doubt_s or case.site.twins:  # of two of one name any may have answered
         return None
     if case.owed(limits.doubt_s) is None and not case.passed_over():
-        return _answers_nothing(case)
+        return _begins_nothing(case) if idle_s >= limits.deaf_s and case.held() else _answers_nothing(case)
     if idle_s < limits.deaf_s or (case.owed(limits.deaf_s) is None and not case.passed_over()):
         return found(case, Verdict.HEALTHY, *(["it answers no ping"] if _mute(case) else []), doubt=True)
     return next(finding for proof in PROOFS if (finding := proof(case)))
@@ -32,6 +32,23 @@ def deaf(case: Case) -> Finding | None:
 def _mute(case: Case) -> bool:
     ping = case.ping()
     return isinstance(ping, Known) and not ping.value
+
+
+def _begins_nothing(case: Case) -> Finding | None:
+    """Only it has work, and does not begin it: an empty pool is a proof, and nothing else is.
+
+    A rate limit holds tasks back, and so does a task class of one's own that collects its calls (celery-batches).
+    """
+    told = case.inspection()
+    if not isinstance(told, Known):
+        note = "it answers no ping; " if _mute(case) else ""
+        note += f"it holds tasks that it does not begin; cannot tell why: remote control: {told.why}"
+        return found(case, Verdict.HEALTHY, note, doubt=True)
+    if not told.value.reserved:
+        return _answers_nothing(case)  # that they ended was not heard
+    why = "tasks of its have a rate limit" if told.value.limited else "they may be held back on purpose"
+    note = f"it holds {told.value.reserved} messages that it does not begin; cannot tell why: {why}"
+    return _has_no_pool(case) or found(case, Verdict.HEALTHY, note, doubt=True)
 
 
 def _answers_nothing(case: Case) -> Finding | None:

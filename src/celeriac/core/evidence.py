@@ -65,6 +65,10 @@ def _work(case: Case) -> Evidence | None:
         on_way = "" if waiting.unacked is None else f", {waiting.unacked} unacknowledged"
         text = f"{waiting.depth} messages in {name}{on_way}, not empty for {case.seen.at - (waiting.since or 0):.0f} s"
         return Evidence("work", f"{text}; {idle}", case.seen.at, rules_out="nothing to do")
+    if (held := case.held()) is not None:
+        text = f"{held.number} tasks received and not begun, the oldest one ({held.name or 'unnamed'}) "
+        text += f"{case.seen.at - held.since:.0f} s ago"
+        return Evidence("work", f"{text}; {idle}", case.seen.at, rules_out="nothing to do")
     if case.passed_over() and one is not None:
         share = case.seen.shares[one.key]
         text = f"the {share.workers} workers of its queues began {share.theirs} tasks since it began its last"

@@ -9,7 +9,7 @@ from celeriac.core.logs import Logged
 from celeriac.core.model import App, Clients, Crash, Incarnation, Inspection, Nameless, Outcomes, Place, Pool
 from celeriac.core.readings import Reading, Unknown
 from celeriac.core.stuck import Stuck
-from celeriac.core.work import Share, Waiting
+from celeriac.core.work import Held, Share, Waiting
 
 
 class Stream(Struct, frozen=True):
@@ -96,7 +96,7 @@ class Seen(Struct, frozen=True):
 
     `platform` is None when none is configured. `pings`, `inspected` and `logged` hold only the nodes that were asked,
     and `stuck` those whose slots are held for too long; `changes` is what people lately did to the apps;
-    `answered` is when each node last answered a ping of ours; `pools` and `shares` are by `Incarnation.key`; `crowds` is
+    `answered` is when each node last answered a ping of ours; `pools`, `shares` and `held` are by `Incarnation.key`; `crowds` is
     the crowd in which each incarnation that speaks no more was counted last; `lingering` holds the keys of incarnations
     whose connection was still there when they had missed some beats; `recycled` holds the guids that we told to end;
     `outcomes`, by key too, is of the lives whose tasks are waited for before a kill.
@@ -118,6 +118,7 @@ class Seen(Struct, frozen=True):
     lingering: frozenset[str] = frozenset()
     waiting: dict[str, Waiting] = {}
     shares: dict[str, Share] = {}
+    held: dict[str, Held] = {}
     logged: dict[str, Reading[Logged]] = {}
     stuck: dict[str, tuple[Stuck, ...]] = {}
     changes: Reading[tuple[Change, ...]] | None = None

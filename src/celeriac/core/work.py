@@ -21,6 +21,14 @@ class Waiting(Struct, frozen=True):
     consumers: int | None = None
 
 
+class Held(Struct, frozen=True):
+    """Tasks without an ETA that a life has received and not begun: their number, and the oldest one's time and name."""
+
+    number: int
+    since: float
+    name: str | None = None
+
+
 class Share(Struct, frozen=True):
     """What the workers of a worker's queues, `workers` in all, have begun since it began its last task: `theirs`."""
 
