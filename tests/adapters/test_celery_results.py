@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from celery import Celery
 
 import harness
+from adapters.redis_guarded import MASTER, sentinel_running
 from celeriac.adapters.celery_results import CeleryResults
+from celeriac.adapters.redis_client import close
 from celeriac.core.errors import RefusedError, UnreachableError
 
 LONG_S = 60.0
@@ -40,6 +42,14 @@ def test_what_has_a_result_or_a_failure_has_ended(redis_server):
     store(redis_server.url)
 
     assert CeleryResults(redis_server.url).ended(EVERY) == ENDED
+
+
+def test_a_sentinel_tells_where_redis_is(redis_server, tmp_path):
+    store(redis_server.url)
+    with sentinel_running(tmp_path, redis_server) as guard:
+        results = CeleryResults(f"{guard.url}/0?master_name={MASTER}")
+        assert results.ended(EVERY) == ENDED
+        close(results._app.backend.client)  # Celery leaves those to the Sentinel open for as long as the process runs
 
 
 def test_a_database_is_read_as_well_and_nothing_is_changed_in_it(tmp_path):

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from celeriac.app.asking import Asked
 from celeriac.core.limits import Limits
 from celeriac.core.model import Incarnation, Inspection
@@ -21,6 +23,9 @@ BACK_S = 86400.0
 AT_ONCE = 200
 WORKERS_AT_ONCE = 200
 """Of more idle workers the next ones are looked at a minute later."""
+
+
+Life = tuple[str, int]
 
 
 class HeldWatch:
@@ -45,7 +50,7 @@ class HeldWatch:
             self._found = {**rest, **answer.value} if isinstance(answer, Known) else {}
         if self._tasks is not None and self._asked is None and seen.at >= self._due_at:
             tasks, now, idle = self._tasks, seen.at, self._idle(seen.at, speaking)
-            self._looked_at = frozenset(idle.values())
+            self._looked_at = frozenset(one.key for one in idle.values())
             self._asked = self._ask(lambda: self._look(tasks, idle, now))
             self._due_at = now + EVERY_S
         return {key: held for key, tasks in self._found.items() if (held := self._held(key, tasks))}
@@ -57,22 +62,21 @@ class HeldWatch:
             if isinstance(told, Known) and (told.value.limited or not told.value.reserved):
                 self._settled[key] = frozenset(one.uuid for one in tasks)
 
-    def _idle(self, now: float, speaking: Iterable[Incarnation]) -> dict[tuple[str, int], str]:
-        """Return the keys of those that run nothing and have begun nothing for long, some of them if they are many."""
+    def _idle(self, now: float, speaking: Iterable[Incarnation]) -> dict[Life, Incarnation]:
+        """Return those that run nothing and have begun nothing for long, some of them if they are many."""
         before = now - self._limits.deaf_s
         idle = sorted(
-            ((one.node, one.pid), one.key)
-            for one in speaking
-            if one.active == 0 and max(one.last_start_at or 0.0, one.first_seen_at) <= before
+            (one for one in speaking if one.active == 0 and max(one.last_start_at or 0.0, one.first_seen_at) <= before),
+            key=lambda one: one.key,
         )
-        keys = {key for _, key in idle}
+        keys = {one.key for one in idle}
         self._settled = {key: settled for key, settled in self._settled.items() if key in keys}
         self._found = {key: found for key, found in self._found.items() if key in keys}
         begin = self._turn if self._turn < len(idle) else 0
         self._turn = begin + WORKERS_AT_ONCE
-        return dict(idle[begin : self._turn])
+        return {(one.node, one.pid): one for one in idle[begin : self._turn]}
 
-    def _look(self, tasks: Tasks, idle: Mapping[tuple[str, int], str], now: float) -> dict[str, list[Task]]:
+    def _look(self, tasks: Tasks, idle: Mapping[Life, Incarnation], now: float) -> dict[str, list[Task]]:
         before = now - self._limits.deaf_s
         nodes = tuple(sorted({node for node, _ in idle}))
         if not nodes:
@@ -81,10 +85,12 @@ class HeldWatch:
         found: dict[str, list[Task]] = defaultdict(list)
         for row in tasks.find(which).rows:
             one = row.task
-            key = idle.get((one.worker or "", one.pid or 0))
-            # One with an ETA waits by design, in the worker.
-            if key and one.eta is None and one.received_at is not None and one.received_at <= before:
-                found[key].append(one)
+            life = idle.get((one.worker or "", one.pid or 0))
+            if life is None or one.eta is not None or one.received_at is None:  # what has an ETA waits there by design
+                continue
+            received_at = one.received_at + life.behind_s  # by our clock: a task's times are its worker's
+            if received_at <= before:
+                found[life.key].append(replace(one, received_at=received_at))
         return dict(found)
 
     def _held(self, key: str, tasks: Iterable[Task]) -> Held | None:

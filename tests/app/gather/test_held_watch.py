@@ -80,6 +80,13 @@ def test_what_it_does_not_hold_back_makes_nobody_ask(cluster, clock, task):
     assert cluster.control.nodes("inspect") == []
 
 
+def test_a_worker_whose_clock_is_behind_has_received_it_later(cluster, clock):
+    cluster.control.says = {NODE: EMPTY_POOL}
+    behind = {"last_heartbeat_at": NOW + 120, "sent": (1, NOW)}
+
+    assert looked(cluster, clock, received(), looks=20, **behind).held == {}
+
+
 @pytest.mark.parametrize("busy", [{"active": 1}, {"last_start_at": NOW + 30}], ids=["it runs one", "it began one"])
 def test_a_worker_that_works_is_not_looked_at(cluster, clock, busy):
     cluster.control.says = {NODE: EMPTY_POOL}
