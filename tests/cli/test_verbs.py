@@ -302,8 +302,23 @@ def test_the_restart_of_an_app_says_what_it_will_do(celeriac, world):
     text = said(celeriac("restart-app", "orders-worker", "--yes", "--no-wait"))
 
     assert "will restart the 6 instances of orders-worker in orders, one at a time" in text
+    assert "In this order: orders-worker/0, orders-worker/1, " in text
     assert [(one.kind, one.place.name) for one in world.requests.asked.values()] == [("restart_app", "orders-worker")]
     assert "The app nope is not watched." in celeriac("restart-app", "nope", "--yes").stderr
+
+
+def test_the_approval_of_a_rolling_restart_says_whom_it_restarts(celeriac, world):
+    world.journal.stories["inc-app"] = samples.proposed_restart()
+    result = celeriac("approve", "inc-app", typed="n\n")
+
+    assert "Restart all instances of orders-worker, one at a time, also those that are well?" in result.stdout
+    assert (
+        "In this order: orders-worker/1, orders-worker/2, orders-worker/3, orders-worker/5, orders-worker/0, "
+        in result.stdout
+    )
+    assert world.requests.asked == {}
+    said(celeriac("approve", "inc-app", "--yes", "--no-wait"))
+    assert [one.kind for one in world.requests.asked.values()] == ["restart_app"]
 
 
 def test_what_has_no_instance_cannot_be_restarted(celeriac, world):

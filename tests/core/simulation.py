@@ -107,6 +107,23 @@ class World:
         )
         self.past = Past(self.past.incidents, (*self.past.remedies, asked))
 
+    def approve_app(self, _):
+        """A person approves the restart of the app, where it is proposed."""
+        for one in self.past.incidents:
+            if one.place.of_app and one.state is IncidentState.HELD:
+                self.orders += 1
+                asked = Remedy(
+                    id=f"order-{self.orders}",
+                    cluster=builders.CLUSTER,
+                    place=one.place,
+                    kind=RemedyKind.RESTART_APP,
+                    state=RemedyState.REQUESTED,
+                    asked_at=self.now,
+                    actor="ana",
+                    incident=one.id,
+                )
+                self.past = Past(self.past.incidents, (*self.past.remedies, asked))
+
     def _next_life(self, one: Machine):
         one.life, one.up_at, one.frozen_since = one.life + 1, self.now + STARTS_IN, None
 

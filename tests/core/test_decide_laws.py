@@ -17,7 +17,7 @@ HAPPENS = [
     *["freeze"] * 8,
     *["thaw", "crash", "order", "switch", "switch"],
     *["deafen", "hear", "hear", "hear"],
-    *["pause", "resume", "resume", "resume"],
+    *["pause", "resume", "resume", "resume", "approve_app"],
 ]
 ANSWERS = [
     "done",
@@ -57,6 +57,19 @@ def test_nothing_is_done_while_paused_or_blind(lived):
     for world, _, look, plan in live(*lived):
         if world.paused or world.blind(look):
             assert plan.acts == ()
+
+
+@law
+@given(LIVES)
+def test_no_app_is_restarted_but_by_a_person(lived):
+    for world, before, _, _ in live(*lived):
+        ordered = {one.id for one in before.remedies if one.state is RemedyState.REQUESTED and one.place.of_app}
+        begun = {one.id for one in world.past.remedies if one.kind is RemedyKind.RESTART_APP}
+        assert begun <= ordered | {one.id for one in before.remedies}
+        assert all(one.by_person for one in world.past.remedies if one.kind is RemedyKind.RESTART_APP)
+        assert sum(one.place.of_app and not one.over for one in world.past.incidents) <= 1
+        if any(one.place.of_app for one in world.past.incidents):
+            event("an app's restart was proposed")
 
 
 @law

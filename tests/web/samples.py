@@ -403,6 +403,28 @@ def hung_incident() -> Incident:
     )
 
 
+def proposed_restart() -> Incident:
+    """Return the restart of an app as the keeper proposes it."""
+    at = NOW - 30
+    return Incident(
+        id="inc-app",
+        cluster="orders",
+        place=Place("orders", "cloudfoundry", "orders-worker"),
+        verdict=Verdict.DEAF,
+        state=IncidentState.HELD,
+        opened_at=at,
+        updated_at=at,
+        held_reason=HeldReason.MODE,
+        remedy=RemedyKind.RESTART_APP,
+        members=tuple(place(index) for index in (1, 2, 3, 5, 0, 4)),
+        evidence=(Evidence("verdicts", ", ".join(f"orders-worker/{index} deaf" for index in (1, 2, 3, 5)), at),),
+        steps=(
+            Step(at, "opened", "4 of 5 running instances are deaf or hung"),
+            Step(at, "held", "mode: waits for a person's approval"),
+        ),
+    )
+
+
 def returning_incident() -> Incident:
     at = NOW - 47
     return Incident(

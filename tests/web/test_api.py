@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from celeriac.core.errors import RefusedError, UnreachableError
-from celeriac.core.incident import RemedyKind, RemedyState
+from celeriac.core.incident import HeldReason, RemedyKind, RemedyState
 from celeriac.web.auth import ANYBODY
 from web import samples
 
@@ -112,6 +112,45 @@ def test_the_restart_of_an_app_is_stored_as_a_request(asked, world):
     stored = world.requests.asked[answer.json()["id"]]
     assert (stored.kind, stored.place.name, stored.guid) == (RemedyKind.RESTART_APP, "orders-worker", None)
     assert world.audit.entries(None, action="restart-app", limit=9)[0].target == "orders-worker"
+
+
+def test_the_approval_of_a_proposed_restart_of_an_app_is_bound_to_its_incident(asked, world):
+    world.journal.stories["inc-app"] = samples.proposed_restart()
+    shown = asked.get("/api/v1/incidents/inc-app").json()
+    assert (shown["approvable"], shown["remedy"], shown["worker_name"]) == (True, "restart_app", "orders-worker")
+    assert shown["turns"][0] == "orders-worker/1"
+    assert len(shown["turns"]) == 6
+
+    answer = asked.post("/api/v1/incidents/inc-app/approve")
+
+    assert answer.status_code == 202
+    stored = world.requests.asked[answer.json()["id"]]
+    assert (stored.kind, stored.incident, stored.state) == (RemedyKind.RESTART_APP, "inc-app", RemedyState.REQUESTED)
+    assert (stored.place, stored.guid) == (samples.proposed_restart().place, None)
+    assert world.audit.entries(None, action="approve", limit=9)[0].target == "orders-worker"
+
+
+def test_an_app_whose_incident_somebody_holds_is_not_restarted(asked, world):
+    held = replace(samples.proposed_restart(), held_by="bo", held_why="I look", held_reason=HeldReason.HELD_BY_USER)
+    world.journal.stories["inc-app"] = held
+
+    assert "bo holds the incident of orders-worker (I look)" in problem(
+        asked.post("/api/v1/apps/orders-worker/restart", params={"cluster": "orders"}), 409
+    )
+    assert world.requests.asked == {}
+
+
+def test_an_app_tells_whose_turn_comes_when(asked, world):
+    """The ill one first, of those that a restart would mend."""
+    board = world.journal.boards["orders"]
+    ill = tuple(
+        replace(one, remedy=RemedyKind.RESTART_INSTANCE) if one.place.index == 2 else one for one in board.findings
+    )
+    world.journal.boards["orders"] = replace(board, findings=ill)
+
+    (app,) = items(asked.get("/api/v1/apps"))
+
+    assert app["turns"] == [f"orders-worker/{index}" for index in (2, 0, 1, 3, 4, 5)]
 
 
 def test_what_its_platform_would_leave_ended_is_not_recycled(asked, world):

@@ -7,17 +7,15 @@ import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from celeriac.app.order_views import OrderView
 from celeriac.app.queries import Queries
+from celeriac.app.recycling import no_recycling
 from celeriac.app.shaping import approvable, order_view, remedy_view
 from celeriac.app.views import RemedyView
 from celeriac.core.errors import ConflictError, MissingError
 from celeriac.core.handling import refused
 from celeriac.core.incident import Deed, Incident, Remedy, RemedyKind, RemedyState, Word
 from celeriac.core.model import Place, Verdict
-from celeriac.core.recyclable import unfit
 from celeriac.core.repair import Repair
 from celeriac.ports import Audit, AuditEntry, Journal, Requests
 
@@ -52,6 +50,9 @@ class Commands:
             clusters = ", ".join(one.cluster for one in found)
             raise ConflictError(f"{app!r} is watched in more than one cluster: {clusters}. Name the cluster.")
         place = Place(found[0].cluster, found[0].platform, found[0].name)
+        for one in self._journal.incidents(place.cluster, open_only=True, limit=1000):
+            if one.place == place:
+                _not_held(one)
         return self._submit(place, RemedyKind.RESTART_APP, actor, Bound(None, None, None))
 
     def _order(self, worker: str, kind: RemedyKind, actor: str) -> RemedyView:
@@ -60,10 +61,8 @@ class Commands:
         finding = next((one for one in board.findings if one.place.id == seen.id), None) if board else None
         if board is None or finding is None or finding.site is None or finding.guid is None:
             raise ConflictError(f"{seen.name} has no running platform instance that could be restarted.")
-        app = next((one for one in board.apps if one.name == finding.place.app), None)
-        no = unfit(replace(finding.site, app=app)) if kind is RemedyKind.RECYCLE else None
-        if no or (finding.place.node and kind is RemedyKind.RECYCLE):
-            raise ConflictError(f"{seen.name} cannot be recycled: {no or 'it shares its container with other nodes'}.")
+        if kind is RemedyKind.RECYCLE and (no := no_recycling(finding, board)):
+            raise ConflictError(f"{seen.name} cannot be recycled: {no}.")
         if seen.incident:
             _not_held(self._incident(seen.incident))
         bound = Bound(finding.guid, finding.node, finding.pid)

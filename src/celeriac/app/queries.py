@@ -177,7 +177,8 @@ class Queries:
             board = self._journal.board(source.name)
             if board:
                 verdicts = {one.place: one for one in board.findings}
-                found += [app_view(app, source.name, verdicts) for app in board.apps]
+                scene = scene_of(board, self._clock())
+                found += [app_view(app, source.name, verdicts, scene) for app in board.apps]
         return sorted(found, key=lambda one: (one.cluster, one.name))
 
     def _version(self, source: Source) -> tuple[int, bool]:

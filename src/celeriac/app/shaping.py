@@ -4,7 +4,8 @@ import base64
 import binascii
 
 from celeriac.app.order_views import OrderView
-from celeriac.app.passing import passes
+from celeriac.app.passing import passed_by_all, passes
+from celeriac.app.recycling import no_recycling
 from celeriac.app.task_views import TaskView
 from celeriac.app.views import (
     AppInstanceView,
@@ -27,6 +28,7 @@ from celeriac.core.handling import refused
 from celeriac.core.incident import Deed, HeldReason, Incident, Remedy, RemedyKind, Word
 from celeriac.core.memory import Board
 from celeriac.core.model import App, Incarnation, Instance, Place, Pool
+from celeriac.core.proposal import turns
 from celeriac.core.queues import QueueSample
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
@@ -72,6 +74,7 @@ def worker_view(
         software=one.software if one else None,
         incident=incidents.get(finding.place.id),
         passes=passes(finding, scene),
+        not_recyclable=no_recycling(finding, board),
     )
 
 
@@ -205,6 +208,7 @@ def incident_view(incident: Incident, passing: list[str]) -> IncidentView:
         held_why=incident.held_why,
         critical=incident.critical,
         passes=passing if approvable(incident) else [],
+        turns=[one.name for one in incident.members] if incident.remedy is RemedyKind.RESTART_APP else [],
     )
 
 
@@ -244,7 +248,7 @@ def order_view(word: Word) -> OrderView:
     )
 
 
-def app_view(app: App, cluster: str, findings: dict[Place, Finding]) -> AppView:
+def app_view(app: App, cluster: str, findings: dict[Place, Finding], scene: Scene | None) -> AppView:
     """Return a watched app with our verdict beside each of its instances."""
     rows = []
     for instance in app.instances:
@@ -261,7 +265,9 @@ def app_view(app: App, cluster: str, findings: dict[Place, Finding]) -> AppView:
                 verdict=finding.verdict if finding else None,
             )
         )
-    return AppView(app.guid, cluster, app.platform, app.name, app.state, rows)
+    order = turns(app, cluster, findings)
+    passing = passed_by_all((findings[one] for one in order if one in findings), scene)
+    return AppView(app.guid, cluster, app.platform, app.name, app.state, rows, [one.name for one in order], passing)
 
 
 def opaque_pair(*parts: str) -> str:

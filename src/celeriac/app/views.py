@@ -23,7 +23,8 @@ class InstanceView:
 class WorkerView:
     """A worker: its place, the newest incarnation there, and the keeper's verdict.
 
-    `passes` are the reasons that hold the keeper now, and that a person's own restart passes.
+    `passes` are the reasons that hold the keeper now, and that a person's own restart passes. `not_recyclable` says why it
+    cannot be recycled; it is null where it can.
     """
 
     id: str
@@ -46,6 +47,7 @@ class WorkerView:
     software: str | None
     incident: str | None
     passes: list[str]
+    not_recyclable: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class IncidentView:
     """One worker's story; `worker` is the worker's id, `worker_name` what people call it.
 
     `repair` is what a live repair does, in words. `passes` are the reasons that an approval passes now. A `critical` one is
-    of the whole cluster.
+    of the whole cluster. `turns` names, for the restart of an app, all instances that it restarts, in their order.
     """
 
     id: str
@@ -95,6 +97,7 @@ class IncidentView:
     held_why: str | None
     critical: bool
     passes: list[str]
+    turns: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,11 @@ class AppInstanceView:
 
 @dataclass(frozen=True, slots=True)
 class AppView:
-    """A watched app as the platform reports it."""
+    """A watched app as the platform reports it.
+
+    `turns` names its instances in the order in which a rolling restart takes them, the deaf and hung first; `passes` are the
+    reasons that hold the keeper now, and that a person's own order passes.
+    """
 
     id: str
     cluster: str
@@ -136,6 +143,8 @@ class AppView:
     name: str
     state: str
     instances: list[AppInstanceView]
+    turns: list[str]
+    passes: list[str]
 
 
 @dataclass(frozen=True, slots=True)

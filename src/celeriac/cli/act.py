@@ -109,8 +109,9 @@ def restart_app(ctx: click.Context, /, app: str, url: str, token: str | None, **
         number = len(found[0].instances)
         click.echo(
             f"The keeper will restart the {number} instances of {plain(found[0].name)} in {plain(found[0].cluster)}, one at "
-            "a time, each proven before the next; the tasks that they run are cut off."
+            f"a time, each proven before the next; the tasks that they run are cut off.{_in_order(found[0].turns)}"
         )
+        _tell_passes(found[0].passes)
         ask(ctx, f"Restart {plain(found[0].name)}?", yes=bool(options["yes"]))
         remedy = client.restart_app(found[0].id, found[0].cluster)
         ctx.exit(_follow(client, remedy, seen=0, wait=not options["no_wait"]))
@@ -121,7 +122,14 @@ def _approval(found: Incident) -> str:
     name = plain(found.worker_name)
     if found.repair:
         return f"Repair {name}: {plain(found.repair)}?"
+    if found.remedy == "restart_app":
+        return f"Restart all instances of {name}, one at a time, also those that are well?{_in_order(found.turns)}"
     return f"Approve the {'recycling' if found.remedy == 'recycle' else 'restart'} of {name}?"
+
+
+def _in_order(turns: list[str]) -> str:
+    """Tell which instance is restarted when: those that are ill first."""
+    return f" In this order: {', '.join(plain(one) for one in turns)}." if turns else ""
 
 
 def _standing(found: Incident) -> str:

@@ -17,7 +17,10 @@ class Instance(Struct, frozen=True):
 
 
 class Worker(Struct, frozen=True):
-    """A worker with its verdict; `passes` are the reasons that hold the keeper now, and that a person's restart passes."""
+    """A worker with its verdict; `passes` are the reasons that hold the keeper now, and that a person's restart passes.
+
+    `not_recyclable` says why it cannot be recycled; it is None where it can.
+    """
 
     id: str
     cluster: str
@@ -39,6 +42,7 @@ class Worker(Struct, frozen=True):
     software: str | None = None
     incident: str | None = None
     passes: list[str] = []
+    not_recyclable: str | None = None
 
 
 class Queue(Struct, frozen=True):
@@ -129,7 +133,10 @@ class Step(Struct, frozen=True):
 
 
 class Incident(Struct, frozen=True):
-    """One worker's story; `passes` are the reasons that its approval passes now."""
+    """One worker's story; `passes` are the reasons that its approval passes now.
+
+    `turns` names, for the restart of an app, all instances that it restarts, in their order.
+    """
 
     id: str
     cluster: str
@@ -151,6 +158,7 @@ class Incident(Struct, frozen=True):
     held_why: str | None = None
     critical: bool = False
     passes: list[str] = []
+    turns: list[str] = []
 
 
 class Order(Struct, frozen=True):
@@ -239,7 +247,7 @@ class AppInstance(Struct, frozen=True):
 
 
 class App(Struct, frozen=True):
-    """A watched app."""
+    """A watched app; `turns` names its instances as a rolling restart takes them, `passes` what a person's order passes."""
 
     id: str
     cluster: str
@@ -247,6 +255,8 @@ class App(Struct, frozen=True):
     name: str
     state: str
     instances: list[AppInstance]
+    turns: list[str] = []
+    passes: list[str] = []
 
 
 class Cluster(Struct, frozen=True):

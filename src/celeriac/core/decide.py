@@ -31,7 +31,8 @@ from celeriac.core.many import watch_many
 from celeriac.core.model import Crash, InstanceState, Place, Verdict
 from celeriac.core.orders import refusal
 from celeriac.core.places import MISSING
-from celeriac.core.readings import Known, Unknown
+from celeriac.core.proposal import propose
+from celeriac.core.readings import Known
 from celeriac.core.snapshot import Seen
 from celeriac.core.story import Act
 from celeriac.core.verify import verify
@@ -54,6 +55,7 @@ def decide(findings: tuple[Finding, ...], seen: Seen, past: Past, policy: Policy
     for finding in findings:
         _judge(desk, finding, seen, policy, limits)
     watch_many(desk, seen, policy, limits)
+    propose(desk, seen, policy, limits)
     return desk.plan()
 
 
@@ -178,8 +180,7 @@ def _maybe_recovered(desk: Desk, incident: Incident, finding: Finding | None, se
             desk.put(replace(incident, healthy_since=None))
         why = blindness(seen, limits)
         if incident.state is IncidentState.HELD and why and not incident.held_by:
-            stale = isinstance(seen.stream, Unknown)
-            desk.put(story.held(incident, HeldReason.STALE if stale else HeldReason.BROKER_OUTAGE, why, seen.at))
+            desk.put(story.blinded(incident, seen, why))
     elif incident.healthy_since is None:
         desk.put(replace(incident, healthy_since=seen.at))
     elif seen.at - incident.healthy_since >= limits.recovered_s:
@@ -199,10 +200,7 @@ def _obey(desk: Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits)
     if no is None and desk.ledger.stops(order.guid):
         no = "a restart of its container is already under way"
     if no is not None or finding is None:
-        state = RemedyState.REFUSED if policy.paused else RemedyState.LAPSED
-        desk.remedies[order.id] = replace(order, state=state, ended_at=seen.at, note=no)
-        if incident is not None:
-            desk.put(story.told(incident, seen.at, "lapsed", f"the order of {order.actor} lapsed: {no}"))
+        desk.refuse(order, no or "the worker is gone", seen.at, paused=policy.paused is not None)
         return
     if incident is None:
         what = "recycling" if order.kind is RemedyKind.RECYCLE else "restart"

@@ -1,11 +1,12 @@
 """The plan, and the plan in the making: what the journal holds of a cluster, and what a cycle changes in it."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from celeriac.core.finding import Finding
-from celeriac.core.incident import Ending, Incident, Remedy, Word
+from celeriac.core.incident import Ending, Incident, Remedy, RemedyState, Word
 from celeriac.core.ledger import Ledger
-from celeriac.core.story import Act
+from celeriac.core.story import Act, told
 
 
 class Past(Struct, frozen=True):
@@ -64,6 +65,14 @@ class Desk:
         if remedy is not None:
             self.remedies[remedy.id] = remedy
             self.ledger.add(remedy)
+
+    def refuse(self, order: Remedy, why: str, now: float, *, paused: bool) -> None:
+        """Let a person's order lapse, and tell so where they look for it."""
+        state = RemedyState.REFUSED if paused else RemedyState.LAPSED
+        self.remedies[order.id] = replace(order, state=state, ended_at=now, note=why)
+        incident = self.incidents.get(order.place)
+        if incident is not None:
+            self.put(told(incident, now, "lapsed", f"the order of {order.actor} lapsed: {why}"))
 
     def plan(self) -> Plan:
         incidents, remedies = self._before

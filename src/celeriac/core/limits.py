@@ -64,6 +64,10 @@ class Policy(Struct, frozen=True):
     breaker: int = 3
     min_healthy: float = 0
     min_healthy_share: float = 0.5
+    app_ill_share: float = 0.5
+    app_ill_least: int = 3
+    """More than this share of an app's running instances, and at least so many, are ill when its restart is proposed."""
+
     recycles_at_most: int = 2
     recycles_within_s: float = 300
     """More ends of one instance in so short a time bring the platform's own pause before a restart (Diego: the third)."""

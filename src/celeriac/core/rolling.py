@@ -14,7 +14,8 @@ from celeriac.core.ids import opaque
 from celeriac.core.incident import Ending, Incident, IncidentState, Remedy, RemedyKind, RemedyState
 from celeriac.core.ledger import RUNNING
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import App, Instance, Place, Verdict
+from celeriac.core.model import App, Place, Verdict
+from celeriac.core.proposal import share, turns
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Seen
 
@@ -22,29 +23,35 @@ _BUSY = frozenset({IncidentState.REMEDYING, IncidentState.VERIFYING})
 
 
 def begin(desk: Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
-    """Journal a person's order with every instance that it is for, lowest index first, or say why not."""
-    app = _app(order.place, seen)
-    places = tuple(one.place(seen.cluster) for one in _in_order(app)) if app else ()
+    """Journal a person's order or approval with every instance that it is for, the ill ones first, or say why not."""
+    app, there = _app(order.place, seen), desk.incidents.get(order.place)
+    places = turns(app, seen.cluster, desk.findings) if app else ()
     no = _refusal(desk, order, places, seen, policy, limits)
     if no is not None:
-        state = RemedyState.REFUSED if policy.paused else RemedyState.LAPSED
-        desk.remedies[order.id] = replace(order, state=state, ended_at=seen.at, note=no)
+        desk.refuse(order, no, seen.at, paused=policy.paused is not None)
         return
-    incident = Incident(
+    incident = there or Incident(
         id=opaque(order.place.id, "roll", order.id),
         cluster=order.cluster,
         place=order.place,
         verdict=Verdict.HEALTHY,
-        state=IncidentState.REMEDYING,
+        state=IncidentState.OPEN,
         opened_at=seen.at,
         updated_at=seen.at,
+    )
+    did = "approved" if order.incident else "ordered"
+    names = ", ".join(one.name for one in places)
+    text = f"{order.actor} {did} a restart of {order.place.name}: {len(places)} instances, one at a time: {names}"
+    incident = replace(
+        story.told(incident, seen.at, "intended" if there else "opened", text, state=IncidentState.REMEDYING),
+        held_reason=None,
         remedy=RemedyKind.RESTART_APP,
         remedy_id=order.id,
         members=places,
+        healthy_since=None,
     )
-    text = f"{order.actor} ordered a restart of {order.place.name}: {len(places)} instances, one at a time"
     remedy = replace(order, state=RemedyState.INTENDED, asked_at=seen.at, incident=incident.id, attempts=1, left=places)
-    desk.put(story.told(incident, seen.at, "opened", text), remedy)
+    desk.put(incident, remedy)
 
 
 def _refusal(
@@ -58,16 +65,30 @@ def _refusal(
         return f"blind: {why}"
     if not places:
         return "the platform shows no instance of it now"
-    rolling = desk.incidents.get(order.place)
-    if rolling is not None and rolling.state in _BUSY:
-        return f"it is being restarted already (incident {rolling.id})"
+    there = desk.incidents.get(order.place)
+    if there is not None and there.state in _BUSY:
+        return f"it is being restarted already (incident {there.id})"
+    if there is not None and there.held_by:
+        return f"{there.held_by} holds the incident ({there.held_why}): release it first"
     shared = [one.name for one in places if one not in desk.findings]
-    return f"{', '.join(shared)} runs several nodes: restart it by itself" if shared else None
+    if shared:
+        return f"{', '.join(shared)} runs several nodes: restart it by itself"
+    return _not_as_approved(desk, order, there, seen, policy) if order.incident else None
+
+
+def _not_as_approved(desk: Desk, order: Remedy, there: Incident | None, seen: Seen, policy: Policy) -> str | None:
+    """An approval is bound to what was proposed: that still so many are ill."""
+    if there is None or there.id != order.incident:
+        return "the incident is over"
+    now = share(desk, _app(order.place, seen), seen, policy)
+    return None if now.many else f"the evidence has changed: now {now.text}"
 
 
 def go_on(desk: Desk, incident: Incident, seen: Seen, policy: Policy, limits: Limits) -> None:
     """Hear how the last instance fares, and restart the next one once it is proven."""
     remedy = desk.remedies.get(incident.remedy_id or "")
+    if incident.state in {IncidentState.OPEN, IncidentState.HELD}:
+        return  # it is proposed
     if incident.state is not IncidentState.REMEDYING or remedy is None:
         _maybe_over(desk, incident, seen, limits)
     elif remedy.turn is not None:
@@ -161,7 +182,3 @@ def _maybe_over(desk: Desk, incident: Incident, seen: Seen, limits: Limits) -> N
 def _app(place: Place, seen: Seen) -> App | None:
     apps = seen.platform.value if isinstance(seen.platform, Known) else ()
     return next((one for one in apps if (one.platform, one.name) == (place.platform, place.app)), None)
-
-
-def _in_order(app: App) -> list[Instance]:
-    return sorted(app.instances, key=lambda one: (one.process, one.index))

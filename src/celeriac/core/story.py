@@ -22,7 +22,7 @@ from celeriac.core.incident import (
 )
 from celeriac.core.limits import Limits
 from celeriac.core.model import Crash, Instance, Process, Verdict
-from celeriac.core.readings import Evidence, Known
+from celeriac.core.readings import Evidence, Known, Unknown
 from celeriac.core.repair import Repair
 from celeriac.core.snapshot import Seen
 
@@ -120,6 +120,12 @@ def held(incident: Incident, reason: HeldReason, text: str, now: float) -> Incid
     if same and re.sub(r"\d+", "", last) == re.sub(r"\d+", "", text):
         return incident
     return told(incident, now, "held", text, state=IncidentState.HELD, held_reason=reason)
+
+
+def blinded(incident: Incident, seen: Seen, why: str) -> Incident:
+    """Hold it for what keeps us from seeing."""
+    stale = isinstance(seen.stream, Unknown)
+    return held(incident, HeldReason.STALE if stale else HeldReason.BROKER_OUTAGE, why, seen.at)
 
 
 def would_have(incident: Incident, hold: Hold, now: float) -> Incident:
