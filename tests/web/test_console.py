@@ -8,10 +8,11 @@ from fastapi.testclient import TestClient
 from msgspec.structs import replace
 
 from celeriac.core.incident import HeldReason, RemedyKind
-from celeriac.core.model import Verdict
+from celeriac.core.limits import Policy
+from celeriac.core.model import Mode, Verdict
 from celeriac.core.repair import Repair, RepairKind
 from celeriac.web.app import create_app
-from celeriac.web.pages import wording
+from celeriac.web.pages import questions, wording
 from web import samples
 
 
@@ -62,10 +63,60 @@ def test_only_what_can_be_approved_or_restarted_has_a_button(asked):
     assert page.count("No running platform instance is known") == 1
 
 
+def test_what_can_be_recycled_has_a_button_and_what_cannot_says_why(asked):
+    page = asked.get("/").text
+
+    assert len(re.findall(r'hx-post="/workers/[^/]+/recycle"', page)) == 4
+    assert page.count("It cannot be recycled: no platform instance is known for this node") == 2
+    assert page.count("It cannot be recycled: it is hung, and hears no order: restart it") == 1
+
+
+def test_a_recycling_says_first_what_it_will_do(world):
+    worker = next(one for one in world.queries.workers() if one.name == "orders-worker/0")
+
+    said = questions.recycle_question(worker)
+
+    assert "consume orders, mail no more, waits until it has ended the 3 tasks that it runs now" in said
+    assert "No task is cut off" in said
+
+
+def test_the_restart_of_an_app_says_first_what_it_will_do(asked, world):
+    (app,) = world.queries.apps()
+
+    said = questions.restart_app_question(app)
+
+    assert "It restarts all 6 instances, also those that are well, one at a time" in said
+    assert "the tasks that they run are cut off" in said
+    page = asked.get("/").text
+    assert page.count('hx-post="/apps/app-guid-1/restart"') == 1
+    assert "5 of 6 run" in page
+
+
+def test_the_restart_of_an_app_names_what_it_passes(world):
+    board = world.journal.boards["orders"]
+    world.journal.boards["orders"] = replace(board, policy=Policy(mode=Mode.APPROVE, maintenance="we move until 4"))
+
+    (app,) = world.queries.apps()
+
+    assert "maintenance: we move until 4" in app.passes
+    assert len({one.partition(":")[0] for one in app.passes}) == len(app.passes)
+    assert "It passes what holds the keeper now: mode:" in questions.restart_app_question(app)
+
+
+def test_an_app_without_instances_cannot_be_restarted(asked, world):
+    board = world.journal.boards["orders"]
+    world.journal.boards["orders"] = replace(board, apps=tuple(replace(one, instances=()) for one in board.apps))
+
+    page = asked.get("/").text
+
+    assert "/apps/" not in page
+    assert "The platform shows no instance of it now" in page
+
+
 def test_a_restart_says_first_what_it_will_do(world):
     worker = next(one for one in world.queries.workers() if one.name == "orders-worker/2")
 
-    said = wording.restart_question(worker)
+    said = questions.restart_question(worker)
 
     assert samples.GUID.format(2) in said
     assert "index 2 of orders-worker" in said
@@ -170,6 +221,43 @@ def test_an_approved_repair_is_called_one(asked, world):
     assert "Repair orders-worker/2? " in asked.get("/").text
     answer = asked.post("/incidents/inc-hung/approve", headers={"hx-request": "true", "sec-fetch-site": "same-origin"})
     assert "Repair of orders-worker/2 is approved" in answer.text
+
+
+def test_orders_of_the_workers_table_are_stored_and_audited(asked, world):
+    ours = {"hx-request": "true", "sec-fetch-site": "same-origin"}
+    recycled = asked.post(f"/workers/{world.place_id(0)}/recycle", headers=ours)
+    rolled = asked.post("/apps/app-guid-1/restart", data={"cluster": "orders"}, headers=ours)
+    hung = asked.post(f"/workers/{world.place_id(2)}/recycle", headers=ours)
+
+    assert (recycled.status_code, rolled.status_code, hung.status_code) == (202, 202, 409)
+    assert "Recycling of orders-worker/0 is ordered" in recycled.text
+    assert "Rolling restart of orders-worker is ordered" in rolled.text
+    assert "it is hung, and hears no order" in hung.text
+    assert [one.kind for one in world.requests.asked.values()] == [RemedyKind.RECYCLE, RemedyKind.RESTART_APP]
+    assert [(one.action, one.target) for one in world.audit.trail] == [
+        ("recycle", "orders-worker/0"),
+        ("restart-app", "orders-worker"),
+    ]
+
+
+def test_an_order_from_another_site_is_refused(asked, world):
+    theirs = {"sec-fetch-site": "cross-site"}
+    for path in (f"/workers/{world.place_id(0)}/recycle", "/apps/app-guid-1/restart"):
+        assert asked.post(path, data={"cluster": "orders"}, headers=theirs).status_code == 403
+    assert world.requests.asked == {}
+
+
+def test_the_proposed_restart_of_an_app_is_approved_like_any_other(asked, world):
+    world.journal.stories["inc-app"] = samples.proposed_restart()
+    page = asked.get("/").text
+    assert (
+        "orders-worker/1, orders-worker/2, orders-worker/3, orders-worker/5, orders-worker/0, orders-worker/4." in page
+    )
+    assert "also those that are well" in page
+    assert "no other restart of this app is proposed for an hour" in page
+
+    answer = asked.post("/incidents/inc-app/approve", headers={"hx-request": "true", "sec-fetch-site": "same-origin"})
+    assert "Rolling restart of orders-worker is approved" in answer.text
 
 
 def test_a_refused_order_says_why_in_the_page(asked):

@@ -159,6 +159,26 @@ def test_an_approval_asks_first_and_is_then_given(visit, world):
         assert [one.incident for one in world.requests.asked.values()] == ["inc-hung"]
 
 
+def test_recycling_and_a_rolling_restart_ask_first_and_are_then_ordered(visit, world):
+    with visit() as page:
+        page.get_by_role("button", name="Recycle orders-worker/0").click()
+        assert "No task is cut off" in page.locator("#ask-text").inner_text()
+        page.locator("#ask-yes").click()
+        page.get_by_text("Recycling of orders-worker/0 is ordered").wait_for()
+
+        rolling = page.get_by_role("button", name="Restart app orders-worker (rolling)")
+        rolling.click()
+        assert "one at a time" in page.locator("#ask-text").inner_text()
+        page.get_by_role("button", name="Cancel").click()
+        assert [one.kind for one in world.requests.asked.values()] == ["recycle"]
+        rolling.click()
+        page.locator("#ask-yes").click()
+        page.get_by_text("Rolling restart of orders-worker is ordered").wait_for()
+
+        assert [one.place.name for one in world.requests.asked.values()] == ["orders-worker/0", "orders-worker"]
+        assert page.get_by_role("button", name="Recycle").first.is_disabled()
+
+
 def test_an_incident_is_held_with_a_reason(visit, world):
     """What is being typed survives a redraw; a reason is needed."""
     with visit() as page:

@@ -56,7 +56,8 @@ class Screen:
         return {"incidents": incidents, "in_flight": {one.id: read(one.id) for one in incidents}}
 
     def table(self) -> dict[str, Any]:
-        return {"workers": self.workers, "many": len(self.clusters) > 1}
+        apps = self._queries.apps(self._cluster)
+        return {"workers": self.workers, "apps": apps, "many": len(self.clusters) > 1}
 
     def queues(self) -> dict[str, Any]:
         found = self._queries.queues.all(self._cluster)

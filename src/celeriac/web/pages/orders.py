@@ -22,8 +22,12 @@ Hours = Annotated[float, Form(gt=0, le=LONGEST_S / HOUR_S)]
 
 router = APIRouter(include_in_schema=False)
 
-WHAT = {RemedyKind.LIVE_REPAIR: "Repair", RemedyKind.RECYCLE: "Recycling"}
-"""What people call a remedy that is no restart."""
+WHAT = {
+    RemedyKind.LIVE_REPAIR: "Repair",
+    RemedyKind.RECYCLE: "Recycling",
+    RemedyKind.RESTART_APP: "Rolling restart",
+}
+"""What people call a remedy that is no restart of one instance."""
 
 
 @router.post("/workers/{id}/restart")
@@ -31,6 +35,23 @@ def restart(request: Request, id: str, commands: Orders, queries: Reads, actor: 
     """Order a restart and say where to follow it."""
     name = queries.worker(id).name
     return _ordered(request, f"Restart of {name} is ordered", commands.restart(id, actor))
+
+
+@router.post("/workers/{id}/recycle")
+def recycle(request: Request, id: str, commands: Orders, queries: Reads, actor: Actor) -> HTMLResponse:
+    """Order a recycling and say where to follow it."""
+    name = queries.worker(id).name
+    return _ordered(request, f"Recycling of {name} is ordered", commands.recycle(id, actor))
+
+
+@router.post("/apps/{id}/restart")
+def restart_app(
+    request: Request, id: str, commands: Orders, queries: Reads, actor: Actor, cluster: Annotated[str, Form()]
+) -> HTMLResponse:
+    """Order a rolling restart and say where to follow it."""
+    remedy = commands.restart_app(id, actor, cluster)
+    name = next(one.name for one in queries.apps(cluster) if id in (one.id, one.name))
+    return _ordered(request, f"Rolling restart of {name} is ordered", remedy)
 
 
 @router.post("/incidents/{id}/approve")

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import celeriac
-from celeriac.web.pages import wording
+from celeriac.web.pages import questions, wording
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -24,7 +24,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.filters.update(wording.FILTERS)
+    made.filters.update(wording.FILTERS | questions.FILTERS)
     made.globals.update(version=celeriac.__version__, look=wording.look)
     return made
 

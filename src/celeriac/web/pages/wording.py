@@ -1,13 +1,11 @@
 """How states, times and reasons read and look on a page: colour, icon and word together, never colour alone."""
 
-import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from celeriac.app.order_views import PauseView
-from celeriac.app.views import IncidentView, ObservationView, QueueView, WorkerView
-from celeriac.core.incident import HeldReason, RemedyKind
+from celeriac.app.views import IncidentView, ObservationView, QueueView
+from celeriac.core.incident import HeldReason
 from celeriac.core.queues import BY_EVENT, BY_MESSAGE, BY_WATCHING
 
 # (tone, icon): tones are colours of `tokens.css`, icons are symbols of `icons.html`. Green means: alive now.
@@ -94,8 +92,6 @@ HOW = {
 }
 """How the age of a queue's oldest message is known."""
 
-INSTANCE_OF = "index {0.index} of {0.app} ({0.process}, now {0.state}, guid {0.guid})"
-
 
 def look(state: str) -> tuple[str, str]:
     """Return the tone and the icon of a state; an unknown state looks plain, and its word still shows."""
@@ -142,64 +138,6 @@ def rate(per_s: float | None) -> str:
     if per_s is None:
         return ""
     return f"{per_s:.0f}" if per_s >= 10 or per_s == 0 else f"{per_s:.2g}"
-
-
-def restart_question(worker: WorkerView) -> str:
-    """Return what a restart will do, to be read before it is ordered."""
-    instance = worker.instance
-    if instance is None:
-        return ""
-    busy = f" {worker.active} running tasks will be cut off." if worker.active else ""
-    return (
-        f"Restart {worker.name}? The keeper stops {INSTANCE_OF.format(instance)}, the platform starts it again, "
-        f"and Celeriac checks that it came back.{busy}{_passed(worker.passes)}"
-    )
-
-
-def approve_question(incident: IncidentView) -> str:
-    """Return what an approval will do, to be read before it is given."""
-    if incident.repair:
-        return (
-            f"Repair {incident.worker_name}? It was found {incident.verdict}. By remote control the keeper will "
-            f"{incident.repair}, if it still is the same process and lacks the same; nothing is restarted."
-            f"{_passed(incident.passes)}"
-        )
-    if incident.remedy is RemedyKind.RECYCLE:
-        return (
-            f"Recycle {incident.worker_name}? It was found {incident.verdict}. The keeper has it take no more tasks, waits "
-            "until it has ended those that it runs, and tells it to end; the platform starts it again, and Celeriac checks "
-            f"that it came back.{_passed(incident.passes)}"
-        )
-    return (
-        f"Approve the restart of {incident.worker_name}? It was found {incident.verdict}. The keeper looks again first "
-        "and restarts it only if the same instance still runs and the evidence still stands."
-        f"{_passed(incident.passes)}"
-    )
-
-
-def close_question(incident: IncidentView) -> str:
-    """Return what closing will do, to be read before it is done."""
-    return (
-        f"Close the incident of {incident.worker_name}? Nothing is done for it any more, and as long as the same process "
-        "is in the same state, no other one is opened for an hour."
-    )
-
-
-def resume_question(pauses: list[PauseView]) -> str:
-    """Return which pauses will end, to be read before it is done."""
-    said = "; ".join(f"{one.reason} ({one.actor})" for one in pauses)
-    everywhere = " This resumes all clusters." if any(one.cluster is None for one in pauses) else ""
-    return f"Resume? Paused for: {said}.{everywhere} The keeper may restart workers again."
-
-
-def resumed(pauses: list[PauseView], name: str) -> str:
-    """Return what to send to end these pauses: all of them, where one is of all clusters."""
-    return json.dumps({} if any(one.cluster is None for one in pauses) else {"cluster": name})
-
-
-def _passed(passes: list[str]) -> str:
-    """Say what an order passes: people see it before they give it."""
-    return f" It passes what holds the keeper now: {'; '.join(passes)}." if passes else ""
 
 
 def iso(at: datetime) -> str:
@@ -267,9 +205,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     one.__name__: one
     for one in (
         absolute,
-        approve_question,
         clock,
-        close_question,
         epoch,
         first_part,
         grouped,
@@ -280,9 +216,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
         last_part,
         oldest,
         rate,
-        restart_question,
-        resume_question,
-        resumed,
         seconds,
         sentence,
         short,
