@@ -41,6 +41,9 @@ class Expected:
     note: str = ""
     """A word that one of its notes must hold."""
 
+    told: str = ""
+    """What a note of the whole cluster must hold; where nothing is wanted, no note may be there."""
+
 
 HUNG = Expected(("hung",), (RESTART,))
 WELL = Expected(("healthy",))
@@ -64,6 +67,7 @@ TABLE = {
     "F16": Expected(("healthy", "blind")),
     "F17": WELL,
     "F18": Expected(("crashed", "crash-looping"), alone=True, back=False),
+    "F19": replace(WELL, told="no sample.tick since"),
     "F20": Expected(("stopped", "draining", "healthy")),
     "F21": Expected(("crash-looping",), way=frozenset({"crashed"}), back=False),
 }

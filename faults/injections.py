@@ -19,6 +19,7 @@ LONG_S = 75.0
 FOR_EVER_S = 3600.0
 OUTAGE_S = 15.0
 USUAL_RUNS = 30
+BEAT_EVERY_S, BEAT_FOR_S = 6.0, 150.0
 
 
 def _first(watch: Watch) -> Worker:
@@ -168,6 +169,21 @@ def acknowledge_late(stage: Stage, watch: Watch) -> frozenset[str]:
     return frozenset(watch.workers)
 
 
+def stop_beat(stage: Stage, _: Watch) -> frozenset[str]:
+    """F19: after a while in which it has sent a task every few seconds; no worker is ill."""
+    child = stage.start_beat(BEAT_EVERY_S)
+    time.sleep(BEAT_FOR_S)
+    if child.poll() is not None:
+        message = f"beat has ended by itself: {(stage.folder / 'beat.log').read_text(errors='replace')[-500:]}"
+        raise StageError(message)
+    ticks = len(stage.client.tasks(name="sample.tick", limit=100).items)
+    if ticks < BEAT_FOR_S / BEAT_EVERY_S / 2:
+        message = f"only {ticks} of beat's tasks came"
+        raise StageError(message)
+    child.kill()
+    return frozenset()
+
+
 def scale(stage: Stage, _: Watch) -> frozenset[str]:
     """F20."""
     stage.order("orders", "processes/worker/actions/scale", {"instances": 2})
@@ -202,6 +218,7 @@ INJECTIONS: dict[str, Injection] = {
     "F16": cut_ears,
     "F17": nothing,
     "F18": acknowledge_late,
+    "F19": stop_beat,
     "F20": scale,
     "F21": release,
 }
@@ -216,6 +233,7 @@ WATCHED_S = {
     "F13": 50.0,
     "F16": 50.0,
     "F18": 100.0,
+    "F19": 200.0,
     "F20": 35.0,
 }
 """How long is looked on, from the fault's end, where nothing is to be done; elsewhere 45 s: longer than silence takes to convict."""

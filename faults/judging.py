@@ -25,6 +25,8 @@ class Story:
     approved: frozenset[str] = frozenset()
     first_beats: dict[str, float] = field(default_factory=dict)
     """When the worker of each guid was first heard to beat."""
+    notes: tuple[str, ...] = ()
+    """Those of the whole cluster."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,9 @@ def _wrong_notes(expected: Expected, story: Story) -> list[str]:
     notes = [note for look in story.looks if look.worker in story.ill for note in look.notes]
     if expected.note and not any(expected.note in note for note in notes):
         return [f"no note that says {expected.note!r}"]
-    return []
+    if expected.told and not any(expected.told in note for note in story.notes):
+        return [f"no note of the cluster that says {expected.told!r}"]
+    return [f"a note of the cluster: {note}" for note in story.notes if not expected.told or expected.told not in note]
 
 
 def _wrong_end(expected: Expected, story: Story) -> list[str]:

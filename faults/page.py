@@ -130,7 +130,7 @@ the oldest heartbeat of a healthy sibling was {beat:.0f} s old (12 s make a susp
 
 Each row is a cluster of its own: a broker (a Redis, or a virtual host on one RabbitMQ), three workers of that Celery as instances of an
 app on the [emulated Cloud Foundry](emulator.md), light traffic, and all roles of Celeriac in mode `auto` with the default thresholds.
-One worker is made ill, the others stay healthy; in F11 and F16 every worker is concerned. Several rows run side by side.
+One worker is made ill, the others stay healthy; in F11 and F16 every worker is concerned, in F19 none. Several rows run side by side.
 
 - **verdict** is what the ill worker was called, **after** how long after the fault began, **remedy** what Celeriac did, **proof** how its
   incident ended.
@@ -144,7 +144,8 @@ One worker is made ill, the others stay healthy; in F11 and F16 every worker is 
   whose main process works for more than 20 s, and gives its task to another, again and again.
 - In F5 the one connection that waits for messages is turned half-open; kombu 5.7 finds that by itself after 43 s. In F12 every connection is,
   and new ones pass. In F14 the clock is moved within the worker's Python. In F15 RabbitMQ refuses the second process its queue for remote
-  control, and the container may end with it. In F18 the task ends one worker after the other.
+  control, and the container may end with it. In F18 the task ends one worker after the other. In F19 beat has sent a task every 6 s for a
+  while; then a note of the cluster must tell that it is missed, and no other row may have such a note.
 
 {table}
 """

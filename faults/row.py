@@ -97,7 +97,15 @@ def _break(row: Row, stage: Stage, watch: Watch, mark: Callable[[str], None]) ->
     last = {name: watch.verdict(name) for name in names}
     incidents = tuple(watch.stories({one.worker_name for one in watch.incidents.values()}))
     return Story(
-        fault_at, ill, tuple(watch.looks), incidents, restarts, last, frozenset(watch.approved), watch.first_beats
+        fault_at,
+        ill,
+        tuple(watch.looks),
+        incidents,
+        restarts,
+        last,
+        frozenset(watch.approved),
+        watch.first_beats,
+        tuple(watch.notes),
     )
 
 
@@ -111,6 +119,8 @@ def _look_on(row: Row, watch: Watch, wanted: Expected, ill: frozenset[str], faul
         stories = watch.stories(ill)
         if not stories and time.time() - fault_at > max(HOPELESS_S, watched_s + ALONE_S):
             return True
+        if wanted.told:
+            return any(wanted.told in note for note in watch.notes) or time.monotonic() > end
         over = bool(stories) and all(one.state in {"resolved", "escalated"} for one in stories)
         well = watch.healthy(names if wanted.back else names - ill)
         if wanted.remedies or (wanted.proven and not wanted.alone):
@@ -137,6 +147,7 @@ def _detail(story: Story) -> list[str]:
         f"{'; '.join(look.notes)}"
         for look in story.looks
     ]
+    lines += [f"note of the cluster: {note}" for note in story.notes]
     for one in story.incidents:
         lines.append(f"incident of {one.worker_name}: {one.verdict}, {one.state} {one.held_reason or ''}")
         lines += [f"  evidence  {line.signal}: {line.reading}" for line in one.evidence]

@@ -19,9 +19,18 @@ class Mode:
     what: str
     brokers: tuple[str, ...] = BROKERS
     pools: tuple[str, ...] = POOLS
+    celeries: tuple[str, ...] = CELERIES
     matters: int = 1
+    last: bool = False
+    """Whether its rows are chosen after all others, few and for its own sake: so they change nothing about those."""
+
     absent: str = ""
     """Why it cannot be made here at all."""
+
+    @property
+    def least(self) -> int:
+        """Return how many rows show it with each broker, pool and Celery once."""
+        return max(len(self.brokers), len(self.pools), len(self.celeries))
 
 
 MODES = (
@@ -48,7 +57,7 @@ MODES = (
         brokers=("rabbitmq",),
         pools=("prefork", "threads"),
     ),
-    Mode("F19", "beat has stopped", absent="beat sends no worker events, and Celeriac gives it no verdict"),
+    Mode("F19", "beat killed (SIGKILL)", pools=("prefork", "solo"), celeries=("5.7.0", "5.4.0"), last=True),
     Mode("F20", "scaled down by one, and up again, by somebody else"),
     Mode("F21", "a release whose import fails, rolled out to every instance", matters=2),
 )
@@ -100,7 +109,10 @@ class Row:
 def possible() -> list[Row]:
     """Return every combination that can be made."""
     return [
-        Row(mode.id, *rest) for mode in MODES if not mode.absent for rest in product(mode.brokers, mode.pools, CELERIES)
+        Row(mode.id, *rest)
+        for mode in MODES
+        if not mode.absent
+        for rest in product(mode.brokers, mode.pools, mode.celeries)
     ]
 
 
@@ -109,16 +121,24 @@ def chosen(candidates: Iterable[Row], most: int = MOST) -> list[Row]:
 
     Greedy: the next row is always one that covers the most of what no row before it covers.
     """
-    left = list(candidates)
-    missing = {pair for row in left for pair in row.pairs}
-    rows: list[Row] = []
+    every = list(candidates)
+    kept = sum(BY_ID[id].least for id in {row.mode for row in every} if BY_ID[id].last)
+    rows = _more([], [row for row in every if not BY_ID[row.mode].last], most - kept)
+    rows = _more(rows, [row for row in every if BY_ID[row.mode].last], most)
+    order = [mode.id for mode in MODES]
+    return sorted(rows, key=lambda row: (order.index(row.mode), row.broker, row.pool, row.celery))
+
+
+def _more(begun: list[Row], candidates: Iterable[Row], most: int) -> list[Row]:
+    """Return these rows, and those of the candidates that cover what they do not, so many in all at most."""
+    left, rows = list(candidates), list(begun)
+    missing = {pair for row in left for pair in row.pairs} - {pair for row in rows for pair in row.pairs}
     while missing and len(rows) < most:
         best = max(left, key=lambda row: (len(row.pairs & missing), BY_ID[row.mode].matters, -_used(row, rows)))
         rows.append(best)
         left.remove(best)
         missing -= best.pairs
-    order = [mode.id for mode in MODES]
-    return sorted(rows, key=lambda row: (order.index(row.mode), row.broker, row.pool, row.celery))
+    return rows
 
 
 def covered(rows: Iterable[Row], candidates: Iterable[Row]) -> tuple[int, int]:

@@ -39,6 +39,8 @@ app.conf.update(
 app.conf.broker_transport_options = (
     {"client_properties": {"connection_name": NODE}} if (BROKER or "").startswith("amqp") else {"client_name": NODE}
 )
+if beat_s := os.environ.get("FAULTS_BEAT"):
+    app.conf.beat_schedule = {"tick": {"task": "sample.tick", "schedule": float(beat_s)}}
 if visibility := os.environ.get("FAULTS_VISIBILITY"):
     app.conf.broker_transport_options["visibility_timeout"] = float(visibility)
 
@@ -60,6 +62,11 @@ def quick(number: int) -> int:
     """Do what most tasks do: little."""
     time.sleep(0.01)
     return number
+
+
+@app.task(name="sample.tick")
+def tick() -> None:
+    """Do what beat sends."""
 
 
 @app.task(name="sample.slow", bind=True)

@@ -105,6 +105,23 @@ class Stage:
         config.write_text(celeriac_settings(self.folder / "store", self.api, port, [cluster], self.setup.heal))
         return start_celeriac(self._stack, self.folder, config, port)
 
+    def start_beat(self, every_s: float) -> Child:
+        """Start a `celery beat` of this row's Celery, which sends a task every so many seconds; its schedule is in the row's folder."""
+        env = worker_environment(self.folder, self.broker_url, self.results) | {"FAULTS_BEAT": f"{every_s:g}"}
+        beat = [
+            "-m",
+            "faults.worker",
+            "-A",
+            "faults.sample",
+            "beat",
+            "-s",
+            str(self.folder / "beat-schedule"),
+            "-l",
+            "INFO",
+        ]
+        argv = ["nice", "-n", str(NICE), str(python(self.row.celery)), *beat]
+        return servers.start(self._stack, self.folder, "beat", argv, env=os.environ | env)
+
     # What the platform knows, and what a person can do there
 
     def events(self, kind: str) -> list[dict[str, Any]]:

@@ -42,6 +42,9 @@ class Watch:
     first_beats: dict[str, float] = field(default_factory=dict)
     """When the worker in a container, by its guid, was first heard to beat: a node bears its container's guid."""
 
+    notes: dict[str, float] = field(default_factory=dict)
+    """The notes of the whole cluster, and when each was first seen."""
+
     approve: Callable[[Incident], bool] = lambda _: False
     """Whether a person approves of what an incident waits for."""
 
@@ -89,12 +92,15 @@ class Watch:
         while not self._stopping.wait(EVERY_S):
             try:
                 workers, incidents = self.client.workers(), self.client.incidents()
+                clusters = self.client.clusters()
             except ClientError:
                 continue
             for one in workers:
                 self._take(one)
             self.workers = {one.name: one for one in workers}
             self.incidents.update({one.id: one for one in incidents})
+            for text in (note for one in clusters for note in one.notes):
+                self.notes.setdefault(text, time.time())
             self._decide(incidents)
 
     def _take(self, one: Worker) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,29 @@ def test_a_mode_that_wants_a_note_is_wrong_without_it():
         "no note that says 'processes use the node name'",
     )
     assert judged("F15", story(look(3, "orders/0", "healthy", "2 processes use the node name w0@one"))).wrong == ()
+
+
+def test_a_stopped_beat_is_noted_of_the_cluster_and_of_nothing_else():
+    note = "no sample.tick since 14:02:10 UTC: it used to come every 6 s (beat may have stopped)"
+    quiet, shown = story(ill=()), look(3, "orders/0", "healthy")
+
+    assert judged("F19", quiet).wrong == ("no note of the cluster that says 'no sample.tick since'",)
+    found = judged("F19", replace(quiet, looks=(shown,), notes=(note,)))
+    assert (found.wrong, found.verdict, found.remedy) == ((), "healthy", "none")
+    assert "sibling orders/0 called hung" in judged("F19", replace(quiet, looks=(look(3, "orders/0", "hung"),))).wrong
+    assert judged("F2", replace(story(shown), notes=(note,))).wrong == (f"a note of the cluster: {note}",)
+
+
+def test_modes_that_come_last_change_no_other_rows():
+    from faults.rows import BY_ID, chosen, possible
+
+    every = possible()
+    others = [row for row in every if not BY_ID[row.mode].last]
+    last = [row for row in chosen(every) if BY_ID[row.mode].last]
+
+    assert {(row.mode, row.broker) for row in last} == {("F19", "redis"), ("F19", "rabbitmq")}
+    assert {row.pool for row in last} == {"prefork", "solo"}
+    assert [row for row in chosen(every) if row not in last] == chosen(others, most=80 - len(last))
 
 
 def test_the_table_has_a_line_for_each_row_and_tells_wrong_from_not_run():

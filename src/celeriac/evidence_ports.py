@@ -1,4 +1,5 @@
-"""More ports, of the same kind as `celeriac.ports`: what is kept beside incidents, and whom it is asked of.
+"""More ports, of the same kind as `celeriac.ports`: what is kept beside incidents, whom it is asked of, and when
+tasks of each name came.
 
 Every method may raise a `PortError` (`core.errors`) and nothing else, and returns within its adapter's own time limit.
 """
@@ -10,6 +11,7 @@ from celeriac.core.casualties import Casualties, Whereabouts
 from celeriac.core.exhibits import Kept, Line
 from celeriac.core.model import Instance
 from celeriac.core.offline import Moment
+from celeriac.core.rollup import Count
 from celeriac.core.search import Found, TaskFilter
 from celeriac.core.tasks import Task
 
@@ -39,6 +41,16 @@ class Results(Protocol):
 
     def ended(self, tasks: Collection[str]) -> frozenset[str]:
         """Return those of these tasks whose result or failure is stored; some of them where they are very many."""
+
+
+class Arrivals(Protocol):
+    """When tasks of each name came, by roll-ups."""
+
+    def lately(self, since: float, minutes: int) -> dict[str, dict[int, int]]:
+        """Return how many tasks were received in each name's newest minutes, for the names of what came since then."""
+
+    def counts(self, since: float, until: float, step_s: int, name: str | None = None) -> dict[int, Count]:
+        """Return tasks by state (`core.rollup`) in each step, by its beginning in seconds; `step_s` is whole minutes."""
 
 
 class Casebook(Protocol):

@@ -92,6 +92,26 @@ def test_the_sums_by_name_are_those_of_their_tasks(tasks, bounds):
         assert history.charts.by_name(since, until) == wanted
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@given(done(), st.integers(-10, 400), st.integers(1, 5))
+def test_the_newest_minutes_of_each_name_are_those_in_which_its_tasks_were_received(tasks, begin, most):
+    """Of the names of which anything came in the hour that the time lies in, or later."""
+    since = T0 + begin * 60.0
+    wanted = {}
+    for name in ("a", "b", UNNAMED):
+        whole = counted(tasks, name)
+        came = {at: count[CODES["RECEIVED"]] for at, count in sorted(whole.items()) if CODES["RECEIVED"] in count}
+        # Where few minutes are asked for, those in which its tasks only began or ended may take up the room.
+        if came and max(whole) // HOUR >= since // HOUR and len(whole) <= 2 * most:
+            wanted[name] = dict(list(came.items())[-most:])
+    with fresh() as history:
+        history.record(*tasks)
+        found = history.charts.lately(since, most)
+
+    assert {name: dict(sorted(found[name].items())) for name in wanted} == wanted
+    assert all(0 < len(came) <= most for came in found.values())
+
+
 @pytest.fixture
 def history(tmp_path):
     with kept(tmp_path / "history.db") as one:
@@ -122,6 +142,24 @@ def test_a_range_is_read_as_it_lies(history, query):
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", (HOUR, 1, 2)).all()
 
     assert plan[-1][3] == "SEARCH rollups USING PRIMARY KEY (step=? AND name=? AND at>? AND at<?)"
+
+
+def test_what_came_lately_is_read_from_the_indexes(history):
+    """However many names have come before, and however long their past is."""
+    with history.database.reading() as connection:
+        names = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {charts.NAMES_SINCE}", (HOUR, 1)).all()
+        newest = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {charts.NEWEST_MINUTES}", (MINUTE, 1, 32)).all()
+
+    assert "SEARCH rollups USING COVERING INDEX ix_rollups_at (step=? AND at>?)" in [row[3] for row in names]
+    assert [row[3] for row in newest] == ["SEARCH rollups USING PRIMARY KEY (step=? AND name=?)"]
+
+
+def test_what_came_earlier_is_not_told(history):
+    long_past(history, 3)
+
+    assert history.charts.lately(T0, 16) == {name: {T0 + 7200: 1, T0 + 3600: 1, T0: 1} for name in ("a", "b")}
+    assert list(history.charts.lately(T0, 2)["a"]) == [T0 + 7200, T0 + 3600]
+    assert history.charts.lately(T0 + 3 * HOUR, 16) == {}
 
 
 def long_past(history, hours):

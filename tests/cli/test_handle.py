@@ -120,6 +120,15 @@ def test_whoever_looks_is_told_of_a_pause(celeriac, verb):
     assert celeriac(*verb, "--cluster", "billing").stderr == "" or len(verb) > 1
 
 
+@pytest.mark.parametrize("verb", [("workers",), ("incidents", "--json")])
+def test_and_of_a_note_of_the_cluster(celeriac, world, verb):
+    board = world.journal.boards["orders"]
+    world.journal.boards["orders"] = msgspec.structs.replace(board, notes=("no shop.tick since 14:02:10 UTC",))
+
+    assert celeriac(*verb).stderr == "orders: no shop.tick since 14:02:10 UTC\n"
+    assert celeriac(*verb, "--cluster", "billing").stderr == ""
+
+
 def test_a_no_pauses_nothing(celeriac, world):
     result = celeriac("pause", "--reason", "x", "--for", "1d", typed="n\n")
 

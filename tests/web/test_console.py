@@ -55,6 +55,26 @@ def test_the_page_shows_the_state_in_words(asked):
         assert words in page, words
 
 
+MISSED = "no shop.tick since 14:02:10 UTC: it used to come every 30 s (beat may have stopped)"
+
+
+def noted(asked):
+    return {one["name"]: one["notes"] for one in asked.get("/api/v1/clusters").json()["items"]}
+
+
+def test_a_note_of_a_cluster_is_shown_while_the_keeper_s_word_is_fresh(asked, world):
+    board = world.journal.boards["orders"]
+    world.journal.boards["orders"] = msgspec.structs.replace(board, notes=(MISSED,))
+
+    assert MISSED in asked.get("/").text
+    assert noted(asked) == {"orders": [MISSED], "billing": []}
+    assert "orders-worker/2 hung" in asked.get("/").text
+
+    world.time += 60
+    assert MISSED not in asked.get("/").text
+    assert noted(asked) == {"orders": [], "billing": []}
+
+
 def test_only_what_can_be_approved_or_restarted_has_a_button(asked):
     page = asked.get("/").text
 

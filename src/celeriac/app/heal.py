@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from celeriac.app.aftermath import Aftermath
+from celeriac.app.beat_watch import BeatWatch
 from celeriac.app.casualties import CasualtyWatch
 from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer
@@ -58,7 +59,8 @@ class Aides(Struct, frozen=True):
     """What works beside the cycle, none of which a verdict needs.
 
     `switch` has workers send their task events, `casualties` finds what becomes of tasks in flight, `aftermath` keeps
-    evidence after a crash and `preserver` before a kill, `exhibits` the moments of decision.
+    evidence after a crash and `preserver` before a kill, `exhibits` the moments of decision, `beat` finds periodic tasks
+    that come no more.
     """
 
     switch: EventsSwitch | None = None
@@ -66,6 +68,7 @@ class Aides(Struct, frozen=True):
     aftermath: Aftermath | None = None
     preserver: Preserver | None = None
     exhibits: Exhibits | None = None
+    beat: BeatWatch | None = None
 
 
 class Keeper:
@@ -98,7 +101,7 @@ class Keeper:
         finally:
             self._gatherer.close()
             aides = self._aides
-            for aide in (aides.switch, aides.casualties, aides.aftermath, aides.preserver):
+            for aide in (aides.switch, aides.casualties, aides.aftermath, aides.preserver, aides.beat):
                 if aide:
                     aide.close()
 
@@ -126,13 +129,14 @@ class Keeper:
         why_blind = blindness(seen, self._rules.limits)
         text = sentence(findings, plan, past, why_blind)
         board = self._board(seen, findings, policy, text, why_blind)
-        board = replace(board, remedies=tuple(one for one in book.remedies if one.attempts))
+        notes = self._aides.beat.notes(seen, findings) if self._aides.beat else ()
+        board = replace(board, remedies=tuple(one for one in book.remedies if one.attempts), notes=notes)
         if not self._hold_lease():  # a slow look may have outlived it
             message = "another keeper has taken over during the look"
             raise ConflictError(message)
         learned, lived = self._gatherer.learned, self._gatherer.lived
         self._commit(Changes(plan.incidents, plan.remedies, learned, lived, board, plan.words))
-        self._say(text)
+        self._say("; ".join((text, *notes)))
         self._tell(plan, book)
         self._keep_moment(plan, book, Moment(seen, past, self._rules.limits, policy))
         for act in plan.acts:

@@ -215,6 +215,7 @@ class Queries:
             paused=(board.paused if board else None) or self.pausing.text(source.name),
             blind=board.blind if board and fresh and not stalled else problems[0],
             problems=problems,
+            notes=list(board.notes) if board and fresh and not stalled else [],
             observed_at=moment(stream.observed_at) if stream else None,
             judged_at=moment(board.at) if board else None,
             sentence=board.sentence if board else "",

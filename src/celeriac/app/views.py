@@ -149,7 +149,10 @@ class AppView:
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """One cluster at a glance; `blind` says why silence proves nothing now, `problems` which sources fail."""
+    """One cluster at a glance; `blind` says why silence proves nothing now, `problems` which sources fail.
+
+    `notes` are true of the cluster and need no verdict, as that a periodic task is missed.
+    """
 
     id: str
     name: str
@@ -158,6 +161,7 @@ class ClusterView:
     paused: str | None
     blind: str | None
     problems: list[str]
+    notes: list[str]
     observed_at: datetime | None
     judged_at: datetime | None
     sentence: str

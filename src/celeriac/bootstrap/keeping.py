@@ -12,6 +12,7 @@ from celeriac.adapters.cloudfoundry import Session
 from celeriac.adapters.control import CeleryControl
 from celeriac.adapters.sql import SqlStore
 from celeriac.app.aftermath import Aftermath
+from celeriac.app.beat_watch import BeatWatch
 from celeriac.app.casualties import Archives, CasualtyWatch
 from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer, Sources
@@ -128,7 +129,13 @@ def aides(settings: Settings, store: SqlStore, cluster: ClusterSettings, session
         aftermath=Aftermath(cluster.name, preserver(), steady_clock()),
         preserver=preserver(),
         exhibits=store.casebook(),
+        beat=beat_watch(settings, store, cluster.name),
     )
+
+
+def beat_watch(settings: Settings, store: SqlStore, cluster: str) -> BeatWatch:
+    """Return what finds the periodic tasks of one cluster that come no more."""
+    return BeatWatch(cluster, store.tasks(cluster), store.charts(cluster), settings.heal.limits(), steady_clock())
 
 
 def events_switch(store: SqlStore, cluster: ClusterSettings) -> EventsSwitch | None:

@@ -24,7 +24,7 @@ def workers(name: str | None, *, as_json: bool, url: str, token: str | None, clu
     """
     with console(url, token) as client:
         found = [client.worker(name, cluster)] if name else client.workers(cluster)
-        tell_pauses(client, cluster)
+        tell_of_clusters(client, cluster)
     if as_json:
         click.echo(to_json(found[0] if name else found))
     elif name:
@@ -84,7 +84,7 @@ def incidents(
     with console(url, token) as client:
         found = [client.incident(id)] if id else client.incidents(cluster, open=not everything)
         lost = client.casualties(id) if id and not as_json else None
-        tell_pauses(client, cluster)
+        tell_of_clusters(client, cluster)
     if as_json:
         click.echo(to_json(found[0] if id else found))
     elif id:
@@ -112,11 +112,15 @@ def apps(*, as_json: bool, url: str, token: str | None, cluster: str | None) -> 
         click.echo("No app is watched. Add a [[platform]] to celeriac.toml.")
 
 
-def tell_pauses(client: Celeriac, cluster: str | None) -> None:
-    """Say on standard error where all restarts are paused: whoever looks must know."""
+def tell_of_clusters(client: Celeriac, cluster: str | None) -> None:
+    """Say on standard error where all restarts are paused, and what is noted of a cluster: whoever looks must know."""
     for one in client.clusters():
-        if one.paused and cluster in {None, one.name}:
+        if cluster not in {None, one.name}:
+            continue
+        if one.paused:
             click.echo(f"{plain(one.name)} is paused: {plain(one.paused)}", err=True)
+        for note in one.notes:
+            click.echo(f"{plain(one.name)}: {plain(note)}", err=True)
 
 
 def workers_table(found: list[Worker]) -> str:

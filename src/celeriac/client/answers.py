@@ -269,6 +269,7 @@ class Cluster(Struct, frozen=True):
     paused: str | None
     blind: str | None
     problems: list[str]
+    notes: list[str]
     observed_at: datetime | None
     judged_at: datetime | None
     sentence: str

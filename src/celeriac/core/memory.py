@@ -22,7 +22,10 @@ class Book(Struct, frozen=True):
 
 
 class Board(Struct, frozen=True):
-    """The keeper's last word on a cluster, for pages and API; the last three are what its guards judged by."""
+    """The keeper's last word on a cluster, for pages and API; `policy`, `remedies` and `changes` are what its guards judged by.
+
+    `notes` are true of the cluster and need no verdict.
+    """
 
     cluster: str
     at: float
@@ -31,6 +34,7 @@ class Board(Struct, frozen=True):
     paused: str | None = None
     blind: str | None = None
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     apps: tuple[App, ...] = ()
     pools: dict[str, Pool] = {}
