@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from celeriac.core import beat
 from celeriac.core.beat import Rhythm
 from celeriac.core.diagnose import diagnose
-from celeriac.core.model import Verdict
+from celeriac.core.model import Pool, Verdict
 from celeriac.core.readings import Unknown
 from celeriac.core.tasks import PENDING, SUCCESS, Task
 from celeriac.core.work import Waiting
@@ -90,6 +90,7 @@ UNEVEN = {
     "too seldom": runs(*every(7200, 20)),
     "each has other arguments": [run(at, number, args=f"({number},)") for number, at in enumerate(every(60))],
     "other tasks have called them": runs(*every(60), parent_id="other", root_id="other"),
+    "other tasks have called them, of which no root is told": runs(*every(60), parent_id="other"),
     "they belong to other roots": runs(*every(60), root_id="other"),
     "bursts": runs(*(at + more for at in every(600, 10) for more in (0, 1, 2, 3))),
     "every second one is late": runs(*(at + (number % 2) * 20 for number, at in enumerate(every(60)))),
@@ -226,6 +227,10 @@ def test_a_queue_that_the_task_itself_names_is_known():
     assert said(well(), named)
 
 
+def well_beside(*others, **fields):
+    return seen(worker(), *others, **{"waiting": EMPTY, **fields})
+
+
 SILENT = {
     "it is not late yet": (well(), replace(GONE, last_at=NOW - 89)),
     "it often rests for longer": (well(), replace(GONE, pause_s=200)),
@@ -243,6 +248,14 @@ SILENT = {
     "messages wait": (well(waiting={"celery": Waiting(3, NOW - 20)}), GONE),
     "it is not known whether messages wait": (well(waiting={}), GONE),
     "nobody consumes its queue": (well(), replace(GONE, queues=frozenset({"mails"}))),
+    "nobody consumes one of its queues": (
+        well(waiting=EMPTY | {"mails": Waiting(0)}),
+        replace(GONE, queues=frozenset({"celery", "mails"})),
+    ),
+    "what another worker consumes is not known": (
+        well_beside(worker(1), pools={worker().key: Pool("prefork", 4, ("celery",))}),
+        GONE,
+    ),
     "what its worker consumes is not known": (well(pool=None), GONE),
     "its worker's clock is behind": (seen(worker(sent=(1, NOW - 120)), waiting=EMPTY), GONE),
     "its worker's clock is ahead": (seen(worker(sent=(1, NOW + 120)), waiting=EMPTY), GONE),
@@ -259,6 +272,7 @@ def test_a_worker_in_doubt_may_hold_it():
     (finding,) = diagnose(look, LIMITS)
 
     assert said(look, findings=[finding])
+    assert not said(well(heard=stream(echo=20)), findings=[finding]), "we are blind"
     for changed in (
         replace(finding, doubt=True),
         replace(finding, suspect=True),

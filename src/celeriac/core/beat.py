@@ -195,7 +195,7 @@ def _vouches(finding: Finding) -> bool:
     """Tell whether a worker surely takes what comes and tells of it."""
     life = _life(finding)
     sure = finding.verdict is Verdict.HEALTHY and not finding.suspect and not finding.doubt
-    return sure and life is not None and life.beats > 0 and not life.mute
+    return sure and life is not None and not life.mute
 
 
 def _skew(lives: Iterable[Incarnation]) -> float | None:
