@@ -202,4 +202,4 @@ def _skew(lives: Iterable[Incarnation]) -> float | None:
     """Return by how much the clocks of these workers are off at most, by their last heartbeats; None if that is not known."""
     if any(life.last_heartbeat_at is None for life in lives):
         return None
-    return max((abs((life.last_heartbeat_at or 0.0) - life.sent[1]) for life in lives), default=None)
+    return max((abs(life.behind_s) for life in lives), default=None)
