@@ -123,12 +123,14 @@ def _answers(port: int) -> bool:
 class RabbitMQ:
     """One RabbitMQ on loopback, with everything of its own: node name, ports, folders, cookie and port mapper (epmd).
 
-    It listens with and without TLS. `stop` and `start` are an outage: durable queues are there again after it.
+    It listens with and without TLS, and has its management API, which counts anew each second (5 s by default). `stop` and
+    `start` are an outage: durable queues are there again after it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._program, mapper = need_rabbitmq()
         self.port, self.tls_port, mapper_port = free_port(), free_port(), free_port()
+        self.management_port, self.management_tls_port = free_port(), free_port()
         self.certificate = folder / "cert.pem"
         self.log = folder / "rabbitmq.log"
         self._env = servers.rabbitmq_environment(
@@ -140,7 +142,16 @@ class RabbitMQ:
             f"ssl_options.certfile = {self.certificate}",
             f"ssl_options.keyfile = {folder / 'key.pem'}",
             "ssl_options.verify = verify_none",
+            "management.tcp.ip = 127.0.0.1",
+            f"management.tcp.port = {self.management_port}",
+            "management.ssl.ip = 127.0.0.1",
+            f"management.ssl.port = {self.management_tls_port}",
+            f"management.ssl.certfile = {self.certificate}",
+            f"management.ssl.keyfile = {folder / 'key.pem'}",
+            "collect_statistics_interval = 1000",
+            *(f"management.sample_retention_policies.{kind}.minute = 1" for kind in ("global", "basic", "detailed")),
         )
+        Path(self._env["RABBITMQ_ENABLED_PLUGINS_FILE"]).write_text("[rabbitmq_management].\n")
         certify(self.certificate, folder / "key.pem")
         self._vhosts = 0
         self.child = self._epmd = self._spawn("epmd", mapper, "-port", str(mapper_port), "-address", "127.0.0.1")
@@ -173,6 +184,9 @@ class RabbitMQ:
 
     def url(self, vhost: str = "/") -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}/{vhost}"
+
+    def management_url(self, user: str = "") -> str:
+        return f"http://{user}{'@' if user else ''}127.0.0.1:{self.management_port}"
 
     def tls_url(self, vhost: str = "/", host: str = "localhost") -> str:
         return f"amqps://guest:guest@{host}:{self.tls_port}/{vhost}?ssl_ca_certs={self.certificate}"

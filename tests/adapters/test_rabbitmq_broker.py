@@ -13,10 +13,10 @@ from celery import Celery
 import harness
 from adapters.broker_talk import depths
 from adapters.rabbitmq_worker import HEARTBEAT_S, worker_running
-from celeriac.adapters import rabbitmq_broker as module
 from celeriac.adapters.amqp_client import connect
 from celeriac.adapters.control import CeleryControl
 from celeriac.adapters.rabbitmq_broker import RabbitBroker
+from celeriac.adapters.rabbitmq_broker import broker as module
 from celeriac.core.diagnose import diagnose
 from celeriac.core.errors import PortError, RefusedError, UnreachableError
 from celeriac.core.model import Verdict

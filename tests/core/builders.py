@@ -113,6 +113,7 @@ def seen(
     consumer=TOLD,
     consumers=TOLD,
     nameless=None,
+    takers=None,
     **fields,
 ) -> Seen:
     """Return one look; `ping`, `consumer` and `pool` are said of every worker, `instances` is one for each of them."""
@@ -128,7 +129,7 @@ def seen(
         there = {one.node: _connections(one.node in silent) if consumer is TOLD else consumer for one in workers}
         consumers = Known({node: one for node, one in there.items() if one is not None}, now)
     if isinstance(consumers, Known):
-        consumers = Known(Clients(consumers.value, nameless), consumers.at)
+        consumers = Known(Clients(consumers.value, nameless, takers), consumers.at)
     pools = {one.key: Pool(pool, 4, ("celery",), named=named) for one in workers} if pool else {}
     fields = {"pings": pings, "pools": pools, **fields}
     return Seen(

@@ -5,7 +5,7 @@ import pytest
 from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import HeldReason, RemedyKind, RemedyState
 from celeriac.core.logs import Logged
-from celeriac.core.model import Consumer, Inspection, Status, Verdict
+from celeriac.core.model import Clients, Consumer, Inspection, Status, Taking, Verdict
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.work import Held, Share, Waiting
 from core.builders import (
@@ -62,6 +62,14 @@ def look(life=None, **fields):
     return finding(life or idle(), **{"consumer": FETCHING, "waiting": waits(), **fields})
 
 
+def managed(queues=(), lasting=15.0, *, listed=1, counted=1, held=None, life=None, **fields):
+    """Judge one on RabbitMQ whose management API shows it to consume these queues, and as many consumers of `celery`."""
+    consumer = Consumer(1, fetching=True, idle_s=0.0, taking=Taking(queues, lasting, held=held or {}))
+    takers = None if listed is None else {"celery": listed}
+    told = {"waiting": waits(consumers=counted), "takers": takers, "inspected": says(reserved=2)}
+    return look(life, **{"consumer": consumer, "heard": stream(reader="rabbitmq"), **told, **fields})
+
+
 CASES = {
     # What makes somebody worth a look
     "nothing waits": (look(waiting={}), HEALTHY, NONE, False, ""),
@@ -88,7 +96,34 @@ CASES = {
     ),
     "nobody takes it": (look(waiting=waits(unacked=0), inspected=silent("no answer")), DEAF, RESTART, False, "no message of it is unacknowledged"),
     "nobody consumes it": (look(waiting=waits(consumers=0), inspected=silent("no answer")), DEAF, RESTART, False, "the queue has no consumers"),
+    "RabbitMQ has no consumer of it": (managed(), DEAF, RESTART, False, "it says that it consumes celery, but RabbitMQ has no consumer"),
+    "RabbitMQ has none, and a rate limit": (managed(inspected=says(limited=True)), DEAF, RESTART, False, "RabbitMQ has no consumer"),
+    "RabbitMQ has nobody's": (managed(listed=0, counted=0), DEAF, RESTART, False, "RabbitMQ has no consumer"),
+    "RabbitMQ has only its other one": (managed(("other",)), DEAF, RESTART, False, "RabbitMQ has no consumer"),
+    "RabbitMQ has none, it cannot be asked": (managed(inspected=silent("no answer")), DEAF, RESTART, False, "RabbitMQ has no consumer"),
+    "RabbitMQ has none of a threads pool": (managed(pool="threads"), DEAF, RESTART, False, "RabbitMQ has no consumer"),
+    "RabbitMQ has none as it was canceled": (managed(inspected=says(())), DEAF, REPAIR, False, "it consumes celery no more"),
+    "RabbitMQ has its consumer, it holds nothing": (
+        managed(("celery",), inspected=says()), DEAF, RESTART, False, "it says that it consumes its queues, but takes no message",
+    ),
     # What proves nothing
+    "RabbitMQ has its consumer": (managed(("celery",)), HEALTHY, NONE, True, "it holds 2 messages"),
+    "RabbitMQ has none since a moment": (managed(lasting=14), HEALTHY, NONE, True, "it holds 2 messages"),
+    "RabbitMQ does not list all": (managed(listed=1, counted=2), HEALTHY, NONE, True, "it holds 2 messages"),
+    "RabbitMQ lists nothing": (managed(listed=None), HEALTHY, NONE, True, "it holds 2 messages"),
+    "the queue does not count": (managed(counted=None), HEALTHY, NONE, True, "it holds 2 messages"),
+    "RabbitMQ has none of a green pool": (managed(pool="gevent"), HEALTHY, NONE, True, "it holds 2 messages"),
+    "RabbitMQ has none of an unknown pool": (managed(pool="unknown"), HEALTHY, NONE, True, "it holds 2 messages"),
+    "RabbitMQ has none, it was not asked yet": (managed(inspected={}), HEALTHY, NONE, True, "not asked yet"),
+    "RabbitMQ gives it nothing": (
+        managed(("celery",), inspected=says(), held={"celery": "its prefetch is used up"}), HEALTHY, NONE, True, "cannot tell why: its prefetch",
+    ),
+    "RabbitMQ gives it nothing of another": (
+        managed(("celery",), inspected=says(), held={"other": "its prefetch is used up"}), DEAF, RESTART, False, "takes no message",
+    ),
+    "on RabbitMQ only its share tells": (
+        managed(("celery",), waiting={}, shares=alone(30), inspected=says()), HEALTHY, NONE, True, "been quicker",
+    ),
     "it was not asked": (look(), HEALTHY, NONE, True, "cannot tell why: remote control: not asked yet"),
     "it cannot be asked": (
         look(inspected=silent("no way"), pings=silent("no way")), HEALTHY, NONE, True, "cannot tell why: remote control: no way",
@@ -151,6 +186,7 @@ def test_a_deaf_worker_is_online():
 
 BY_A_PERSON = {
     "it still runs tasks": (look(idle(900, active=2), pings=silent()), "it still runs 2 tasks"),
+    "RabbitMQ tells, it does not": (managed(inspected=silent("no answer")), "it cannot be asked what it consumes"),
     "nobody could ask it": (look(waiting=waits(unacked=0), inspected=silent("no answer")), "whether it still consumes the queue is not known"),
 }  # fmt: skip
 
@@ -193,6 +229,27 @@ def test_what_is_owed_is_evidence():
     assert lines["remote control"] == (
         "it consumes celery and holds 0 messages that are not begun; its pool has 4 processes"
     )
+
+
+def test_what_rabbitmq_tells_of_its_consumers_is_evidence():
+    """With what it holds back; where the management API does not answer, with the reason."""
+    there = Consumer(1, fetching=True, idle_s=0.0, taking=Taking(("celery",), 20, 4, {"celery": "it has its fill"}))
+    lines = {one.signal: one.reading for one in look(consumer=there).evidence}
+    assert lines["broker"] == (
+        "the connection of its remote control has consumers on celery, so for 20 s; 4 messages unacknowledged; it has its fill"
+    )
+    fallen = Known(Clients({NODE: but(there, taking=None)}, unread="the management API refuses"), NOW)
+    found = diagnose(but(seen(idle(), waiting=waits()), clients=fallen), LIMITS)[0]
+    assert [one.reading for one in found.evidence if one.signal == "broker"] == [
+        "1 connections, fetching; the management API refuses"
+    ]
+
+
+def test_who_still_runs_tasks_without_a_consumer_is_recycled():
+    """What it runs ends first."""
+    found = managed(life=idle(900, active=2))
+
+    assert (found.verdict, found.remedy, found.approval) == (DEAF, RemedyKind.RECYCLE, None)
 
 
 def test_the_longest_wait_counts():

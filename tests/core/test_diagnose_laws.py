@@ -1,6 +1,6 @@
 """The laws of the verdicts, over anything that could be seen: what no combination of readings may ever bring about."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -17,6 +17,7 @@ from celeriac.core.model import (
     Nameless,
     Pool,
     Process,
+    Taking,
     Verdict,
 )
 from celeriac.core.places import MISSING, sites
@@ -112,6 +113,13 @@ INSPECTIONS = st.builds(
     processes=maybe(st.integers(0, 4)),
     limited=st.booleans(),
 )
+TAKINGS = st.builds(
+    Taking,
+    queues=st.sampled_from([(), ("celery",), ("other",)]),
+    lasting_s=st.sampled_from([0.0, 14.0, 15.0, 60.0]),
+    held=st.sampled_from([{}, {"celery": "its prefetch is used up"}]),
+)
+TAKERS = st.dictionaries(st.just("celery"), st.integers(0, 2))
 WAITING = st.builds(Waiting, st.integers(1, 9), maybe(ago()), maybe(st.integers(0, 2)), maybe(st.integers(0, 2)))
 SHARES = st.builds(Share, st.sampled_from([0, 3, 200]), st.integers(1, 4))
 ANY_STREAM = FLOWING | known_or_not(STREAMS)
@@ -123,7 +131,14 @@ def looks(draw, streams=ANY_STREAM) -> Seen:
     lives = draw(st.lists(INCARNATIONS, min_size=1, max_size=4, unique_by=lambda one: one.key))
     nodes = sorted({one.node for one in lives})
     some = st.lists(st.sampled_from(nodes), unique=True)
-    consumer = st.builds(Consumer, connections=st.just(4), fetching=st.booleans(), idle_s=AGES, listening=st.booleans())
+    consumer = st.builds(
+        Consumer,
+        connections=st.just(4),
+        fetching=st.booleans(),
+        idle_s=AGES,
+        listening=st.booleans(),
+        taking=maybe(TAKINGS),
+    )
     pools = st.builds(
         Pool, kind=st.sampled_from(["prefork", "solo", "threads"]), queues=st.just(("celery",)), named=st.booleans()
     )
@@ -141,7 +156,7 @@ def looks(draw, streams=ANY_STREAM) -> Seen:
         lived=tuple(draw(st.lists(st.builds(Lived, st.sampled_from([guid(0), guid(0, 2)]), st.just(place(0)), ago())))),
         pools=draw(often(prefork, st.dictionaries(st.sampled_from([*prefork]), pools))),
         pings=draw(often(silent, st.dictionaries(st.sampled_from(nodes), known_or_not(st.booleans())))),
-        clients=draw(often(idle, known_or_not(st.builds(Clients, by_node, maybe(NAMELESS))))),
+        clients=draw(often(idle, known_or_not(st.builds(Clients, by_node, maybe(NAMELESS), maybe(TAKERS))))),
         crowds={one.key: Crowd(draw(NAMELESS), draw(st.integers(0, 4))) for one in lives if draw(st.booleans())},
         inspected=draw(st.dictionaries(st.sampled_from(nodes), known_or_not(INSPECTIONS))),
         answered=draw(st.dictionaries(st.sampled_from(nodes), ago())),
@@ -244,12 +259,50 @@ def test_nobody_is_deaf_who_has_nothing_to_do(look):
 @law
 @given(looks(streams=FLOWING))
 def test_a_deaf_worker_is_restarted_on_a_second_proof_and_never_while_it_works(look):
-    """Waiting work is one; the other is a ping that is not answered, or its own word that it holds nothing."""
+    """Waiting work is one; the other is a missed ping, its own word that it holds nothing, or RabbitMQ's that it consumes none."""
     for one in (one for one in restarts(look) if one.verdict is Verdict.DEAF and not one.approval):
         said = look.inspected.get(one.node)
         mute = look.pings.get(one.node) == Known(value=False, at=NOW)
-        assert mute or (isinstance(said, Known) and not said.value.reserved and not said.value.limited)
+        assert (
+            mute
+            or (isinstance(said, Known) and not said.value.reserved and not said.value.limited)
+            or _not_given(look, one.node)
+        )
         assert not one.site.incarnation.active
+
+
+def _not_given(look, node):
+    """Tell whether RabbitMQ has shown for long that it has no consumer of this worker's, and lists all there are."""
+    clients, waiting = look.clients.value, look.waiting["celery"]
+    taking = clients.by_node[node].taking
+    return (
+        "celery" not in taking.queues
+        and taking.lasting_s >= LIMITS.broker_lasting_s
+        and clients.takers.get("celery", 0) == waiting.consumers
+    )
+
+
+@law
+@given(looks(streams=FLOWING))
+def test_a_list_of_consumers_that_may_lag_or_lack_some_convicts_nobody(look):
+    """It may spare a worker that is held back; but nobody is deaf by it who would not be without it."""
+    assume(isinstance(look.clients, Known))
+    clients = look.clients.value
+
+    def listed(lasting_s, takers):
+        shown = {
+            node: replace(one, taking=one.taking and replace(one.taking, lasting_s=lasting_s))
+            for node, one in clients.by_node.items()
+        }
+        these = replace(look, clients=Known(replace(clients, by_node=shown, takers=takers), NOW))
+        return {one.place for one in diagnose(these, LIMITS) if one.verdict is Verdict.DEAF}
+
+    bare = {node: replace(one, taking=None) for node, one in clients.by_node.items()}
+    without = replace(look, clients=Known(replace(clients, by_node=bare, takers=None), NOW))
+    deaf = {one.place for one in diagnose(without, LIMITS) if one.verdict is Verdict.DEAF}
+    assert listed(14.0, clients.takers) <= deaf
+    assert listed(60.0, None) <= deaf
+    assert listed(60.0, {"celery": 9}) <= deaf
 
 
 @law

@@ -35,9 +35,10 @@ def broker(cluster: ClusterSettings) -> "RedisBroker | RabbitBroker | None":
 
         return RedisBroker(url)
     if cluster.broker_kind == "rabbitmq":
-        from celeriac.adapters.rabbitmq_broker import RabbitBroker
+        from celeriac.adapters.rabbitmq_broker import Management, RabbitBroker, requests_for
 
-        return RabbitBroker(url)
+        given = cluster.management.get_secret_value() if cluster.management else None
+        return RabbitBroker(url, management=Management(requests_for(given, url)) if given else None)
     return None
 
 

@@ -5,12 +5,15 @@ from msgspec import Struct
 from celeriac.core.crowd import Counted
 from celeriac.core.limits import Limits
 from celeriac.core.logs import Logged
-from celeriac.core.model import Consumer, Incarnation, Inspection
+from celeriac.core.model import Consumer, Incarnation, Inspection, Taking
 from celeriac.core.places import Site
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Seen, Stream
 from celeriac.core.stuck import Stuck
 from celeriac.core.work import Held, Waiting
+
+ON_ONE_CONNECTION = frozenset({"prefork", "solo", "threads"})
+"""Pools with which a worker hears remote control over the connection by which it consumes (sources: the adapter's)."""
 
 
 class Case(Struct, frozen=True):
@@ -126,6 +129,29 @@ class Case(Struct, frozen=True):
         one, clients = self.site.incarnation, self.seen.clients
         return clients.value.by_node.get(one.node) if one and isinstance(clients, Known) else None
 
+    def not_given(self, queue: str) -> bool:
+        """Tell whether the broker shows, beyond doubt, that it has no consumer of this worker's on a queue.
+
+        The list of consumers is some seconds old, and may lack a part of a cluster of brokers. So it counts only if it has
+        shown the same for long enough, and as many consumers of this queue as the queue itself tells. A green pool hears
+        remote control over another connection than it consumes by, and so may an unknown one.
+        """
+        clients, waiting = self.seen.clients, self.seen.waiting.get(queue)
+        taking = self.taking()
+        if taking is None or waiting is None or not isinstance(clients, Known) or clients.value.takers is None:
+            return False
+        return (
+            self.pool_kind() in ON_ONE_CONNECTION
+            and queue not in taking.queues
+            and taking.lasting_s >= self.limits.broker_lasting_s
+            and waiting.consumers == clients.value.takers.get(queue, 0)
+        )
+
+    def taking(self) -> Taking | None:
+        """Return what the broker tells of its consumers; None where it tells nothing."""
+        consumer = self.consumer()
+        return consumer.taking if consumer else None
+
     def named(self) -> bool:
         one = self.site.incarnation
         pool = self.seen.pools.get(one.key) if one else None
@@ -145,7 +171,7 @@ class Case(Struct, frozen=True):
         return isinstance(self.seen.clients, Known) and self.consumer() is None and self.named()
 
     def of_rabbitmq(self) -> bool:
-        """Tell whether its broker is RabbitMQ, seen by AMQP alone."""
+        """Tell whether its broker is RabbitMQ, of whose connections it is not told whether they live."""
         return self.stream is not None and self.stream.reader == "rabbitmq"
 
     def held_by_rabbitmq(self) -> bool:

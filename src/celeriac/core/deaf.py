@@ -88,6 +88,20 @@ def _does_not_hear(case: Case) -> Finding | None:
     )
 
 
+def _is_given_nothing(case: Case) -> Finding | None:
+    """The broker itself shows that it is connected, and has no consumer on the queue, whatever it says."""
+    owed, told = case.owed(case.limits.deaf_s), case.inspection()
+    if owed is None or not told.at or not case.not_given(owed[0]):  # it may not have been asked yet
+        return None
+    note = f"RabbitMQ has no consumer of its connection on {owed[0]}"
+    if not isinstance(told, Known):
+        return restart(case, Verdict.DEAF, note, approval="it cannot be asked what it consumes")
+    note = f"it says that it consumes {owed[0]}, but {note}"
+    if _working(case) and unfit(case.site) is None:
+        return recycle(case, Verdict.DEAF, note)
+    return restart(case, Verdict.DEAF, note, approval=_working(case))
+
+
 def _does_not_fetch(case: Case) -> Finding | None:
     """It says that it consumes and holds nothing: a message that waits would be its own at once.
 
@@ -98,6 +112,8 @@ def _does_not_fetch(case: Case) -> Finding | None:
     if not isinstance(told, Known) or told.value.reserved or told.value.limited:
         return None
     shown = consumer if consumer and not case.of_rabbitmq() else None
+    if _held_back(case):
+        return None
     if (shown and shown.fetching) or (shown is None and case.owed(case.limits.deaf_s) is None):
         return None
     note = "it says that it consumes its queues, but takes no message from them"
@@ -129,9 +145,18 @@ def _cannot_tell(case: Case) -> Finding | None:
         why = "tasks of its have a rate limit, which may hold them back"
     elif told.value.reserved:
         why = f"it holds {told.value.reserved} messages that it does not begin"
+    elif held := _held_back(case):
+        why = held
     else:
-        why = "its connection to the broker fetches" if case.consumer() else "its siblings may just have been quicker"
+        fetches = case.consumer() and not case.of_rabbitmq()
+        why = "its connection to the broker fetches" if fetches else "its siblings may just have been quicker"
     return found(case, Verdict.HEALTHY, f"work waits and it takes none; cannot tell why: {why}", doubt=True)
+
+
+def _held_back(case: Case) -> str | None:
+    """Return why the broker gives it nothing of what it owes, if it tells."""
+    owed, taking = case.owed(case.limits.deaf_s), case.taking()
+    return taking.held.get(owed[0]) if owed and taking else None
 
 
 def _working(case: Case) -> str | None:
@@ -144,6 +169,7 @@ PROOFS: tuple[Proof, ...] = (
     _consumes_it_no_more,
     _has_no_pool,
     _does_not_hear,
+    _is_given_nothing,
     _does_not_fetch,
     _nobody_fetches,
     _cannot_tell,

@@ -1,7 +1,7 @@
 """The evidence of a case: every signal that was read for a place, as people read it, in the order of the proof."""
 
 from celeriac.core.case import Case
-from celeriac.core.model import InstanceState
+from celeriac.core.model import InstanceState, Taking
 from celeriac.core.readings import Evidence, Known, Unknown
 
 
@@ -83,10 +83,22 @@ def _broker(case: Case) -> Evidence | None:
         return Evidence("broker", clients.why, clients.at) if clients.at else None
     if consumer is None and not case.named():
         return _crowd(case, clients.at)
+    unread = f"; {clients.value.unread}" if clients.value.unread else ""
     if consumer is None:
-        return Evidence("broker", "no connection of its own", clients.at)
+        return Evidence("broker", f"no connection of its own{unread}", clients.at)
+    if consumer.taking is not None:
+        return Evidence("broker", _taking(consumer.taking), clients.at)
     doing = "fetching" if consumer.fetching else f"none fetching, idle {consumer.idle_s:.0f} s"
-    return Evidence("broker", f"{consumer.connections} connections, {doing}", clients.at)
+    return Evidence("broker", f"{consumer.connections} connections, {doing}{unread}", clients.at)
+
+
+def _taking(taking: Taking) -> str:
+    """Tell what the broker itself says of its consumers."""
+    queues = ", ".join(taking.queues) or "no task queue"
+    text = f"the connection of its remote control has consumers on {queues}, so for {taking.lasting_s:.0f} s"
+    if taking.unacked is not None:
+        text += f"; {taking.unacked} messages unacknowledged"
+    return "; ".join([text, *dict.fromkeys(taking.held.values())])
 
 
 def _log(case: Case) -> Evidence | None:

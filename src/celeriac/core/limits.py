@@ -15,6 +15,7 @@ class Limits(Struct, frozen=True):
     settle_s: float = 40
     may_block_s: float = 600
     idle_consumer_s: float = 5
+    broker_lasting_s: float = 15
     doubt_s: float = 30
     deaf_s: float = 60
     deaf_chance: float = 1e-6

@@ -161,17 +161,32 @@ class Outcomes(Struct, frozen=True):
     ended: int
 
 
+class Taking(Struct, frozen=True):
+    """What the broker itself tells of a worker's consumers (RabbitMQ's management API).
+
+    `queues` are those of which the connection that hears remote control consumes tasks, `lasting_s` for how long just this
+    was seen, `unacked` what it holds (None is not known); `held` tells, by queue, why it is given none just now.
+    """
+
+    queues: tuple[str, ...]
+    lasting_s: float = 0.0
+    unacked: int | None = None
+    held: dict[str, str] = {}
+
+
 class Consumer(Struct, frozen=True):
     """A worker's connections as the broker sees them.
 
     `fetching` is a blocking BRPOP now or a moment ago, `idle_s` the time since any command of theirs, and `listening`
     tells that it still subscribes to remote control and events: a warm shutdown ends that first, a freeze does not.
+    `taking` is None where the broker does not tell what it consumes.
     """
 
     connections: int
     fetching: bool
     idle_s: float
     listening: bool = True
+    taking: Taking | None = None
 
 
 class Nameless(Struct, frozen=True):
@@ -185,10 +200,16 @@ class Nameless(Struct, frozen=True):
 
 
 class Clients(Struct, frozen=True):
-    """The broker's clients: by node name where it can tell the workers apart, the rest counted if it can be."""
+    """The broker's clients: by node name where it can tell the workers apart, the rest counted if it can be.
+
+    `takers` counts the consumers of each queue that were listed, where all are; `unread` tells why a reading that is
+    wanted beside these was not to be had.
+    """
 
     by_node: dict[str, Consumer] = {}
     nameless: Nameless | None = None
+    takers: dict[str, int] | None = None
+    unread: str | None = None
 
 
 class Inspection(Struct, frozen=True):

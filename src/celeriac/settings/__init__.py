@@ -4,9 +4,9 @@ from celeriac.settings.model import (
     ClusterSettings,
     ConsoleSettings,
     HealSettings,
-    PlatformSettings,
     Settings,
 )
+from celeriac.settings.platform import PlatformSettings
 from celeriac.settings.sources import alone, read
 
 __all__ = ["ClusterSettings", "ConsoleSettings", "HealSettings", "PlatformSettings", "Settings", "alone", "read"]

@@ -6,7 +6,7 @@ Secrets are `SecretStr`: they never show in logs, errors or reprs.
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -15,12 +15,15 @@ from celeriac.core.model import Mode
 from celeriac.core.redact import Payloads
 from celeriac.settings.history import HistorySettings
 from celeriac.settings.maintenance import MaintenanceSettings
-from celeriac.settings.section import Section
-from celeriac.settings.urls import broker_kind, checked_backend, checked_broker, checked_url, store_directory
-
-NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
-Name = Annotated[str, Field(pattern=NAME)]
-Seconds = Annotated[float, Field(gt=0)]
+from celeriac.settings.platform import PlatformSettings
+from celeriac.settings.section import Name, Seconds, Section
+from celeriac.settings.urls import (
+    broker_kind,
+    checked_backend,
+    checked_broker,
+    checked_management,
+    store_directory,
+)
 
 
 class ConsoleSettings(Section):
@@ -44,42 +47,6 @@ class ConsoleSettings(Section):
         return host
 
 
-class PlatformSettings(Section):
-    """`[[platform]]`: one Cloud Foundry space."""
-
-    name: Name = Field(description="What clusters call it.")
-    kind: Literal["cloudfoundry"] = Field(default="cloudfoundry", description="The kind of platform.")
-    api: str = Field(description="URL of the API, as `cf api` shows it.")
-    org: str = Field(description="Organization.")
-    space: str = Field(description="Space.")
-    username: str | None = Field(default=None, description="User to log in as; or give client_id.")
-    password: SecretStr | None = Field(
-        default=None, description="The user's password; better in CELERIAC_PLATFORM__<NAME>__PASSWORD."
-    )
-    client_id: str | None = Field(default=None, description="UAA client to log in as (client_credentials).")
-    client_secret: SecretStr | None = Field(default=None, description="The client's secret.")
-    ca_file: Path | None = Field(
-        default=None, description="PEM file of the authority that signed the API's certificate."
-    )
-    timeout: Seconds = Field(default=10.0, description="Seconds that one request may take.")
-    poll: Seconds = Field(default=10.0, description="Seconds between two reads while all is well.")
-    poll_on_suspicion: Seconds = Field(default=2.0, description="Seconds between two reads while something is wrong.")
-
-    @field_validator("api")
-    @classmethod
-    def _url(cls, api: str) -> str:
-        return checked_url(api, ("http", "https"), "https://api.example.com")
-
-    @model_validator(mode="after")
-    def _login(self) -> "PlatformSettings":
-        user = self.username is not None and self.password is not None
-        client = self.client_id is not None and self.client_secret is not None
-        if user == client:
-            msg = "give either username and password, or client_id and client_secret"
-            raise ValueError(msg)
-        return self
-
-
 class ClusterSettings(Section):
     """`[[cluster]]`: one Celery application on one broker."""
 
@@ -88,6 +55,11 @@ class ClusterSettings(Section):
     result_backend: SecretStr | None = Field(
         default=None,
         description="The result backend's URL, as the workers have it: it shows which tasks of a hung worker have ended.",
+    )
+    management: SecretStr | None = Field(
+        default=None,
+        description="URL of RabbitMQ's management API, as `http://user:password@host:15672`; without a user it is asked as "
+        "the broker's own. Only for RabbitMQ.",
     )
     platform: Name | None = Field(default=None, description="The platform that its workers run on.")
     apps: tuple[str, ...] = Field(
@@ -119,6 +91,20 @@ class ClusterSettings(Section):
         if backend is not None:
             checked_backend(backend.get_secret_value())
         return backend
+
+    @field_validator("management")
+    @classmethod
+    def _management(cls, management: SecretStr | None) -> SecretStr | None:
+        if management is not None:
+            checked_management(management.get_secret_value())
+        return management
+
+    @model_validator(mode="after")
+    def _management_of_rabbitmq(self) -> "ClusterSettings":
+        if self.management is not None and self.broker_kind != "rabbitmq":
+            msg = "management is the URL of RabbitMQ's management API, and this broker is no RabbitMQ; leave it out"
+            raise ValueError(msg)
+        return self
 
     @property
     def broker_kind(self) -> str:

@@ -1,6 +1,12 @@
 """What every table of the settings file has in common."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+Name = Annotated[str, Field(pattern=NAME)]
+Seconds = Annotated[float, Field(gt=0)]
 
 
 class Section(BaseModel):

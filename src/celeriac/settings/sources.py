@@ -19,9 +19,9 @@ from celeriac.settings.model import (
     ClusterSettings,
     ConsoleSettings,
     HealSettings,
-    PlatformSettings,
     Settings,
 )
+from celeriac.settings.platform import PlatformSettings
 from celeriac.settings.section import Section
 
 OTHER_VARIABLES = frozenset(

@@ -25,6 +25,7 @@ MASTER = "master_name"
 REDIS_EXAMPLE = "redis://host:6379/0"
 SENTINEL_EXAMPLE = "sentinel://host:26379;sentinel://other:26379/0?master_name=mymaster"
 RABBITMQ_EXAMPLE = "amqp://user:password@host:5672/vhost"
+MANAGEMENT_EXAMPLE = "http://user:password@host:15672"
 
 
 def checked_url(url: str, schemes: tuple[str, ...], example: str) -> str:
@@ -89,6 +90,16 @@ def checked_backend(url: str) -> str:
         raise ValueError(msg)
     if scheme == SENTINEL:
         _check_sentinels(url)
+    return url
+
+
+def checked_management(url: str) -> str:
+    """Return the URL of RabbitMQ's management API; raises ValueError as `checked_broker` does."""
+    parts = urlsplit(checked_url(url, ("http", "https"), MANAGEMENT_EXAMPLE))
+    _check_end_of_host(parts)
+    if parts.query or parts.fragment or parts.path.rstrip("/").endswith("/api"):
+        msg = f"ends with the port, or with the management.path_prefix of RabbitMQ, like {MANAGEMENT_EXAMPLE}"
+        raise ValueError(msg)
     return url
 
 

@@ -1,8 +1,10 @@
-"""What RabbitMQ tells over AMQP alone: which workers are connected, and how much waits in a queue.
+"""What RabbitMQ tells over AMQP: which workers are connected, and how much waits in a queue; more with its management API.
 
 A worker's remote control is a queue of its own, `<node>.celery.pidbox` (read in kombu 5.7: `kombu.pidbox`), which ends with
 its connection: at once when the process dies, and after two AMQP heartbeats (the worker's `broker_heartbeat`) when it
 stands still. A warm shutdown ends it too, while the last tasks still run.
+
+What both tell AMQP tells, for it is of now. While the management API does not answer all is as without it.
 """
 
 import contextlib
@@ -14,10 +16,13 @@ from typing import Any
 from amqp import spec
 from amqp.exceptions import AMQPError, NotFound, ResourceLocked
 from msgspec import Struct
+from msgspec.structs import replace
 
 from celeriac.adapters.amqp_client import amqp_errors, connect
+from celeriac.adapters.rabbitmq_broker.management import ListedQueue, Management, Takers
+from celeriac.adapters.rabbitmq_broker.requests import API, TAGS
 from celeriac.core.casualties import Whereabouts
-from celeriac.core.errors import UnreachableError
+from celeriac.core.errors import PortError, UnreachableError
 from celeriac.core.model import Clients, Consumer
 from celeriac.core.queues import QueueState
 from celeriac.evidence_ports import Messages
@@ -29,10 +34,14 @@ CONNECTED = Consumer(connections=1, fetching=True, idle_s=0.0)
 """Whether a connection that is there takes messages AMQP does not tell, so this convicts nobody; only its absence does."""
 
 UNKNOWN = {
-    "unacked": "AMQP does not tell how many messages are on their way",
+    "unacked": "AMQP does not tell how many messages are on their way (set the cluster's `management`)",
     "oldest_task": "AMQP shows no message without taking it",
     "oldest_sent_at": "AMQP shows no message without taking it",
 }
+
+NOBODY_LISTED = f"{API} lists no consumers, not even theirs who are there: {TAGS}"
+NOT_LISTED = f"{API} does not list this queue, or has not counted it yet"
+NO_STAMP = "the message that is taken next carries no time"
 
 CHANNEL = 1
 AT_ONCE = 20
@@ -61,29 +70,37 @@ class RabbitBroker:
     no more nodes than need be. A task queue that is exclusive to somebody is left out.
     """
 
-    def __init__(self, url: str, *, timeout: float = 3.0) -> None:
-        self._url, self._timeout = url, timeout
+    def __init__(self, url: str, *, management: Management | None = None, timeout: float = 3.0) -> None:
+        self._url, self._management, self._timeout = url, management, timeout
         self._lock = threading.Lock()
         self._connection: Any = None
         self._unanswered: list[str] = []
 
     def clients(self, nodes: Collection[str]) -> Clients:
-        """Return those of these nodes that are connected."""
+        """Return those of these nodes that are connected; with the management API others too, and what each consumes."""
         found = self._all_declared([PIDBOX.format(node=node) for node in nodes])
-        return Clients({node: CONNECTED for node in nodes if found[PIDBOX.format(node=node)].consumers})
+        there = {node: CONNECTED for node in nodes if found[PIDBOX.format(node=node)].consumers}
+        if self._management is None:
+            return Clients(there)
+        try:
+            takers = self._management.takers()
+        except PortError as error:
+            return Clients(there, unread=str(error))
+        return _joined(there, frozenset(nodes), takers)
 
     def holding(self, tasks: Collection[str], queues: Collection[str]) -> Whereabouts:  # noqa: ARG002 (AMQP shows none)
         """Return that it cannot be told: AMQP shows no message without taking it."""
         return Whereabouts(unknown="RabbitMQ gives back by itself what was not acknowledged, and shows no message")
 
     def queues(self, named: Collection[str]) -> tuple[QueueState, ...]:
-        """Return what is known of these queues; AMQP lists no others."""
+        """Return what is known of these queues; AMQP lists no others, the management API all that hold or give messages."""
         waiting = [name for name in self._unanswered if name in named]
         names = list(dict.fromkeys([*waiting, *named]))
         found = self._declared(names)
         self._unanswered = names[len(found) :]
+        listed, unknown = self._listed()
         told = (
-            QueueState(name, {0: queue.ready}, consumers=queue.consumers, unknown=UNKNOWN)
+            _state(name, queue.ready, queue.consumers, listed.get(name), unknown)
             for name, queue in found.items()
             if queue.ready is not None
         )
@@ -91,10 +108,29 @@ class RabbitBroker:
         untold = (
             QueueState(name, {}, unknown={**UNKNOWN, "ready": why, "consumers": why}) for name in self._unanswered
         )
-        return (*told, *untold)
+        others = (
+            _state(name, queue.messages_ready, queue.consumers, queue, unknown)
+            for name, queue in listed.items()
+            if name not in names and queue.of_tasks and queue.messages_ready is not None
+        )
+        return (*told, *untold, *others)
+
+    def _listed(self) -> tuple[dict[str, ListedQueue], dict[str, str]]:
+        """Return the queues that the management API lists, and why something is not known of one that it does not."""
+        if self._management is None:
+            return {}, UNKNOWN
+        try:
+            return self._management.queues(), {**UNKNOWN, "unacked": NOT_LISTED, "oldest_sent_at": NO_STAMP}
+        except PortError as error:
+            return {}, {**UNKNOWN, "unacked": str(error), "oldest_sent_at": str(error)}
 
     def close(self) -> None:
-        """Drop the connection; the next call makes a new one."""
+        """Drop the connections; the next call makes new ones."""
+        self._drop()
+        if self._management is not None:
+            self._management.close()
+
+    def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.collect()
@@ -130,17 +166,44 @@ class RabbitBroker:
         try:
             yield
         except BaseException:
-            self.close()
+            self._drop()
             raise
         finally:
             self._lock.release()
 
     def _connected(self) -> Any:
         if self._connection is not None and not _lives(self._connection):
-            self.close()
+            self._drop()
         if self._connection is None:
             self._connection = connect(self._url, timeout=self._timeout, name="celeriac-keeper")
         return self._connection
+
+
+def _joined(there: dict[str, Consumer], asked: frozenset[str], takers: Takers) -> Clients:
+    """Add what each worker consumes. Of those who were asked for over AMQP only that tells who is there: the list is older."""
+    listed = {node for node in takers.by_node if node not in asked}
+    by_node = {
+        node: replace(CONNECTED, taking=takers.by_node.get(node))  # of one that is not listed yet nothing is known
+        for node in [*there, *sorted(listed)]
+    }
+    unseen = bool(there) and not takers.of_queue
+    return Clients(by_node, takers=takers.of_queue, unread=NOBODY_LISTED if unseen else None)
+
+
+def _state(
+    name: str, ready: int | None, consumers: int | None, listed: ListedQueue | None, unknown: dict[str, str]
+) -> QueueState:
+    unacked = listed.messages_unacknowledged if listed else None
+    sent_at = listed.oldest_sent_at if listed else None
+    known = {"unacked": unacked, "oldest_sent_at": sent_at}
+    return QueueState(
+        name,
+        {0: ready or 0},
+        unacked=unacked,
+        consumers=consumers,
+        oldest_sent_at=sent_at,
+        unknown={field: why for field, why in unknown.items() if known.get(field) is None},
+    )
 
 
 def _declare(channel: Any, names: list[str]) -> dict[str, _Queue]:
