@@ -25,6 +25,11 @@ class ChangeWatch:
         self._asked_at: float | None = None
         self._last: Reading[tuple[Change, ...]] = Unknown("the platform was not asked yet")
 
+    def forget(self) -> None:
+        """Keep no earlier answer, nor one that is under way."""
+        self._asked = self._asked_at = None
+        self._last = Unknown("the platform was not asked yet")
+
     def look(
         self, platform: Platform, apps: Reading[tuple[App, ...]] | None, *, wary: bool
     ) -> Reading[tuple[Change, ...]]:

@@ -35,6 +35,11 @@ class Discovery:
         self.missed: frozenset[str] = frozenset()
         """The nodes that had answered before, speak, and gave no answer this time."""
 
+    def forget(self) -> None:
+        """Take up no answer that is under way; when each node answered last stays true."""
+        self._asked = self._strangers = self._due_at = None
+        self.missed = frozenset()
+
     def joined(self, seen: Seen) -> Seen:
         """Return the look with those workers that only their answers tell of."""
         heard = {one.node for one in seen.incarnations}

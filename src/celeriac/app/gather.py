@@ -4,8 +4,7 @@ Cheap sources are read each cycle. Pings, broker connections and closer looks at
 quiet cluster costs next to nothing.
 """
 
-import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -18,19 +17,18 @@ from celeriac.app.discovery import Discovery
 from celeriac.app.held_watch import HeldWatch
 from celeriac.app.log_watch import LogWatch, running
 from celeriac.app.platform_watch import PlatformWatch
+from celeriac.app.recollection import AWAY_S, Recollection, quiet
 from celeriac.app.result_watch import ResultWatch
 from celeriac.app.stuck_watch import StuckWatch
 from celeriac.core.crashes import recycled
-from celeriac.core.crowd import crowds
 from celeriac.core.diagnose import diagnose
 from celeriac.core.limits import Limits
 from celeriac.core.memory import Book
-from celeriac.core.model import Clients, Incarnation, Pool, Verdict
-from celeriac.core.pings import PingTally, Whom
+from celeriac.core.model import Clients, Pool, Verdict
+from celeriac.core.pings import Whom
 from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Known, Reading, Unknown
-from celeriac.core.snapshot import Crowd, Lived, Seen, Stream, speaks
-from celeriac.core.work import Backlog, Shares
+from celeriac.core.snapshot import Lived, Seen, Stream, speaks
 from celeriac.evidence_ports import PlatformRecords, Results, TasksOfLives
 from celeriac.ports import Broker, Charts, Control, Hands, History, Platform, Tasks
 
@@ -42,9 +40,6 @@ NAMES_EVERY_S = 30.0
 POOLS_EVERY_S = 10.0
 POOLS_AT_ONCE = 50
 DOUBTED_AT_ONCE = 50
-QUIET_BEATS = 2
-"""RabbitMQ may end a frozen worker's connection as early as suspicion begins, so the connection is looked at before."""
-
 QUIET_S = 60.0
 """After so long only suspects are asked for: RabbitMQ logs an error for each queue that is not there."""
 
@@ -87,20 +82,26 @@ class Gatherer:
         self._changes = ChangeWatch(self._pool, clock, sources.poll_s)
         self._names_due_at = 0.0
         self._pools_asked: dict[str, float] = {}
-        self._samples: list[QueueSample] = []
-        self._backlog, self._shares = Backlog(), Shares()
-        self._crowds: dict[str, Crowd] = {}
         self._discovery = Discovery(sources.control, self._ask, limits)
+        self._looked_at: float | None = None
+        self._begin_anew()
+        self.learned: dict[str, Pool] = {}
+        self.lived: tuple[Lived, ...] = ()
+
+    def _begin_anew(self) -> None:
+        """Remember nothing of earlier looks, and take up no answer to what they asked."""
+        sources, limits = self._sources, self._limits
+        self._recollection = Recollection(limits)
         self._logs = LogWatch(sources.records, self._ask) if sources.records else None
         self._slots = None
         if sources.tasks and sources.charts:
             self._slots = StuckWatch(sources.tasks, sources.charts, sources.control, self._ask, limits)
         self._held = HeldWatch(sources.tasks, self._ask, limits)
-        self._results = ResultWatch(sources.lives, sources.results, self._ask, clock)
-        self._lingering: frozenset[str] = frozenset()
-        self._tally, self._wary = PingTally(), True
-        self.learned: dict[str, Pool] = {}
-        self.lived: tuple[Lived, ...] = ()
+        self._results = ResultWatch(sources.lives, sources.results, self._ask, self.clock)
+        self._watch.forget()
+        self._changes.forget()
+        self._discovery.forget()
+        self._wary = True
 
     def close(self) -> None:
         """Let the threads go; those that still wait for a source end with its time limit."""
@@ -112,8 +113,11 @@ class Gatherer:
         return self._sources.control.pools([node]).keys()
 
     def look(self, book: Book) -> Seen:
-        """Return what is to be seen now."""
+        """Return what is to be seen now; the first look for long begins anew."""
+        if self._looked_at is not None and self.clock() - self._looked_at > AWAY_S:
+            self._begin_anew()
         seen = self._far(book)
+        self._looked_at = seen.at
         return self._near(seen, book)
 
     # The far look: what is read each cycle
@@ -140,7 +144,7 @@ class Gatherer:
             changes=self._changes.look(self.platform, self._watch.apps, wary=self._wary) if self.platform else None,
             lived=tuple(known.values()),
             pools=book.pools,
-            crowds=self._crowds,
+            crowds=self._recollection.crowds,
             recycled=recycled(book.remedies),
         )
         return self._discovery.joined(self._with_work(seen, samples))
@@ -149,15 +153,10 @@ class Gatherer:
         """Add what waits in the queues, and what each worker's siblings began."""
         if not isinstance(seen.stream, Known):
             return seen
-        observed_at = seen.stream.value.observed_at
-        self._samples = samples.value if isinstance(samples, Known) else self._samples
-        speaking = [
-            one for one in seen.incarnations if not one.offline and speaks(one, seen.stream.value, self._limits)
-        ]
+        stream = seen.stream.value
+        speaking = [one for one in seen.incarnations if not one.offline and speaks(one, stream, self._limits)]
         return replace(
-            seen,
-            waiting=self._backlog.take(self._samples, observed_at, seen.at),
-            shares=self._shares.take(speaking, seen.pools),
+            self._recollection.with_work(seen, stream, speaking, samples),
             stuck=self._slots.found if self._slots else {},
             held=self._held.go_on(seen, speaking),
         )
@@ -182,10 +181,10 @@ class Gatherer:
     def _near(self, seen: Seen, book: Book) -> Seen:
         whom = self._whom(seen, book)
         now, control, broker = seen.at, self._sources.control, self._sources.broker
-        quiet = {one.node for one in _quiet(seen, most_s=QUIET_S)}
-        ask_broker = broker is not None and (whom.anybody or quiet or now >= self._names_due_at)
+        silent = {one.node for one in quiet(seen, most_s=QUIET_S)}
+        ask_broker = broker is not None and (whom.anybody or silent or now >= self._names_due_at)
 
-        nodes = (whom.pinged - whom.doubted) | quiet | _telling(seen, self._limits.drain_deadline_s)
+        nodes = (whom.pinged - whom.doubted) | silent | _telling(seen, self._limits.drain_deadline_s)
         clients = self._ask(lambda: broker.clients(nodes)) if broker and ask_broker else None
         pings = self._ask(lambda: control.ping(whom.pinged)) if whom.pinged else None
         inspected = self._ask(lambda: control.inspect(whom.inspected)) if whom.inspected else None
@@ -198,13 +197,13 @@ class Gatherer:
         if isinstance(known, Known):
             self._names_due_at = now + NAMES_EVERY_S
         self.learned = self._learn(seen, pools.answer() if pools else None, known)
-        pongs = self._tally.judge(pings.answer(), whom, now) if pings else {}
+        pongs = self._recollection.tally.judge(pings.answer(), whom, now) if pings else {}
         self._discovery.heard(pongs)
         seen = replace(
             seen,
             pools={**seen.pools, **self.learned},
             clients=known,
-            lingering=self._linger(seen, known),
+            lingering=self._recollection.linger(seen, known),
             pings=pongs,
             inspected=by_node(inspected.answer(), whom.inspected) if inspected else {},
             answered=self._discovery.answered,
@@ -212,7 +211,7 @@ class Gatherer:
             outcomes=self._results.go_on(book.incidents),
         )
         self._held.heard(seen.inspected)
-        self._crowds = crowds(seen, self._limits.suspect_beats)
+        self._recollection.count(seen)
         return seen
 
     def _whom(self, seen: Seen, book: Book) -> Whom:
@@ -268,24 +267,8 @@ class Gatherer:
                     learned[one.key] = replace(pool, named=True)
         return learned
 
-    def _linger(self, seen: Seen, clients: Reading[Clients]) -> frozenset[str]:
-        """Note which quiet workers' connections are still there, for as long as they say nothing."""
-        there = clients.value.by_node if isinstance(clients, Known) else {}
-        self._lingering = frozenset(one.key for one in _quiet(seen) if one.node in there or one.key in self._lingering)
-        return self._lingering
-
     def _ask(self, call: Callable[[], T]) -> Asked[T]:
         return Asked(self._pool.submit(call), self.clock)
-
-
-def _quiet(seen: Seen, most_s: float = math.inf) -> Iterator[Incarnation]:
-    """Yield the workers that missed two beats: long before any suspicion, and long after a goodbye would have come."""
-    if not isinstance(seen.stream, Known):
-        return
-    for one in seen.incarnations:
-        silent_s = seen.stream.value.observed_at - one.last_seen_at
-        if not one.offline and QUIET_BEATS * one.freq <= silent_s < most_s:
-            yield one
 
 
 def _telling(seen: Seen, drain_s: float) -> set[str]:

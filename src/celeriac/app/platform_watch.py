@@ -41,6 +41,11 @@ class PlatformWatch:
         """Let the threads go."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def forget(self) -> None:
+        """Keep no earlier answer, nor one that is under way: it would tell of then as if it were now."""
+        self._reading, self._due_at = None, 0.0
+        self.apps = self.crashes = None
+
     def look(self, *, wary: bool) -> None:
         """Read the platform when it is due; a slow one keeps its last answer, up to a bound."""
         platform, now = self._platform, self._clock()
