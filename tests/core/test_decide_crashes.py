@@ -89,6 +89,20 @@ def test_a_worker_that_crashes_again_and_again_is_for_a_person():
     ]
 
 
+def test_a_restart_ends_with_the_fourth_crash_of_what_it_brought():
+    """Nobody awaits its proof any more, so it fills no budget and holds back no other worker."""
+    made = remedy(state=RemedyState.ACTED, acted_at=NOW - 60)
+    past = Past((incident(state=VERIFYING, remedy_id=made.id, deadline_at=NOW + 100),), (made,))
+    starting = [instance(state=InstanceState.STARTING, guid=None)]
+    for life in range(2, 6):
+        past = after(past, plan_for(seen(instances=starting, crashes=[crash(life=life)]), past))
+
+    assert [(one.state, len(one.crashes)) for one in past.incidents] == [(ESCALATED, 4)]
+    assert [(one.state, one.ended_at, one.note) for one in past.remedies] == [
+        (RemedyState.UNVERIFIED, NOW, "crashed 4 times without being proven well in between")
+    ]
+
+
 LOOP = [crash(life=1, ago=500), crash(life=2, ago=300), crash(life=3, ago=20)]
 
 

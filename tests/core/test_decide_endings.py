@@ -7,6 +7,7 @@ from celeriac.core.incident import Ending, HeldReason, IncidentState, Step
 from celeriac.core.limits import Policy
 from celeriac.core.model import Mode
 from celeriac.core.readings import Known
+from celeriac.core.work import Waiting
 from core.builders import (
     NOTHING,
     NOW,
@@ -89,6 +90,15 @@ def ended(look, one=HELD):
 def test_the_same_process_recovered_alone():
     """Its restart would have been a false one."""
     assert ended(seen(worker())) == (IncidentState.RESOLVED, Ending.RECOVERED, "recovered alone: well for 60 s")
+
+
+def test_one_in_doubt_has_not_recovered():
+    """A zombie whose queue was purged owes nobody a task any more, and hears nothing all the same."""
+    zombie = worker(active=0, last_start_at=NOW - 900)
+    look = seen(zombie, worker(1), waiting={"celery": Waiting(0)})
+    look = but(look, pings={zombie.node: Known(value=False, at=NOW)})
+
+    assert only(plan_for(look, Past((HELD,)), OBSERVE)).healthy_since is None
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from core.simulation import UNDER_WAY, World
 law = settings(suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no failure."""
 
+AWAITED = {IncidentState.REMEDYING, IncidentState.VERIFYING}
+
 HAPPENS = [
     *["freeze"] * 8,
     *["thaw", "crash", "order", "switch", "switch"],
@@ -138,6 +140,32 @@ def test_a_plan_that_is_journalled_acts_once(lived):
     for world, before, look, plan in live(*lived):
         again = plan_for(look, after(before, plan), world.policy())
         assert not {one.remedy.guid for one in again.acts} & {one.remedy.guid for one in plan.acts}
+
+
+
+
+def bout(index, crashes, answer, rest):
+    """One is restarted, and what that brought crashes so many times, each time before it is proven."""
+    restarted = [("freeze", index, 31.0, answer), ("hear", index, 10.0, "done")]
+    return [*restarted, *[("crash", index, 10.0, "done")] * crashes, ("hear", index, rest, "done")]
+
+
+BOUT = st.builds(
+    bout, st.integers(0, 11), st.integers(0, 6), st.sampled_from(ANSWERS), st.sampled_from([2.0, 200.0, 1000.0])
+)
+CRASHY = st.tuples(
+    st.sampled_from([1, 3, 12]),
+    st.lists(BOUT | STEP.map(lambda one: [one]), min_size=3, max_size=12).map(lambda found: sum(found, [])),
+)
+
+
+@law
+@given(CRASHY)
+def test_no_remedy_is_under_way_without_an_incident_that_tells_of_it(lived):
+    """Whoever leaves the proof of a remedy ends it: it would fill the budget, and hold back others, for ever."""
+    for world, _, _, _ in live(*lived):
+        awaited = {one.remedy_id for one in world.past.incidents if one.state in AWAITED}
+        assert [one for one in world.running() if one.id not in awaited] == []
 
 
 @settings(law, max_examples=25)

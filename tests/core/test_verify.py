@@ -5,7 +5,7 @@ import pytest
 from celeriac.core.desk import Past
 from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import IncidentState, RemedyState
-from celeriac.core.model import Inspection, InstanceState
+from celeriac.core.model import Inspection, InstanceState, Verdict
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Lived
 from celeriac.core.verify import prove
@@ -185,6 +185,30 @@ def test_the_clock_stands_while_the_platform_waits_or_nothing_is_heard(look):
     told, made = outcome(look, but(RESTARTED, deadline_at=NOW - 5))
 
     assert (told.state, told.deadline_at, made) == (IncidentState.VERIFYING, NOW + 180, None)
+
+
+MUTE = seen(worker(life=2, silent=90), instances=[instance(life=2)], named=False, consumer=None)
+
+
+def test_the_clock_stands_while_nobody_can_be_asked():
+    """Remote control fails: that it gives no answer is not its own doing."""
+    told, _ = outcome(but(MUTE, pings={NODE: Unknown("Connection refused", NOW)}), but(RESTARTED, deadline_at=NOW - 5))
+
+    assert (told.state, told.deadline_at) == (IncidentState.VERIFYING, NOW + 180)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [MUTE, seen(instances=[instance(guid=None)]), seen(instances=[instance(state=InstanceState.UNKNOWN)])],
+    ids=["connections without a name", "an API without guids", "a state that the platform does not know"],
+)
+def test_the_clock_runs_while_this_worker_alone_cannot_be_told(look):
+    """It may stay so for ever, and people are to know that nothing was proven."""
+    assert diagnose(look, LIMITS)[0].verdict is Verdict.BLIND
+    told, made = outcome(look, but(RESTARTED, deadline_at=NOW - 5))
+
+    assert (told.state, made.state) == (IncidentState.ESCALATED, RemedyState.UNVERIFIED)
+    assert told.steps[-1].text.startswith("not proven in time: ")
 
 
 def test_the_platforms_back_off_is_not_for_ever():

@@ -71,8 +71,12 @@ def _news(seen: Seen, past: Past, limits: Limits) -> Iterable[Crash]:
 def _hear_of_crash(desk: Desk, crash: Crash, seen: Seen, limits: Limits) -> None:
     place = Place(seen.cluster, crash.platform, crash.app, crash.process, crash.index)
     finding = desk.findings.get(place)
-    if finding is not None and finding.verdict is not Verdict.STOPPED:
-        desk.put(story.crashed(crash, finding, desk.incidents.get(place), seen.at, limits))
+    if finding is None or finding.verdict is Verdict.STOPPED:
+        return
+    incident = story.crashed(crash, finding, desk.incidents.get(place), seen.at, limits)
+    remedy = desk.remedies.get(incident.remedy_id or "")
+    ended = _let_go(remedy, seen.at, incident.steps[-1].text) if incident.state is IncidentState.ESCALATED else None
+    desk.put(incident, ended)
 
 
 def _go_on(desk: Desk, incident: Incident, seen: Seen, policy: Policy, limits: Limits) -> None:
@@ -111,7 +115,7 @@ def _gone(place: Place, finding: Finding | None, seen: Seen, limits: Limits) -> 
 
 
 def _let_go(remedy: Remedy | None, now: float, why: str) -> Remedy | None:
-    """A remedy under way ends with its place: one that stays open would fill the app's budget for ever."""
+    """A remedy under way ends with its incident or place: one that stays open would fill the app's budget for ever."""
     if remedy is None or remedy.state not in RUNNING:
         return None
     return replace(remedy, state=RemedyState.UNVERIFIED, ended_at=now, note=why)
@@ -175,7 +179,7 @@ def _repeat(desk: Desk, act: Act, finding: Finding, seen: Seen, policy: Policy, 
 
 def _maybe_recovered(desk: Desk, incident: Incident, finding: Finding | None, seen: Seen, limits: Limits) -> None:
     """A held or escalated incident ends when its worker has been well for a while without us."""
-    if finding is None or not finding.well:
+    if finding is None or not finding.well or finding.doubt:
         if incident.healthy_since is not None:
             desk.put(replace(incident, healthy_since=None))
         why = blindness(seen, limits)

@@ -4,6 +4,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from celeriac.core import story
+from celeriac.core.blindness import blindness
 from celeriac.core.finding import Finding
 from celeriac.core.incident import Incident, IncidentState, Remedy, RemedyState
 from celeriac.core.limits import Limits
@@ -161,14 +162,20 @@ def _waited(seen: Seen, queue: str, limits: Limits) -> bool:
 
 
 def _clock_stands(finding: Finding | None, seen: Seen, limits: Limits) -> bool:
-    """While the platform waits before its own restart, or we cannot see or hear, the deadline does not run."""
+    """While the platform waits before its own restart, or we cannot see, hear or ask anybody, the deadline does not run.
+
+    What cannot be told of this worker alone may stay so for ever, and people are to know.
+    """
     if isinstance(seen.platform, Unknown):
         return True
-    if finding is None or finding.verdict is not Verdict.CRASHED:
-        return finding is not None and finding.verdict is Verdict.BLIND
-    instance = finding.site.instance if finding.site else None
-    waited = instance.uptime_s if instance else None
-    return waited is None or waited <= limits.longest_backoff_s
+    if finding is None:
+        return False
+    if finding.verdict is Verdict.CRASHED:
+        instance = finding.site.instance if finding.site else None
+        waited = instance.uptime_s if instance else None
+        return waited is None or waited <= limits.longest_backoff_s
+    unasked = isinstance(seen.pings.get(finding.node or ""), Unknown)
+    return finding.verdict is Verdict.BLIND and (unasked or blindness(seen, limits) is not None)
 
 
 def _ended(remedy: Remedy | None, state: RemedyState, now: float) -> Remedy | None:
