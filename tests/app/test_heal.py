@@ -9,7 +9,7 @@ import harness
 from app.virtual import PREFORK, Cluster
 from celeriac.app.heal import Aides, Keeper, Rules
 from celeriac.core import offline
-from celeriac.core.errors import ConflictError, RefusedError, UnreachableError
+from celeriac.core.errors import ConflictError, MissingError, RefusedError, UnreachableError
 from celeriac.core.incident import HeldReason, IncidentState, RemedyState
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.memory import Changes
@@ -207,6 +207,44 @@ def test_what_was_seen_long_ago_is_not_acted_on(shift):
     assert shift.platform.restarted == [guid()]
     assert [one.state for one in shift.remedies] == [RemedyState.LAPSED, RemedyState.VERIFIED]
     assert shift.remedies[0].note == "not touched: what was seen has grown old before the act"
+
+
+def test_a_platform_that_is_always_too_slow_to_act_on_is_for_a_person(shift):
+    """Each reading of the index takes longer than it stays true for; after the third nothing is tried again."""
+    shift.turns(3)
+    shift.freeze()
+    read = shift.platform.instance
+
+    def slow(like):
+        shift.clock.pass_(6.0)
+        return read(like)
+
+    shift.platform.instance = slow
+    shift.turns(60)
+
+    assert shift.platform.restarted == []
+    assert [one.state for one in shift.remedies] == [RemedyState.LAPSED, RemedyState.LAPSED, RemedyState.REFUSED]
+    assert (shift.incident.state, shift.incident.steps[-1].text) == (
+        IncidentState.ESCALATED,
+        "not touched: what was seen has grown old before the act, 3 times",
+    )
+
+
+def test_an_index_that_is_listed_and_cannot_be_read_is_for_a_person(shift):
+    shift.turns(3)
+    shift.freeze()
+
+    def missing(_):
+        message = "the index is gone"
+        raise MissingError(message)
+
+    shift.platform.instance = missing
+    shift.turns(60)
+
+    assert (shift.incident.state, shift.incident.steps[-1].text) == (
+        IncidentState.ESCALATED,
+        "not touched: the index is gone, 3 times",
+    )
 
 
 def test_an_answer_that_did_not_come_leaves_the_intent(shift):

@@ -5,7 +5,7 @@ import pytest
 from celeriac.core import story
 from celeriac.core.desk import Past
 from celeriac.core.diagnose import diagnose
-from celeriac.core.incident import HeldReason, IncidentState, RemedyKind, RemedyState
+from celeriac.core.incident import HeldReason, IncidentState, RemedyState
 from celeriac.core.limits import Policy
 from celeriac.core.model import Mode, Place
 from celeriac.core.readings import Known, Unknown
@@ -190,10 +190,12 @@ def test_a_held_incident_is_acted_on_when_its_reason_is_gone():
 
 
 def test_an_instance_that_never_joined_is_told_to_people():
-    """A restart would not mend it: the incident stays open, and nothing is held or done."""
+    """A restart would not mend it: the incident is held with its reason, until a person has looked."""
     plan = plan_for(seen(instances=[instance(uptime=181)]))
 
-    assert (only(plan).state, only(plan).remedy, plan.acts) == (OPEN, RemedyKind.ALERT, ())
+    assert (only(plan).state, only(plan).held_reason, plan.acts) == (HELD, HeldReason.UNMAPPED, ())
+    assert only(plan).steps[-1].text.startswith("unmapped: never joined")
+    assert only(plan).awaits_person, "so it has the platform read no sooner"
     assert plan_for(seen(instances=[instance(uptime=181)]), after(Past(), plan)).incidents == ()
 
 

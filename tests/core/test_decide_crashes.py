@@ -6,7 +6,7 @@ from celeriac.core.decide import decide
 from celeriac.core.desk import Past
 from celeriac.core.finding import Finding
 from celeriac.core.incident import HeldReason, IncidentState, RemedyKind, RemedyState
-from celeriac.core.model import InstanceState, Verdict
+from celeriac.core.model import Inspection, InstanceState, Verdict
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Lived
 from core.builders import (
@@ -87,6 +87,23 @@ def test_a_worker_that_crashes_again_and_again_is_for_a_person():
     assert [step.text for step in one.steps if step.kind == "escalated"] == [
         "crashed 4 times without being proven well in between"
     ]
+
+
+def test_a_crash_of_a_shared_container_that_is_told_late_is_told_once():
+    """Its nodes have joined again by then: one of them is to prove it, and the incident names the tasks of all."""
+    nodes = [worker(node=f"{name}@{guid(0, 2)}", born=8, pid=pid) for name, pid in (("a", 7), ("b", 8))]
+    look = seen(*nodes, instances=[instance(life=2, uptime=12)], crashes=[crash(ago=15)])
+
+    first = plan_for(look)
+    told = only(first)
+    assert (told.state, told.verdict, told.guid, told.crashes) == (VERIFYING, Verdict.CRASHED, guid(), ("crash-0-1",))
+    assert told.place.container == place().container
+    again = plan_for(look, after(Past(), first))
+    assert [one.crashes for one in again.incidents] in ([], [("crash-0-1",)])
+
+    proven = but(look, pings={one.node: Known(value=True, at=NOW) for one in nodes})
+    proven = but(proven, inspected={one.node: Known(Inspection(("celery",)), NOW) for one in nodes})
+    assert only(plan_for(proven, after(Past(), first))).state is RESOLVED
 
 
 def test_a_restart_ends_with_the_fourth_crash_of_what_it_brought():

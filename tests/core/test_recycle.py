@@ -8,11 +8,13 @@ from celeriac.core.incident import HeldReason, IncidentState, Recycling, RemedyK
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import Consumer, Inspection, InstanceState, Mode, Verdict
 from celeriac.core.readings import Known
+from celeriac.core.recycle import given
 from celeriac.core.work import Waiting
 from core.builders import (
     AUTO,
     NOTHING,
     NOW,
+    after,
     app,
     but,
     crash,
@@ -235,10 +237,59 @@ def test_what_comes_in_between_ends_it():
     assert act.remedy.step is Recycling.SHUTDOWN, "a person's order passes it"
 
 
-def test_a_pause_and_blindness_let_it_wait():
-    past = under_way(Recycling.DRAIN, asked=400)
-    assert plan_for(look(), past, but(AUTO, paused="ana looks")).acts == ()
-    assert plan_for(look(heard=stream(echo=20)), past).acts == ()
+def test_blindness_lets_it_wait():
+    assert plan_for(look(heard=stream(echo=20)), under_way(Recycling.DRAIN, asked=400)).acts == ()
+
+
+PAUSED = but(AUTO, paused="ana looks")
+
+
+@pytest.mark.parametrize("actor", ["keeper", "ana"])
+def test_a_pause_does_not_leave_it_without_its_queues(actor):
+    (act,) = plan_for(look(), under_way(Recycling.DRAIN, actor=actor), PAUSED).acts
+    assert (act.remedy.step, act.remedy.note) == (Recycling.GIVE_BACK, "paused: ana looks")
+
+    (act,) = plan_for(look(), under_way(Recycling.GIVE_BACK, deadline_at=NOW + 60), PAUSED).acts
+    assert act.remedy.step is Recycling.GIVE_BACK, "a lost order is given again"
+
+
+def test_in_a_pause_nothing_else_is_ordered():
+    assert plan_for(look(), under_way(), PAUSED).acts == ()
+    told = under_way(Recycling.SHUTDOWN, deadline_at=NOW + 60)
+    assert plan_for(look(idle(), says=IDLE), told, PAUSED).acts == ()
+
+    late = under_way(Recycling.SHUTDOWN, deadline_at=NOW - 1)
+    (act,) = plan_for(look(idle(), says=IDLE), late, PAUSED).acts
+    assert act.remedy.step is Recycling.GIVE_BACK, "it goes on, though it was told to end before the pause"
+
+
+def hung_while_drained():
+    """Return the journal after a look in which the drained worker was hung, in a mode that leaves it to a person."""
+    past, approve = under_way(Recycling.DRAIN), Policy(mode=Mode.APPROVE)
+    return after(past, plan_for(look(deaf(silent=40, active=0), says=IDLE), past, approve)), approve
+
+
+def test_one_that_hung_while_it_was_drained_has_its_queues_back_once_it_speaks():
+    """It has recovered alone, and nobody else would tell it to consume again."""
+    past, approve = hung_while_drained()
+    assert [one.state for one in past.remedies] == [RemedyState.LAPSED]
+    (act,) = plan_for(look(idle(), says=IDLE), past, approve).acts
+
+    assert (act.remedy.step, act.remedy.queues, act.remedy.state) == (
+        Recycling.GIVE_BACK, ("celery",), RemedyState.INTENDED,
+    )  # fmt: skip
+    assert act.incident.state is IncidentState.REMEDYING
+    over = given(act, NOW, "add consumer")
+    past = but(past, incidents=(over.incident,), remedies=(over.remedy,))
+    assert plan_for(look(idle()), past, approve).acts == (), "once"
+
+
+@pytest.mark.parametrize(
+    "these", [look(deaf(silent=40, active=0), says=IDLE), look(idle(pid=8))], ids=["still hung", "another process"]
+)
+def test_who_speaks_no_more_or_began_anew_is_given_nothing_back(these):
+    past, approve = hung_while_drained()
+    assert plan_for(these, past, approve).acts == ()
 
 
 @pytest.mark.parametrize(

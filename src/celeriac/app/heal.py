@@ -206,12 +206,13 @@ class Keeper:
             if now_there.guid != act.remedy.guid:
                 return self._changed(act, now_there.guid)
             if self._clock() - looked_at > LOOK_FRESH_S or self._clock() - read_at > READ_FRESH_S:
-                return story.lapsed(act, self._clock(), "not touched: what was seen has grown old before the act")
+                why = "what was seen has grown old before the act"
+                return story.untouched(act, self._clock(), why, self._rules.limits)
             self._platform.restart_instance(now_there)
         except UnreachableError as error:
             return story.unclear(act, self._clock(), str(error))
         except MissingError as error:
-            return story.lapsed(act, self._clock(), f"not touched: {error}")
+            return story.untouched(act, self._clock(), str(error), self._rules.limits)
         except PortError as error:
             return story.failed(act, self._clock(), str(error))
         return story.acted(act, self._clock())

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from celeriac.core import grace, recycle, rolling, story
+from celeriac.core import crash_news, grace, recycle, rolling, story
 from celeriac.core.blindness import blindness
-from celeriac.core.crashes import made_by, unasked
 from celeriac.core.desk import Desk, Past, Plan
 from celeriac.core.finding import Finding
 from celeriac.core.guard import Hold, Scene, guard
@@ -28,7 +27,7 @@ from celeriac.core.incident import (
 from celeriac.core.ledger import RUNNING, Ledger
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.many import watch_many
-from celeriac.core.model import Crash, InstanceState, Place, Verdict
+from celeriac.core.model import Place, Verdict
 from celeriac.core.orders import refusal
 from celeriac.core.places import MISSING
 from celeriac.core.proposal import propose
@@ -43,8 +42,8 @@ _WAITING = frozenset({IncidentState.OPEN, IncidentState.HELD, IncidentState.ESCA
 def decide(findings: tuple[Finding, ...], seen: Seen, past: Past, policy: Policy, limits: Limits) -> Plan:
     """Return what to journal and what to do, for one cluster at one moment."""
     desk = Desk(findings, past)
-    for crash in _news(seen, past, limits):
-        _hear_of_crash(desk, crash, seen, limits)
+    for crash in crash_news.untold(seen, past, limits):
+        crash_news.hear(desk, crash, seen, limits)
     for incident in list(desk.incidents.values()):
         _go_on(desk, incident, seen, policy, limits)
     for word in past.words:
@@ -59,26 +58,6 @@ def decide(findings: tuple[Finding, ...], seen: Seen, past: Past, policy: Policy
     return desk.plan()
 
 
-def _news(seen: Seen, past: Past, limits: Limits) -> Iterable[Crash]:
-    """Return the crashes that no incident tells yet; our own restarts are none."""
-    told = {crash for one in past.incidents for crash in one.crashes}
-    for crash in unasked(seen):
-        known = crash.id in told or made_by(crash, past.remedies)
-        if not known and seen.at - crash.at <= limits.crash_window_s:
-            yield crash
-
-
-def _hear_of_crash(desk: Desk, crash: Crash, seen: Seen, limits: Limits) -> None:
-    place = Place(seen.cluster, crash.platform, crash.app, crash.process, crash.index)
-    finding = desk.findings.get(place)
-    if finding is None or finding.verdict is Verdict.STOPPED:
-        return
-    incident = story.crashed(crash, finding, desk.incidents.get(place), seen.at, limits)
-    remedy = desk.remedies.get(incident.remedy_id or "")
-    ended = _let_go(remedy, seen.at, incident.steps[-1].text) if incident.state is IncidentState.ESCALATED else None
-    desk.put(incident, ended)
-
-
 def _go_on(desk: Desk, incident: Incident, seen: Seen, policy: Policy, limits: Limits) -> None:
     """Move one open incident by what is seen of its place now."""
     if incident.place.whole:
@@ -90,12 +69,12 @@ def _go_on(desk: Desk, incident: Incident, seen: Seen, policy: Policy, limits: L
     remedy = desk.remedies.get(incident.remedy_id or "")
     gone = _gone(incident.place, finding, seen, limits)
     if gone is not None:
-        desk.put(story.resolved(incident, seen.at, gone, Ending.GONE), _let_go(remedy, seen.at, gone))
+        desk.put(story.resolved(incident, seen.at, gone, Ending.GONE), story.let_go(remedy, seen.at, gone))
     elif incident.state is IncidentState.REMEDYING and remedy is not None:
         _pick_up(desk, incident, remedy, seen, policy, limits)
     elif incident.state is IncidentState.VERIFYING:
         desk.put(*verify(incident, remedy, finding, seen, limits))
-    elif incident.state in _WAITING:
+    elif incident.state in _WAITING and not recycle.take_up(desk, incident, finding, seen.at, limits):
         _maybe_recovered(desk, incident, finding, seen, limits)
 
 
@@ -112,13 +91,6 @@ def _gone(place: Place, finding: Finding | None, seen: Seen, limits: Limits) -> 
     if there:
         return "the nodes in its container have changed: each is judged by itself"
     return None if any(app.state == MISSING for app in apps) else "the platform has no such index any more"
-
-
-def _let_go(remedy: Remedy | None, now: float, why: str) -> Remedy | None:
-    """A remedy under way ends with its incident or place: one that stays open would fill the app's budget for ever."""
-    if remedy is None or remedy.state not in RUNNING:
-        return None
-    return replace(remedy, state=RemedyState.UNVERIFIED, ended_at=now, note=why)
 
 
 def _pick_up(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
@@ -217,7 +189,7 @@ def _judge(desk: Desk, finding: Finding, seen: Seen, policy: Policy, limits: Lim
     incident = desk.incidents.get(finding.place)
     if finding.remedy is RemedyKind.NONE:
         if finding.verdict is Verdict.CRASHED and incident is None:
-            _crashed_without_event(desk, finding, seen, limits)
+            crash_news.hear_of_state(desk, finding, seen, limits)
         return
     incident = incident or _open(desk, finding, seen)
     if incident is None:
@@ -230,8 +202,6 @@ def _judge(desk: Desk, finding: Finding, seen: Seen, policy: Policy, limits: Lim
         return
     if incident.state not in {IncidentState.OPEN, IncidentState.HELD}:
         return
-    if finding.remedy is RemedyKind.ALERT and finding.site and finding.site.instance and not finding.site.neighbours:
-        return  # told to people; nothing that a restart would mend
     _act_or_hold(desk, incident, finding, seen, policy, limits)
 
 
@@ -276,22 +246,3 @@ def scene(findings: Iterable[Finding], ledger: Ledger, seen: Seen, policy: Polic
     """Return what the guards judge by, of this look."""
     apps = seen.platform.value if isinstance(seen.platform, Known) else ()
     return Scene(tuple(findings), ledger, policy, seen.at, apps, seen.changes)
-
-
-def _crashed_without_event(desk: Desk, finding: Finding, seen: Seen, limits: Limits) -> None:
-    """The index is CRASHED and the platform's events are silent about it: its state is proof enough."""
-    instance = finding.site.instance if finding.site else None
-    if instance is None or instance.state is not InstanceState.CRASHED:
-        return
-    guid = instance.guid or ""
-    crash = Crash(
-        id=f"state:{finding.place.id}:{seen.at:.0f}",
-        platform=instance.platform,
-        app=instance.app,
-        process=instance.process,
-        index=instance.index,
-        instance_guid=guid,
-        at=seen.at,
-        text=instance.details or "the index is CRASHED",
-    )
-    desk.put(story.crashed(crash, finding, None, seen.at, limits))

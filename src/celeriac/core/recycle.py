@@ -12,7 +12,7 @@ from celeriac.core.blindness import blindness
 from celeriac.core.desk import Desk
 from celeriac.core.finding import Finding
 from celeriac.core.guard import Scene, guard, too_often
-from celeriac.core.incident import IncidentState, Recycling, Remedy, RemedyKind, RemedyState
+from celeriac.core.incident import Incident, IncidentState, Recycling, Remedy, RemedyKind, RemedyState
 from celeriac.core.ledger import Ledger
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import Inspection, Verdict
@@ -61,10 +61,14 @@ def go_on(desk: Desk, act: Act, finding: Finding, seen: Seen, scene: Scene, limi
         return
     if instance.guid != act.remedy.guid:
         _put(desk, _ended(act, seen.at))
-    elif desk.full or scene.policy.paused or blindness(seen, limits):
+    elif desk.full or blindness(seen, limits):
         return
     elif why := _another_case(act.remedy, finding):
         _put(desk, story.lapsed(act, seen.at, why))
+    elif scene.policy.paused and act.remedy.step is None:
+        return
+    elif scene.policy.paused and act.remedy.step is Recycling.DRAIN:
+        give_back(desk, act, f"paused: {scene.policy.paused}", seen.at)
     else:
         _NEXT[act.remedy.step](desk, Turn(act, finding, seen, scene, limits))
 
@@ -130,7 +134,7 @@ def _shutting(desk: Desk, turn: Turn) -> None:
         give_back(desk, act, "it was told to end, and goes on", now)
     elif now > deadline:
         _put(desk, story.failed(act, now, "it was told to end, speaks no more, and its instance is still there"))
-    elif speaks and _overdue(act.remedy, now):
+    elif speaks and _overdue(act.remedy, now) and not turn.scene.policy.paused:
         _order(desk, act, Recycling.SHUTDOWN, now, "it still sends heartbeats: the same order again")
 
 
@@ -142,6 +146,30 @@ def _giving_back(desk: Desk, turn: Turn) -> None:
         _put(desk, story.failed(act, now, text))
     elif _overdue(act.remedy, now):
         _order(desk, act, Recycling.GIVE_BACK, now, "it is to consume its queues again")
+
+
+def take_up(desk: Desk, incident: Incident, finding: Finding | None, now: float, limits: Limits) -> bool:
+    """Give back its queues to a worker that hung while it was drained, once it speaks again; tell whether that is due."""
+    owed = next((one for one in desk.remedies.values() if _owes(one, incident, finding)), None)
+    if owed is None or finding is None:
+        return False
+    if not desk.full:
+        remedy = replace(owed, state=RemedyState.INTENDED, ended_at=None)
+        incident = replace(
+            incident, state=IncidentState.REMEDYING, held_reason=None, remedy=owed.kind, remedy_id=owed.id
+        )
+        instance = finding.site.instance if finding.site else None
+        act = Act(incident, remedy, instance, story.patience(finding, limits))
+        give_back(desk, act, "it hung for a while", now)
+    return True
+
+
+def _owes(remedy: Remedy, incident: Incident, finding: Finding | None) -> bool:
+    """Other rules took over while it consumed nothing, and the very process is at work again."""
+    lapsed = (remedy.incident, remedy.state, remedy.step) == (incident.id, RemedyState.LAPSED, Recycling.DRAIN)
+    if not lapsed or finding is None or (finding.node, finding.pid) != (remedy.node, remedy.pid):
+        return False
+    return finding.well or finding.verdict in {Verdict.DEAF, Verdict.DAMAGED}
 
 
 def give_back(desk: Desk, act: Act, why: str, now: float) -> None:

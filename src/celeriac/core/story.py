@@ -20,6 +20,7 @@ from celeriac.core.incident import (
     RemedyState,
     Step,
 )
+from celeriac.core.ledger import RUNNING
 from celeriac.core.limits import Limits
 from celeriac.core.model import Crash, Instance, Process, Verdict
 from celeriac.core.readings import Evidence, Known, Unknown
@@ -28,6 +29,9 @@ from celeriac.core.snapshot import Seen
 
 CLOCKS_APART_S = 60.0
 """How far the platform's clock may be from ours."""
+
+
+NOT_TOUCHED = "not touched: "
 
 
 class Act(Struct, frozen=True):
@@ -232,6 +236,21 @@ def lapsed(act: Act, now: float, why: str) -> Act:
     """What was convicted is no longer there: nothing is done, and the next cycle judges anew."""
     incident = told(act.incident, now, "lapsed", why, state=IncidentState.OPEN, remedy_id=None, deadline_at=None)
     return replace(act, incident=incident, remedy=replace(act.remedy, state=RemedyState.LAPSED, ended_at=now, note=why))
+
+
+def untouched(act: Act, now: float, why: str, limits: Limits) -> Act:
+    """The platform's word on the index came too late, or there was none; what goes on like that is for a person."""
+    before = sum(step.text.startswith(NOT_TOUCHED) for step in act.incident.steps) + 1
+    if before < limits.attempts_at_most:
+        return lapsed(act, now, f"{NOT_TOUCHED}{why}")
+    return failed(act, now, f"{NOT_TOUCHED}{why}, {before} times")
+
+
+def let_go(remedy: Remedy | None, now: float, why: str) -> Remedy | None:
+    """A remedy under way ends with its incident or place: one that stays open would fill the app's budget for ever."""
+    if remedy is None or remedy.state not in RUNNING:
+        return None
+    return replace(remedy, state=RemedyState.UNVERIFIED, ended_at=now, note=why)
 
 
 def resolved(incident: Incident, now: float, text: str, ending: Ending = Ending.PROVEN) -> Incident:

@@ -68,7 +68,7 @@ HELD = {
     HeldReason.BROKER_OUTAGE: "Held: the broker does not answer",
     HeldReason.STALE: "Held: what is known is too old",
     HeldReason.PAUSED: "Held: Celeriac is paused",
-    HeldReason.UNMAPPED: "Held: no platform instance is known for this worker",
+    HeldReason.UNMAPPED: "Held: no restart of its own would mend it",
     HeldReason.HELD_BY_USER: "Held by a person",
     HeldReason.DEPLOY: "Held: somebody changes the app, or it cannot be told",
     HeldReason.MAINTENANCE: "Held: a maintenance window is open",
