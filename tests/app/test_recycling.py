@@ -1,6 +1,7 @@
 """A recycling as the keeper makes it: order by order, each for the very process, whichever keeper is at work."""
 
 import pytest
+from msgspec.structs import replace
 
 from app.virtual import NODE, Cluster, alive
 from celeriac.app.heal import Keeper, Rules
@@ -95,6 +96,19 @@ def test_one_that_does_not_get_idle_goes_on_as_before(bench):
     assert bench.control.mended == [(NODE, Repair(RepairKind.ADD_CONSUMER, "celery"))]
     assert (bench.incident.state, bench.remedy.state) == (IncidentState.ESCALATED, RemedyState.LAPSED)
     assert "it was not idle within 300 s: 1 tasks under way" in bench.incident.steps[-1].text
+    assert bench.control.ended == []
+
+
+def test_a_pause_gives_its_queues_back(bench):
+    """It would stand idle for as long as people look."""
+    bench.until_it_drains()
+    keeper = bench.keepers[-1]
+    keeper._rules = replace(keeper._rules, policy=lambda: Policy(mode=Mode.AUTO, paused="ana looks"))
+    bench.turns(5, active=0)
+
+    assert bench.control.mended == [(NODE, Repair(RepairKind.ADD_CONSUMER, "celery"))]
+    assert (bench.incident.state, bench.remedy.state) == (IncidentState.ESCALATED, RemedyState.LAPSED)
+    assert bench.incident.steps[-1].text.startswith("not recycled: paused: ana looks; ")
     assert bench.control.ended == []
 
 
