@@ -5,7 +5,7 @@ import pytest
 from celeriac.core.incident import IncidentState, RemedyKind, RemedyState
 from celeriac.core.limits import Policy
 from celeriac.core.model import Mode, Place
-from celeriac.core.readings import Unknown
+from celeriac.core.readings import Known, Unknown
 from core.builders import (
     APP,
     AUTO,
@@ -149,6 +149,7 @@ def test_what_stops_it_between_two():
         (look(changes=[change("updated the app", ago=-1)]), past, "bo updated the app meanwhile"),
         (look(), but(past, incidents=(*past.incidents, held)), "bo holds the incident of orders-worker/1"),
         (look(instances=[instance(0), instance(1, guid=None), instance(2)]), past, "orders-worker/1 has no running"),
+        (look(platform=Known((), NOW)), past, "its app is not watched any more"),
     ):
         story = next(one for one in plan_for(these, journal).incidents if one.place == WHOLE)
         assert (story.state, why in story.steps[-1].text) == (IncidentState.ESCALATED, True)

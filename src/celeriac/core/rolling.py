@@ -117,6 +117,9 @@ def _hear(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen) -> None:
 
 def _next(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen, limits: Limits) -> None:
     place, app = remedy.left[0], _app(incident.place, seen)
+    if app is None and isinstance(seen.platform, Known):
+        _stop(desk, incident, remedy, "its app is not watched any more", seen.at)
+        return
     if app is None or not isinstance(seen.changes, Known):
         return  # the next look may tell
     finding, there = desk.findings.get(place), desk.incidents.get(place)
