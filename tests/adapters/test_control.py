@@ -155,11 +155,11 @@ def test_a_worker_that_consumes_nothing_says_so(workers, asking):
     """Answering with no queue is not the same as not answering."""
     node, _ = workers.start("deaf", "-c", "1")
     told = asking.inspect([node, "worker@nobody"])
-    assert told == {node: Inspection(("orders",), 0, 1, limited=False)}
+    assert told == {node: Inspection(("orders",), 0, 1, limited=False, prefetch=4, later=0)}
     with Celery("person", broker=workers.redis.url, set_as_current=False) as app:
         app.control.cancel_consumer("orders", destination=[node], reply=True, timeout=5)
 
-    assert asking.inspect([node]) == {node: Inspection((), 0, 1, limited=False)}
+    assert asking.inspect([node]) == {node: Inspection((), 0, 1, limited=False, prefetch=4, later=0)}
 
 
 @pytest.mark.live
@@ -172,10 +172,31 @@ def test_a_worker_whose_pool_has_shrunk_to_nothing_says_so_and_what_it_holds(wor
         app.send_task("reports.render", [0], queue="shrunk")
 
     harness.wait_until(
-        lambda: asking.inspect([node]) == {node: Inspection(("shrunk",), 1, 0, limited=False)},
+        lambda: asking.inspect([node]) == {node: Inspection(("shrunk",), 1, 0, limited=False, prefetch=4, later=0)},
         10,
         "it holds the message",
     )
+
+
+@pytest.mark.live
+def test_a_worker_that_keeps_all_its_messages_for_later_says_so(workers, asking):
+    """Such tasks are neither active nor reserved; each raises the prefetch by one, up to `worker_eta_task_limit`.
+
+    Then it takes nothing more, whatever waits, and is well.
+    """
+    node, _ = workers.start("later", "-c", "1", "--", "worker.eta_task_limit=6", queues="later")
+    with Celery("producer", broker=workers.redis.url, set_as_current=False) as app:
+        for countdown in (600,) * 6 + (0,) * 3:
+            app.send_task("reports.render", [0], queue="later", countdown=countdown)
+
+    harness.wait_until(
+        lambda: asking.inspect([node]) == {node: Inspection(("later",), 0, 1, limited=False, prefetch=6, later=6)},
+        10,
+        "it keeps them",
+    )
+    with redis.Redis(port=workers.redis.port) as look:
+        assert look.llen("later") == 3
+    assert asking.running([node]) == {node: frozenset()}
 
 
 @pytest.mark.live
@@ -259,7 +280,7 @@ def test_a_rate_limit_is_told(workers, asking):
     with Celery("person", broker=workers.redis.url, set_as_current=False) as app:
         app.control.rate_limit("reports.render", "1/m", destination=[node], reply=True, timeout=5)
 
-    assert asking.inspect([node]) == {node: Inspection(("orders",), 0, 1, limited=True)}
+    assert asking.inspect([node]) == {node: Inspection(("orders",), 0, 1, limited=True, prefetch=4, later=0)}
 
 
 @pytest.mark.live

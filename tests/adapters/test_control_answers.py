@@ -147,6 +147,38 @@ def test_only_a_prefork_pool_has_processes(worker, control, pool, processes):
     assert control.inspect([GOOD])[GOOD].processes == processes
 
 
+BOUND = ALL | {"stats": STATS | {"prefetch_count": 8}}
+
+
+def test_what_is_kept_for_later_is_counted(worker, control):
+    """Tasks with an ETA are in no other list, and take up the prefetch."""
+    worker(GOOD, **BOUND, scheduled=[{"eta": "2026-11-28T11:00:00", "request": request(f"t{n}")} for n in range(8)])
+    told = control.inspect([GOOD])[GOOD]
+
+    assert (told.prefetch, told.later, told.reserved) == (8, 8, 1)
+
+
+@pytest.mark.parametrize("odd", [None, 5, {}, ERROR, KeyError()], ids=repr)
+def test_one_that_does_not_tell_what_it_keeps_for_later_has_told_the_rest(worker, control, odd):
+    """It is not known, which is not none."""
+    worker(GOOD, **BOUND, scheduled=odd)
+    told = control.inspect([GOOD])[GOOD]
+
+    assert (told.queues, told.prefetch, told.later) == (("orders",), 8, None)
+
+
+@pytest.mark.parametrize(
+    ("prefetch", "told"), [(0, 0), (1001, 1001), ("N/A", None), (None, None), ([8], None)], ids=repr
+)
+def test_a_worker_without_a_small_bound_is_not_asked_for_all_that_it_keeps(worker, control, prefetch, told):
+    """It might have to tell of a hundred thousand, each time that it is looked at."""
+    one = worker(GOOD, **(ALL | {"stats": STATS | {"prefetch_count": prefetch}}), scheduled=[])
+    said = control.inspect([GOOD])[GOOD]
+
+    assert (said.prefetch, said.later) == (told, None)
+    assert not one.answered["scheduled"].is_set()
+
+
 @pytest.mark.parametrize(("tasks", "limited"), [([], False), (["a", "b [rate_limit=1/m]"], True), (["a [x=1]"], False)])
 def test_a_rate_limit_is_read_beside_the_task(worker, control, tasks, limited):
     worker(GOOD, **(ALL | {"registered": tasks}))

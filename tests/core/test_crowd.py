@@ -2,15 +2,17 @@
 
 import pytest
 
-from celeriac.core.crowd import Counted, crowds
+from celeriac.core.crowd import Counted, count, crowds
+from celeriac.core.diagnose import diagnose
 from celeriac.core.incident import RemedyKind
 from celeriac.core.model import Nameless, Verdict
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Crowd
-from core.builders import NOW, finding, guid, seen, stream, worker
+from core.builders import LIMITS, NOW, finding, guid, seen, stream, unmapped, worker
 
 BEFORE = Crowd(Nameless(6, 3), 3)
 """Three workers, each with two subscriptions and a fetch."""
+BOTH = Crowd(Nameless(4, 2), 2)
 NOBODY = Known({}, NOW)
 
 
@@ -36,6 +38,39 @@ def test_one_that_was_never_counted_proves_nothing():
     assert not Counted(Nameless(6, 2), 2).shows_idle(None)
     assert not Counted(Nameless(6, 2), 2).shows_idle(Crowd(Nameless(0, 0), 3))
     assert not Counted(Nameless(6, 2), 2).shows_idle(Crowd(Nameless(6, 0), 0))
+
+
+GONE = {
+    "its subscriptions are gone": Counted(Nameless(4, 2), 2),
+    "it was the last": Counted(Nameless(0, 0), 0),
+}
+MAY_BE_THERE = {
+    "its subscriptions are there": Counted(Nameless(6, 2), 2),
+    "one that counts as speaking may be gone too": Counted(Nameless(4, 2), 2, steady=False),
+    "nothing is counted": Counted(None, 2),
+}
+
+
+@pytest.mark.parametrize("counted", GONE.values(), ids=GONE)
+def test_of_a_killed_worker_nothing_subscribes(counted):
+    assert counted.shows_gone(BEFORE)
+    assert not counted.shows_idle(BEFORE)
+    assert not counted.shows_gone(None)
+    assert not counted.shows_gone(Crowd(Nameless(0, 0), 3))
+
+
+@pytest.mark.parametrize("counted", MAY_BE_THERE.values(), ids=MAY_BE_THERE)
+def test_what_does_not_show_that_it_is_gone(counted):
+    assert not counted.shows_gone(BEFORE)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 30])
+def test_another_monitor_does_not_hide_a_death(workers):
+    """Flower's own subscription is counted with the workers', then and now."""
+    before = Crowd(Nameless(2 * workers + 1, 1), workers)
+
+    assert Counted(Nameless(2 * workers - 1, 0), workers - 1).shows_gone(before)
+    assert Counted(Nameless(2 * workers + 1, 0), workers - 1).shows_idle(before)
 
 
 def look(*lives, nameless, **fields):
@@ -65,6 +100,41 @@ def test_one_that_is_forgotten_is_counted_no_more():
     assert crowds(look(worker(0), nameless=None, crowds=kept), 6) == {}
 
 
+def test_all_must_have_spoken_just_now_for_a_count_to_be_steady():
+    assert count(look(worker(0, silent=40), worker(1), nameless=Nameless(2, 1)), 6).steady
+    assert not count(look(worker(0, silent=40), worker(1, silent=5), nameless=Nameless(2, 1)), 6).steady
+
+
+def killed(silent=45, *, crowd=BOTH, **fields):
+    """Return the finding on a worker that was killed where no platform is; its sibling speaks."""
+    before = {f"celery@{guid()}#7": crowd}
+    lives = (worker(0, silent=silent), worker(1))
+    seen_ = unmapped(*lives, consumers=NOBODY, nameless=Nameless(2, 1), named=False, crowds=before, **fields)
+    return diagnose(seen_, LIMITS)[0]
+
+
+def test_a_killed_worker_without_a_name_and_a_platform_is_crashed_and_people_are_told():
+    found = killed()
+
+    assert (found.verdict, found.remedy) == (Verdict.CRASHED, RemedyKind.ALERT)
+    assert "2 subscribe, 1 fetch; 1 workers speak; when it spoke 4 subscribed, of 2 workers" in broker(found)
+
+
+def test_one_whose_goodbye_may_be_lost_is_called_crashed_only_when_no_drain_takes_so_long():
+    """It fell silent while we did not hear: a warm shutdown ends its subscriptions too, and its last tasks may run yet."""
+    assert killed(silent=120, heard=stream(flowing=60)).verdict is Verdict.BLIND
+    assert killed(silent=2000, heard=stream(flowing=1790)).verdict is Verdict.BLIND
+    assert killed(silent=2000, heard=stream(flowing=1810)).verdict is Verdict.CRASHED
+
+
+def test_a_worker_that_no_count_tells_of_stays_blind():
+    assert killed(crowd=Crowd(Nameless(0, 0), 2)).verdict is Verdict.BLIND
+
+
+def broker(found):
+    return next(one.reading for one in found.evidence if one.signal == "broker")
+
+
 def test_a_worker_without_a_name_is_hung_by_count_and_a_person_decides():
     before = {f"celery@{guid()}#7": Crowd(Nameless(4, 2), 2)}
     silent = (worker(0, silent=35), worker(1))
@@ -74,7 +144,7 @@ def test_a_worker_without_a_name_is_hung_by_count_and_a_person_decides():
     assert hung.approval == "its connections to the broker cannot be told from those of others, only counted"
     assert (
         "of the connections without a name 4 subscribe, 1 fetch; 1 workers speak; when it spoke 4 subscribed"
-        in next(one.reading for one in hung.evidence if one.signal == "broker")
+        in broker(hung)
     )
 
 

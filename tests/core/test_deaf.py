@@ -26,9 +26,10 @@ from core.builders import (
 
 HEALTHY, DEAF, DRAINING = Verdict.HEALTHY, Verdict.DEAF, Verdict.DRAINING
 NONE, ALERT, RESTART = RemedyKind.NONE, RemedyKind.ALERT, RemedyKind.RESTART_INSTANCE
-REPAIR = RemedyKind.LIVE_REPAIR
+REPAIR, RECYCLE = RemedyKind.LIVE_REPAIR, RemedyKind.RECYCLE
 NODE, KEY = f"celery@{guid()}", f"celery@{guid()}#7"
 FETCHING, IDLE = Consumer(10, fetching=True, idle_s=0.0), Consumer(10, fetching=False, idle_s=40.0)
+RABBIT, UNSEEN = stream(reader="rabbitmq"), Unknown("it does not answer", NOW)
 
 
 def idle(for_s=70.0, **fields):
@@ -92,7 +93,7 @@ CASES = {
     "it does not fetch": (look(inspected=says(processes=4), consumer=IDLE), DEAF, RESTART, False, "takes no message"),
     "its connections have no names": (look(inspected=says(), consumer=None, named=False), DEAF, RESTART, False, "takes no"),
     "AMQP tells nothing of fetching": (
-        look(inspected=says(), heard=stream(reader="rabbitmq")), DEAF, RESTART, False, "takes no message",
+        look(inspected=says(), heard=RABBIT), DEAF, RESTART, False, "takes no message",
     ),
     "nobody takes it": (look(waiting=waits(unacked=0), inspected=silent("no answer")), DEAF, RESTART, False, "no message of it is unacknowledged"),
     "nobody consumes it": (look(waiting=waits(consumers=0), inspected=silent("no answer")), DEAF, RESTART, False, "the queue has no consumers"),
@@ -133,8 +134,34 @@ CASES = {
     "its connection fetches": (look(inspected=says()), HEALTHY, NONE, True, "its connection to the broker fetches"),
     "a rate limit": (look(inspected=says(limited=True), consumer=IDLE), HEALTHY, NONE, True, "have a rate limit"),
     "messages that it holds": (look(inspected=says(reserved=2), consumer=IDLE), HEALTHY, NONE, True, "holds 2 messages"),
+    "all that it may hold is for later": (
+        look(inspected=says(prefetch=8, later=8), consumer=IDLE), HEALTHY, NONE, True,
+        "it may hold 8 messages at once: it runs 0 and keeps 8 for later",
+    ),
+    "all that it may hold runs, or is for later": (
+        look(idle(900, active=2), inspected=says(prefetch=4, later=2), consumer=IDLE), HEALTHY, NONE, True, "runs 2 and keeps 2",
+    ),
+    "all that it may hold is for later, and AMQP tells nothing of fetching": (
+        look(inspected=says(prefetch=8, later=8), heard=RABBIT), HEALTHY, NONE, True, "keeps 8 for later",
+    ),
+    "it may hold one more": (look(inspected=says(prefetch=9, later=8), consumer=IDLE), DEAF, RESTART, False, "takes no message"),
+    "it may hold as many as there are": (look(inspected=says(prefetch=0), consumer=IDLE), DEAF, RESTART, False, "takes no message"),
+    "its pool was shrunk, and is busy": (
+        look(idle(900, active=2), inspected=says(processes=2), consumer=IDLE), HEALTHY, NONE, False, "",
+    ),
+    "its pool was shrunk, and has a slot": (
+        look(idle(900, active=1), inspected=says(processes=2), consumer=IDLE), DEAF, RECYCLE, False, "takes no message",
+    ),
     # Siblings take everything
-    "its siblings began much": (look(waiting={}, shares=alone(30), pings=silent()), DEAF, RESTART, False, "answers no ping"),
+    "its siblings began much": (
+        look(waiting={}, shares=alone(30), pings=silent(), consumer=IDLE), DEAF, RESTART, False, "answers no ping",
+    ),
+    "its siblings began much, and it fetches": (
+        look(waiting={}, shares=alone(30), pings=silent()), HEALTHY, NONE, True, "its connection to the broker fetches",
+    ),
+    "its siblings began much, and whether it fetches is not seen": (
+        look(waiting={}, shares=alone(30), pings=silent(), consumers=UNSEEN), HEALTHY, NONE, True, "fetches cannot be seen",
+    ),
     "its siblings began little": (look(waiting={}, shares=alone(15), pings=silent()), HEALTHY, NONE, True, "no ping; whether"),
     "only its share tells": (
         look(waiting={}, shares=alone(30), inspected=says(), consumer=None, named=False), HEALTHY, NONE, True, "been quicker",
@@ -188,6 +215,13 @@ BY_A_PERSON = {
     "it still runs tasks": (look(idle(900, active=2), pings=silent()), "it still runs 2 tasks"),
     "RabbitMQ tells, it does not": (managed(inspected=silent("no answer")), "it cannot be asked what it consumes"),
     "nobody could ask it": (look(waiting=waits(unacked=0), inspected=silent("no answer")), "whether it still consumes the queue is not known"),
+    "it does not hear us, and fetches": (look(pings=silent()), "its connection to the broker fetches"),
+    "it does not hear us, and whether it fetches is not seen": (look(pings=silent(), consumers=UNSEEN), "fetches cannot be seen"),
+    "its connections have no names, and it has no siblings": (look(inspected=says(), consumer=None, named=False), "the cause may be elsewhere"),
+    "nobody's connections are seen": (look(inspected=says(), shares=alone(30), consumers=UNSEEN), "who fetches cannot be seen: it does not answer"),
+    "AMQP tells nothing of fetching": (look(inspected=says(), heard=RABBIT), "x-single-active-consumer"),
+    "it stands by on RabbitMQ": (look(inspected=says(), heard=RABBIT, shares=alone(30)), "x-single-active-consumer"),
+    "it may keep more than is counted": (look(inspected=says(prefetch=5000), consumer=IDLE), "how many messages it keeps for later is not known"),
 }  # fmt: skip
 
 
@@ -200,8 +234,29 @@ def test_a_weaker_proof_needs_approval(found, why):
 
 def test_full_proof_needs_none():
     """Work waits, it answers no ping, it runs nothing."""
-    assert look(pings=silent()).approval is None
-    assert look(inspected=says(), consumer=IDLE).approval is None
+    assert look(pings=silent(), consumer=IDLE).approval is None
+    assert look(pings=silent(), consumer=None, named=False).approval is None
+    assert look(inspected=says(prefetch=8, later=7), consumer=IDLE).approval is None
+    assert look(inspected=says(), consumer=None, named=False, shares=alone(30)).approval is None, (
+        "its siblings take them"
+    )
+
+
+def test_one_that_works_is_recycled_by_a_person_where_the_broker_does_not_tell():
+    """It may be well, and a queue's only consumer may be another on purpose."""
+    found = look(idle(900, active=2), inspected=says(), heard=RABBIT)
+
+    assert (found.verdict, found.remedy) == (DEAF, RECYCLE)
+    assert "x-single-active-consumer" in found.approval
+
+
+def test_a_well_worker_whose_messages_are_all_for_later_is_left_alone():
+    """`worker_eta_task_limit` is reached: it fetches no more until the first of them is due (Celery 5.6 and later)."""
+    both = (idle(), worker(1, active=4))
+    these = seen(*both, consumer=IDLE, waiting=waits(), inspected=says(prefetch=8, later=8))
+
+    assert plan_for(these).acts == ()
+    assert plan_for(these).incidents == ()
 
 
 def test_the_log_tells_a_cancelled_queue_where_nobody_can_ask():
@@ -228,6 +283,10 @@ def test_what_is_owed_is_evidence():
     )
     assert lines["remote control"] == (
         "it consumes celery and holds 0 messages that are not begun; its pool has 4 processes"
+    )
+    lines = {one.signal: one.reading for one in look(inspected=says(prefetch=8, later=3)).evidence}
+    assert lines["remote control"] == (
+        "it consumes celery and holds 0 messages that are not begun, and 3 for later, of 8 that it may hold"
     )
 
 
@@ -291,7 +350,7 @@ def test_after_an_outage_that_leaves_many_deaf_they_are_restarted_one_at_a_time(
     """All in one look; the next one when the one before is proven."""
     lives = [worker(index, active=0, last_start_at=NOW - 70) for index in range(4)]
     pings = {one.node: Known(value=False, at=NOW) for one in lives}
-    these = seen(*lives, consumer=FETCHING, waiting=waits(), pings=pings)
+    these = seen(*lives, consumer=IDLE, waiting=waits(), pings=pings)
     first = plan_for(these)
     journal = after(NOTHING, first)
     held = plan_for(these, journal)

@@ -41,6 +41,11 @@ def in_state(state, **fields):
     return [instance(state=state, **fields)]
 
 
+def silent_in(state):
+    """Return a look at a worker with every proof against it, but for what the platform says of its instance."""
+    return seen(worker(silent=45), instances=in_state(state, guid=guid()))
+
+
 # what was seen, then: verdict, whether it is suspect, the remedy, and a part of its notes
 SILENCE = {
     "it speaks": (seen(worker()), HEALTHY, False, NOTHING, ""),
@@ -199,6 +204,11 @@ PLATFORM = {
     "a worker of it lived before, and the new one has not joined": (
         seen(worker(life=1, silent=500), instances=[instance(life=2, uptime=20)]), STARTING, False, NOTHING, "",
     ),
+    "it is silent, and its state is unknown": (silent_in(UNKNOWN_STATE), BLIND, True, NOTHING, "the platform says UNKNOWN of its"),
+    "it is silent and STARTING": (silent_in(InstanceState.STARTING), BLIND, True, NOTHING, "the platform says STARTING of its"),
+    "it is silent and DOWN": (silent_in(InstanceState.DOWN), BLIND, True, NOTHING, "the platform says DOWN of its instance"),
+    "it is silent and CRASHED": (silent_in(InstanceState.CRASHED), CRASHED, False, NOTHING, "the platform restarts it"),
+    "it is silent, and RUNNING is said again": (silent_in(InstanceState.RUNNING), HUNG, True, RESTART, ""),
     "its app has gone from sight": (
         but(seen(worker(silent=60), platform=Known((app(state="MISSING"),), NOW)), lived=()),
         HUNG, False, ALERT, "no platform instance is known",
@@ -219,6 +229,17 @@ GOODBYES = {
     ),
     "it drains, unmapped, for longer": (
         unmapped(said_goodbye(1801), consumers=FAILS), STOPPED, False, NOTHING, "whether the process is gone",
+    ),
+    "it drains, unmapped, for longer, and its connections are there": (
+        unmapped(said_goodbye(1801), consumer=LEAVING), HUNG, False, ALERT, "still draining after 1801 s",
+    ),
+    "it drains, unmapped, for longer, and its connections were there when they were last looked at": (
+        unmapped(said_goodbye(1801), consumers=FAILS, lingering=frozenset({f"celery@{guid()}#7"})),
+        HUNG, False, ALERT, "still draining after 1801 s",
+    ),
+    "it has gone, unmapped, after a long drain": (
+        unmapped(said_goodbye(1801), consumer=None, lingering=frozenset({f"celery@{guid()}#7"})),
+        STOPPED, False, NOTHING, "its connections are gone",
     ),
     "it ended its own subscriptions": (
         seen(worker(silent=31), consumer=LEAVING), DRAINING, False, NOTHING, "a warm shutdown began unheard",

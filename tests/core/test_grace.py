@@ -5,9 +5,10 @@ import pytest
 from celeriac.core.grace import waiting
 from celeriac.core.incident import HeldReason, IncidentState
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import Mode, Outcomes
+from celeriac.core.model import Mode
 from celeriac.core.offline import Moment, dump, judge, load
 from celeriac.core.readings import Known, Unknown
+from celeriac.core.snapshot import Outcomes
 from core.builders import NOTHING, NOW, after, but, incident, only, order, plan_for, seen, steps, worker
 
 BUSY = {"active": 2, "silent": 40.0}

@@ -46,7 +46,13 @@ def look(deaf=(), hung=(), of=4, *, now=NOW, apart=15.0, says=(), **fields):
     node = {index: f"celery@{guid(index)}" for index in range(of)}
     answers = {node[index]: Known(index not in {*deaf, *hung}, now) for index in range(of)}
     inspected = {node[index]: Known(Inspection(tuple(says)), now) for index in deaf} if says else {}
-    fields = {"pings": answers, "waiting": {"celery": Waiting(3, now - 70)}, "inspected": inspected, **fields}
+    fields = {
+        "consumer": NOT_FETCHING,
+        "pings": answers,
+        "waiting": {"celery": Waiting(3, now - 70)},
+        "inspected": inspected,
+        **fields,
+    }
     return seen(*lives, now=now, **fields)
 
 

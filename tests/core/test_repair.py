@@ -44,7 +44,7 @@ def idle(**fields):
 def look(life=None, *, says=Inspection(), make=seen, **fields):  # noqa: B008 (frozen)
     """Return a look at a worker for which work waits and which says to consume nothing."""
     fields = {"waiting": {"celery": Waiting(3, NOW - 70)}, "inspected": {NODE: Known(says, NOW)}, **fields}
-    return make(life or idle(), consumer=FETCHING, **fields)
+    return make(life or idle(), **{"consumer": FETCHING, **fields})
 
 
 def decided(these=None, past=None, policy=AUTO, limits=NAMED):
@@ -113,7 +113,7 @@ def test_a_repair_counts_for_no_restart_and_a_restart_for_no_repair():
     assert decided(past=after_one(restarted)).acts
 
     mended = remedy(kind=RemedyKind.LIVE_REPAIR, repair=ADD, state=RemedyState.VERIFIED, acted_at=NOW - 300)
-    zombie = look(pings={NODE: Known(value=False, at=NOW)}, inspected={})
+    zombie = look(pings={NODE: Known(value=False, at=NOW)}, inspected={}, consumer=None, named=False)
     (act,) = decided(zombie, past=after_one(mended)).acts
     assert act.remedy.kind is RemedyKind.RESTART_INSTANCE
 

@@ -28,6 +28,7 @@ class _Pong(Struct):
 class _Stats(Struct):
     pid: int
     pool: dict[str, Any] | str
+    prefetch_count: Any = None
 
 
 class _Running(Struct):
@@ -46,6 +47,9 @@ class _Scheduled(Struct):
     request: _Request
     eta: str | None = None
 
+
+COUNTED_AT_MOST = 1000
+"""A worker whose prefetch is larger is not asked for what it keeps for later: it would have to tell all of that, each time."""
 
 TOLD_STATS = ("pid", "clock", "uptime", "prefetch_count", "pool", "total", "rusage")
 """What is told of `stats`: not the broker's address."""
@@ -109,18 +113,22 @@ class CeleryControl:
         The queues come first: a node that does not tell them is asked for nothing more, and is left out.
         """
         queues = self._consuming(nodes)
-        pools = {node: answer.pool for node, answer in self._ask("stats", queues, _Stats)}
+        stats = dict(self._ask("stats", queues, _Stats))
         reserved = {node: len(answer) for node, answer in self._ask("reserved", queues, list[Any])}
         tasks = dict(self._ask("registered", queues, list[str], taskinfoitems=["rate_limit"]))
+        told = [node for node in queues if node in stats and node in reserved and node in tasks]
+        bound = [node for node in told if 0 < (_prefetch(stats[node]) or 0) <= COUNTED_AT_MOST]
+        later = {node: len(answer) for node, answer in self._ask("scheduled", bound, list[Any])}
         return {
             node: Inspection(
-                names,
+                queues[node],
                 reserved[node],
-                _processes(pools[node]),
+                _processes(stats[node].pool),
                 limited=any(map(_limited, tasks[node])),
+                prefetch=_prefetch(stats[node]),
+                later=later.get(node),
             )
-            for node, names in queues.items()
-            if node in pools and node in reserved and node in tasks
+            for node in told
         }
 
     def running(self, nodes: Collection[str]) -> dict[str, frozenset[str]]:
@@ -262,6 +270,11 @@ def _processes(pool: dict[str, Any] | str) -> int | None:
     """Return how many processes a pool says to have, where it has processes of its own (prefork)."""
     there = pool.get("processes") if isinstance(pool, dict) else None
     return len(there) if isinstance(there, list) and _kind(pool) == "prefork" else None
+
+
+def _prefetch(stats: _Stats) -> int | None:
+    """Return how many messages it may hold at once; at its start it says "N/A"."""
+    return stats.prefetch_count if isinstance(stats.prefetch_count, int) else None
 
 
 def _limited(task: str) -> bool:

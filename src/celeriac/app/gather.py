@@ -184,7 +184,7 @@ class Gatherer:
         silent = {one.node for one in quiet(seen, most_s=QUIET_S)}
         ask_broker = broker is not None and (whom.anybody or silent or now >= self._names_due_at)
 
-        nodes = (whom.pinged - whom.doubted) | silent | _telling(seen, self._limits.drain_deadline_s)
+        nodes = (whom.pinged - whom.doubted) | silent | self._recollection.telling(seen)
         clients = self._ask(lambda: broker.clients(nodes)) if broker and ask_broker else None
         pings = self._ask(lambda: control.ping(whom.pinged)) if whom.pinged else None
         inspected = self._ask(lambda: control.inspect(whom.inspected)) if whom.inspected else None
@@ -269,11 +269,3 @@ class Gatherer:
 
     def _ask(self, call: Callable[[], T]) -> Asked[T]:
         return Asked(self._pool.submit(call), self.clock)
-
-
-def _telling(seen: Seen, drain_s: float) -> set[str]:
-    """Return the nodes whose connections are to be named yet, or are to be seen to go."""
-    pools = seen.pools
-    nameless = {one.node for one in seen.incarnations if one.key in pools and not pools[one.key].named}
-    leaving = {one.node for one in seen.incarnations if one.offline and seen.at - one.last_seen_at < drain_s}
-    return set(sorted(nameless)[:POOLS_AT_ONCE]) | leaving

@@ -13,13 +13,14 @@ from celeriac.core.limits import Limits
 from celeriac.core.model import Clients, Incarnation
 from celeriac.core.pings import PingTally
 from celeriac.core.queues import QueueSample
-from celeriac.core.readings import Known, Reading
+from celeriac.core.readings import Known, Reading, Unknown
 from celeriac.core.snapshot import Crowd, Seen, Stream
 from celeriac.core.work import Backlog, Shares
 
 AWAY_S = 15.0
 """Seconds since the last look after which it tells nothing of now: another keeper was at work, or this one was stopped."""
 
+NAMELESS_AT_ONCE = 50
 QUIET_BEATS = 2
 """RabbitMQ may end a frozen worker's connection as early as suspicion begins, so the connection is looked at before."""
 
@@ -47,10 +48,24 @@ class Recollection:
         )
 
     def linger(self, seen: Seen, clients: Reading[Clients]) -> frozenset[str]:
-        """Note which quiet workers' connections are still there, for as long as they say nothing."""
-        there = clients.value.by_node if isinstance(clients, Known) else {}
-        self._lingering = frozenset(one.key for one in quiet(seen) if one.node in there or one.key in self._lingering)
+        """Note whose connections are still there: of quiet ones for as long as they say nothing, of others until they go.
+
+        Who said goodbye is judged by the broker's last answer while it is not asked.
+        """
+        before, there = self._lingering, clients.value.by_node if isinstance(clients, Known) else {}
+        stayed = before if isinstance(clients, Unknown) else frozenset()
+        silent = {one.key for one in quiet(seen) if one.node in there or one.key in before}
+        left = {one.key for one in seen.incarnations if one.offline and (one.node in there or one.key in stayed)}
+        self._lingering = frozenset(silent | left)
         return self._lingering
+
+    def telling(self, seen: Seen) -> set[str]:
+        """Return the nodes whose connections are to be named yet, or are to be seen to go."""
+        pools, drain_s = seen.pools, self._limits.drain_deadline_s
+        nameless = {one.node for one in seen.incarnations if one.key in pools and not pools[one.key].named}
+        left = [one for one in seen.incarnations if one.offline]
+        leaving = {one.node for one in left if seen.at - one.last_seen_at < drain_s or one.key in self._lingering}
+        return set(sorted(nameless)[:NAMELESS_AT_ONCE]) | leaving
 
     def count(self, seen: Seen) -> None:
         """Note in which crowd of nameless connections each worker was counted last."""

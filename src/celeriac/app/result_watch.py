@@ -8,8 +8,8 @@ from celeriac.core.casualties import NAMED_AT_MOST, left
 from celeriac.core.errors import PortError
 from celeriac.core.grace import waiting
 from celeriac.core.incident import Incident
-from celeriac.core.model import Outcomes
 from celeriac.core.readings import Known, Reading, Unknown
+from celeriac.core.snapshot import Outcomes
 from celeriac.core.tasks import STARTED
 from celeriac.evidence_ports import Results, TasksOfLives
 

@@ -59,7 +59,10 @@ class Case(Struct, frozen=True):
         return max(0.0, stream.observed_at - since)
 
     def _has_room(self, one: Incarnation) -> bool:
-        slots = self.slots()
+        """Tell whether a slot is free, of the processes that its pool says to have now: it may have shrunk since its birth."""
+        told, slots = self.inspection(), self.slots()
+        if slots is not None and isinstance(told, Known) and told.value.processes is not None:
+            slots = min(slots, told.value.processes)
         return one.active == 0 or (one.active is not None and slots is not None and one.active < slots)
 
     def owed(self, for_s: float) -> tuple[str, Waiting] | None:
@@ -152,6 +155,10 @@ class Case(Struct, frozen=True):
         consumer = self.consumer()
         return consumer.taking if consumer else None
 
+    def on_redis(self) -> Consumer | None:
+        """Return its connections where the broker tells which of them fetch: by name, on Redis."""
+        return None if self.of_rabbitmq() else self.consumer()
+
     def named(self) -> bool:
         one = self.site.incarnation
         pool = self.seen.pools.get(one.key) if one else None
@@ -166,6 +173,23 @@ class Case(Struct, frozen=True):
         """Tell whether the number of nameless connections shows that its own are there, and take no message."""
         one = self.site.incarnation
         return one is not None and self.crowd.shows_idle(self.seen.crowds.get(one.key))
+
+    def counted_gone(self) -> bool:
+        """Tell whether the number of nameless connections shows that its own are gone, and that they went unasked.
+
+        A warm shutdown ends its subscriptions first, while its last tasks still run; but its goodbye would have been heard.
+        """
+        one = self.site.incarnation
+        if one is None or self.named() or not self.crowd.shows_gone(self.seen.crowds.get(one.key)):
+            return False
+        return self.heard() or self.silent_s > self.limits.drain_deadline_s
+
+    def outstays(self) -> bool:
+        """Tell whether its connections are there, or were when the broker was last asked for them after its goodbye."""
+        one, clients = self.site.incarnation, self.seen.clients
+        if isinstance(clients, Known):
+            return self.consumer() is not None
+        return one is not None and one.key in self.seen.lingering
 
     def gone_from_broker(self) -> bool:
         return isinstance(self.seen.clients, Known) and self.consumer() is None and self.named()

@@ -1,6 +1,7 @@
 """Connections that carry no worker's name (Kombu before 5.7): what their number proves of one worker among many.
 
-A frozen worker's subscriptions stay and it takes no message; one that ends itself gives its subscriptions up first.
+A frozen worker's subscriptions stay and it takes no message; one that ends itself gives its subscriptions up first,
+and of one that is killed nothing is left.
 """
 
 from msgspec import Struct
@@ -17,14 +18,26 @@ class Counted(Struct, frozen=True):
 
     counted: Nameless | None
     speaking: int
+    steady: bool = True
+    """Whether all who count as speaking have spoken just now, so that their connections are surely there."""
 
     def shows_idle(self, before: Crowd | None) -> bool:
         """Tell whether a worker that spoke when `before` was counted still subscribes, and is none of those who fetch."""
-        if self.counted is None or before is None or not before.workers:
+        there = self._subscribes(before)
+        if self.counted is None or not there:
             return False
+        return self.counted.fetching is None or self.counted.fetching <= self.speaking
+
+    def shows_gone(self, before: Crowd | None) -> bool:
+        """Tell whether no more subscribe than those who speak: a worker that spoke when `before` was counted is gone."""
+        return self.steady and self._subscribes(before) is False
+
+    def _subscribes(self, before: Crowd | None) -> bool | None:
+        """Tell whether there are subscriptions for one more than those who speak; others' (Flower's) are in each share."""
+        if self.counted is None or before is None or not before.workers or not before.counted.subscribed:
+            return None
         each = before.counted.subscribed / before.workers
-        subscribes = each > 0 and self.counted.subscribed >= each * (self.speaking + 0.5)
-        return subscribes and (self.counted.fetching is None or self.counted.fetching <= self.speaking)
+        return self.counted.subscribed >= each * (self.speaking + 0.5)
 
 
 def count(seen: Seen, suspect_beats: float) -> Counted:
@@ -33,7 +46,8 @@ def count(seen: Seen, suspect_beats: float) -> Counted:
     if not isinstance(clients, Known) or not isinstance(seen.stream, Known):
         return Counted(None, 0)
     speaking = [one for one in _nameless(seen) if _silent_beats(one, seen) < suspect_beats]
-    return Counted(clients.value.nameless, len(speaking))
+    steady = all(_just_spoke(one, seen) for one in speaking)
+    return Counted(clients.value.nameless, len(speaking), steady)
 
 
 def crowds(seen: Seen, suspect_beats: float) -> dict[str, Crowd]:
@@ -45,7 +59,7 @@ def crowds(seen: Seen, suspect_beats: float) -> dict[str, Crowd]:
     lives = {one.key: one for one in _nameless(seen)}
     kept = {key: crowd for key, crowd in seen.crowds.items() if key in lives}
     counted_as_speaking = [one for one in lives.values() if _silent_beats(one, seen) < suspect_beats]
-    if now.counted is None or any(not _just_spoke(one, seen) for one in counted_as_speaking):
+    if now.counted is None or not now.steady:
         return kept
     this = Crowd(now.counted, now.speaking)
     return kept | {one.key: this for one in counted_as_speaking}

@@ -7,10 +7,12 @@ tasks back, and so may whoever has cancelled its consumers on purpose.
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from celeriac.core.case import Case
 from celeriac.core.finding import Finding, found, mend, recycle, restart
-from celeriac.core.model import Verdict
-from celeriac.core.readings import Known
+from celeriac.core.model import Inspection, Verdict
+from celeriac.core.readings import Known, Unknown
 from celeriac.core.recyclable import unfit
 from celeriac.core.repair import Repair, RepairKind
 
@@ -81,11 +83,11 @@ def _has_no_pool(case: Case) -> Finding | None:
 
 def _does_not_hear(case: Case) -> Finding | None:
     """It beats, but answers no ping while others do: the connections of a zombie."""
-    if not _mute(case):
+    fetches = _fetches(case)
+    if not _mute(case) or (fetches and case.owed(case.limits.deaf_s) is None):
         return None
-    return restart(
-        case, Verdict.DEAF, "it sends heartbeats, but answers no ping and takes no task", approval=_working(case)
-    )
+    note = "it sends heartbeats, but answers no ping and takes no task"
+    return restart(case, Verdict.DEAF, note, approval=_working(case) or fetches)
 
 
 def _is_given_nothing(case: Case) -> Finding | None:
@@ -108,18 +110,17 @@ def _does_not_fetch(case: Case) -> Finding | None:
     That its siblings take all of them does not do: workers on Redis ask anew each second, and who asked first gets the next
     message, so that steady traffic may pass one by for minutes (seen on solo workers after a restart of Redis).
     """
-    told, consumer = case.inspection(), case.consumer()
+    told, shown = case.inspection(), case.on_redis()
     if not isinstance(told, Known) or told.value.reserved or told.value.limited:
         return None
-    shown = consumer if consumer and not case.of_rabbitmq() else None
-    if _held_back(case):
+    if _held_back(case) or _full(case, told.value):
         return None
     if (shown and shown.fetching) or (shown is None and case.owed(case.limits.deaf_s) is None):
         return None
-    note = "it says that it consumes its queues, but takes no message from them"
+    note, approval = "it says that it consumes its queues, but takes no message from them", _unproven(case, told.value)
     if _working(case) and unfit(case.site) is None:
-        return recycle(case, Verdict.DEAF, note)
-    return restart(case, Verdict.DEAF, note, approval=_working(case))
+        return replace(recycle(case, Verdict.DEAF, note), approval=approval)
+    return restart(case, Verdict.DEAF, note, approval=_working(case) or approval)
 
 
 def _nobody_fetches(case: Case) -> Finding | None:
@@ -140,7 +141,7 @@ def _nobody_fetches(case: Case) -> Finding | None:
 def _cannot_tell(case: Case) -> Finding | None:
     told = case.inspection()
     if not isinstance(told, Known):
-        why = f"remote control: {told.why}"
+        why = "; ".join(filter(None, (f"remote control: {told.why}", _fetches(case))))
     elif told.value.limited:
         why = "tasks of its have a rate limit, which may hold them back"
     elif told.value.reserved:
@@ -148,8 +149,8 @@ def _cannot_tell(case: Case) -> Finding | None:
     elif held := _held_back(case):
         why = held
     else:
-        fetches = case.consumer() and not case.of_rabbitmq()
-        why = "its connection to the broker fetches" if fetches else "its siblings may just have been quicker"
+        idle = "its connection to the broker fetches" if case.on_redis() else "its siblings may just have been quicker"
+        why = _full(case, told.value) or idle
     return found(case, Verdict.HEALTHY, f"work waits and it takes none; cannot tell why: {why}", doubt=True)
 
 
@@ -157,6 +158,43 @@ def _held_back(case: Case) -> str | None:
     """Return why the broker gives it nothing of what it owes, if it tells."""
     owed, taking = case.owed(case.limits.deaf_s), case.taking()
     return taking.held.get(owed[0]) if owed and taking else None
+
+
+def _fetches(case: Case) -> str | None:
+    """Return why it may take tasks although it does not hear us, or None where the broker does not show so."""
+    shown = case.on_redis()
+    if shown:
+        return "its connection to the broker fetches" if shown.fetching else None
+    clients = case.seen.clients
+    unseen = isinstance(clients, Unknown) and case.named()
+    return "whether its connection to the broker fetches cannot be seen" if unseen else None
+
+
+def _full(case: Case, told: Inspection) -> str | None:
+    """Return why its broker gives it no more: it holds as many messages as it may, and runs them or keeps them for later."""
+    one, later = case.site.incarnation, told.later or 0
+    runs = (one.active if one else None) or 0
+    if not told.prefetch or runs + told.reserved + later < told.prefetch:
+        return None
+    return f"it may hold {told.prefetch} messages at once: it runs {runs} and keeps {later} for later"
+
+
+def _unproven(case: Case, told: Inspection) -> str | None:
+    """Return why it may be well all the same; None where Redis shows that it fetches nothing, or its siblings take all."""
+    clients = case.seen.clients
+    if told.prefetch and told.later is None:
+        return "how many messages it keeps for later is not known, and they may be all that it may hold"
+    if case.on_redis():
+        return None
+    if case.taking():
+        return "RabbitMQ shows no reason why it is given nothing, and no fault either"
+    if case.of_rabbitmq():
+        return "AMQP does not tell who takes messages: it may stand by for a queue with x-single-active-consumer"
+    if isinstance(clients, Unknown):
+        return f"who fetches cannot be seen: {clients.why}"
+    if not case.passed_over():
+        return "its siblings do not take these messages either, so the cause may be elsewhere"
+    return None
 
 
 def _working(case: Case) -> str | None:

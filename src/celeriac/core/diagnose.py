@@ -120,7 +120,7 @@ def _draining(case: Case) -> Finding | None:
         return found(case, Verdict.STOPPED, "it said goodbye and its connections are gone")
     if for_s <= case.limits.drain_deadline_s:
         return found(case, Verdict.DRAINING, f"warm shutdown began {for_s:.0f} s ago")
-    if instance is None:
+    if instance is None and not case.outstays():
         return found(case, Verdict.STOPPED, "it said goodbye; whether the process is gone cannot be seen")
     return _drained_too_long(case, for_s)
 
@@ -233,9 +233,13 @@ def _cannot_tell(case: Case) -> Finding | None:
             return found(case, Verdict.BLIND, f"cannot tell: {name}: {reading.why}", suspect=True)
     if case.site.place.mapped and case.site.instance is None:
         return found(case, Verdict.BLIND, "cannot tell: the platform does not show its app", suspect=True)
+    if case.site.instance is not None and case.site.instance.state is not InstanceState.RUNNING:
+        why = f"the platform says {case.site.instance.state} of its instance"
+        return found(case, Verdict.BLIND, f"cannot tell: {why}", suspect=True)
     if case.held_by_rabbitmq() and case.silent_s < case.limits.may_block_s:
         return found(case, Verdict.BLIND, f"cannot tell: {HELD}", suspect=True)
-    if not case.named() and not case.counted_idle():
+    gone = case.site.instance is None and case.counted_gone()
+    if not case.named() and not case.counted_idle() and not gone:
         return found(case, Verdict.BLIND, f"cannot tell: {nameless(case)}", suspect=True)
     return None
 
@@ -244,7 +248,8 @@ def _dead_unmapped(case: Case) -> Finding | None:
     """Without a platform: no connection left is a crash, connections without a fetch are a hang; people are told."""
     if case.site.instance is not None:
         return None
-    verdict = Verdict.CRASHED if case.gone_from_broker() else Verdict.HUNG
+    gone = case.gone_from_broker() or case.counted_gone()
+    verdict = Verdict.CRASHED if gone else Verdict.HUNG
     return found(case, verdict, UNMAPPED, remedy=RemedyKind.ALERT)
 
 

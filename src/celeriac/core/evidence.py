@@ -47,6 +47,8 @@ def _inspection(case: Case) -> Evidence | None:
         return None if reading.why == "not asked yet" else Evidence("remote control", reading.why, reading.at)
     told = reading.value
     text = f"it consumes {', '.join(told.queues) or 'no queue'} and holds {told.reserved} messages that are not begun"
+    if told.later:
+        text += f", and {told.later} for later, of {told.prefetch} that it may hold"
     if told.processes is not None:
         text += f"; its pool has {told.processes} processes"
     return Evidence("remote control", text, reading.at, rules_out=None if told.limited else "a rate limit")

@@ -154,13 +154,6 @@ class Pool(Struct, frozen=True):
     named: bool = False
 
 
-class Outcomes(Struct, frozen=True):
-    """Of the tasks that a life had begun and not ended, by its events: how many there are, and of how many a result is stored."""
-
-    begun: int
-    ended: int
-
-
 class Taking(Struct, frozen=True):
     """What the broker itself tells of a worker's consumers (RabbitMQ's management API).
 
@@ -217,13 +210,16 @@ class Inspection(Struct, frozen=True):
 
     `reserved` is how many messages it holds that are neither begun nor scheduled, `processes` how many its pool has (None
     where a pool has none of its own), `limited` tells that tasks of its have a rate limit: what such a limit holds back is
-    in no list.
+    in no list. `prefetch` is how many messages it may hold unacknowledged at once (0: without a bound; None is not known),
+    `later` how many of those that it holds are kept for a later time (None: it was not asked).
     """
 
     queues: tuple[str, ...] = ()
     reserved: int = 0
     processes: int | None = None
     limited: bool = False
+    prefetch: int | None = None
+    later: int | None = None
 
 
 class InstanceState(StrEnum):

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from celeriac.core.changes import Change
 from celeriac.core.limits import Limits
 from celeriac.core.logs import Logged
-from celeriac.core.model import App, Clients, Crash, Incarnation, Inspection, Nameless, Outcomes, Place, Pool
+from celeriac.core.model import App, Clients, Crash, Incarnation, Inspection, Nameless, Place, Pool
 from celeriac.core.readings import Reading, Unknown
 from celeriac.core.stuck import Stuck
 from celeriac.core.work import Held, Share, Waiting
@@ -91,6 +91,13 @@ class Crowd(Struct, frozen=True):
     workers: int
 
 
+class Outcomes(Struct, frozen=True):
+    """Of the tasks that a life had begun and not ended, by its events: how many there are, and of how many a result is stored."""
+
+    begun: int
+    ended: int
+
+
 class Seen(Struct, frozen=True):
     """One look at one cluster. `stream` is Unknown when the observer's last word is stale, by the keeper's own clock.
 
@@ -98,8 +105,8 @@ class Seen(Struct, frozen=True):
     and `stuck` those whose slots are held for too long; `changes` is what people lately did to the apps;
     `answered` is when each node last answered a ping of ours; `pools`, `shares` and `held` are by `Incarnation.key`; `crowds` is
     the crowd in which each incarnation that speaks no more was counted last; `lingering` holds the keys of incarnations
-    whose connection was still there when they had missed some beats; `recycled` holds the guids that we told to end;
-    `outcomes`, by key too, is of the lives whose tasks are waited for before a kill.
+    whose connection was still there when they had missed some beats, or after their goodbye; `recycled` holds the guids that
+    we told to end; `outcomes`, by key too, is of the lives whose tasks are waited for before a kill.
     """
 
     cluster: str

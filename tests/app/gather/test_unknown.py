@@ -7,13 +7,18 @@ from msgspec.structs import replace
 
 from app.virtual import CALM, NODE, alive
 from celeriac.app import asking, platform_watch
+from celeriac.core.diagnose import diagnose
 from celeriac.core.errors import RefusedError, UnreachableError
 from celeriac.core.incident import IncidentState
+from celeriac.core.limits import Limits
 from celeriac.core.memory import Book
-from celeriac.core.model import Consumer
+from celeriac.core.model import Consumer, Verdict
 from celeriac.core.readings import Known, Unknown
 from celeriac.ports import Batch
-from core.builders import incident, stream, worker
+from core.builders import incident, said_goodbye, stream, worker
+
+NAMED = Book(pools={key: replace(pool, named=True) for key, pool in CALM.pools.items()})
+"""A journal in which every pool's connections were seen by name."""
 
 
 def test_no_platform_is_no_fault(cluster, clock):
@@ -132,10 +137,28 @@ def test_a_connection_that_went_with_the_heartbeats_is_not(cluster, clock):
     assert cluster.looked(worker(silent=20, now=clock())).lingering == frozenset()
 
 
+def test_a_connection_that_outlasts_a_goodbye_is_remembered_until_it_is_seen_to_go(cluster, clock):
+    """Between two questions to the broker its worker is judged by the last answer."""
+    cluster.broker.there = {NODE: Consumer(4, fetching=False, idle_s=20.0, listening=False)}
+    left, book = said_goodbye(Limits().drain_deadline_s - 20, now=clock()), NAMED
+    looks = [cluster.looked(left, book=book), *(cluster.look(left, book=book) for _ in range(20))]
+    times = cluster.broker.asked.count("clients")
+
+    assert {one.lingering for one in looks} == {frozenset({left.key})}
+    assert times < 4, "the broker is asked no oftener for it"
+    assert cluster.broker.nodes == {NODE}, "it is past its deadline, and still there"
+    assert diagnose(replace(looks[-1], platform=None, lived=()), Limits())[0].verdict is Verdict.HUNG
+
+    cluster.broker.there = {}
+    for _ in range(40):
+        gone = cluster.look(left, book=book)
+    assert gone.lingering == frozenset()
+    assert cluster.broker.nodes == frozenset(), "nor is it asked for any more"
+
+
 def test_the_broker_is_asked_for_those_only_whose_connection_tells_something(cluster, clock):
     """RabbitMQ logs an error for each missing queue that it is asked for."""
-    named = Book(pools={key: replace(pool, named=True) for key, pool in CALM.pools.items()})
-    cluster.looked(worker(silent=20, now=clock()), book=named)
+    cluster.looked(worker(silent=20, now=clock()), book=NAMED)
 
     assert cluster.broker.nodes == {NODE}
 
