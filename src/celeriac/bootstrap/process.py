@@ -49,6 +49,16 @@ def configure_logging(role: str) -> None:
 def until_signalled() -> threading.Event:
     """Return an event that SIGTERM and SIGINT set."""
     stopping = threading.Event()
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    # Not set by a handler: that runs within the main thread, which may just then hold the event's own lock.
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda *_: stopping.set())
+        signal.signal(signum, lambda *_: None)
+
+    def wait() -> None:
+        os.read(woken, 1)
+        stopping.set()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
     return stopping

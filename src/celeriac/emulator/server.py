@@ -104,8 +104,11 @@ def serve(config: Path, *, port: int | None = None) -> None:
     def wake() -> None:
         os.write(wake_write, b".")
 
+    os.set_blocking(wake_write, False)
+    # Not by a handler: one that is due just before the main thread begins to read would not run while it reads.
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda *_: wake())  # a lock here could be one that the main thread waits in
+        signal.signal(signum, lambda *_: None)
     with Emulator(settings, on_end=wake) as emulator:
         sys.stdout.write(
             f"The emulated Cloud Foundry answers at {emulator.url}\n"
