@@ -267,14 +267,14 @@ def test_whatever_else_may_explain_it_keeps_it_unsaid(look, one):
     assert not said(look, one)
 
 
-def test_a_worker_in_doubt_may_hold_it():
+def test_a_worker_that_is_not_plainly_well_may_hold_it():
     look = well()
     (finding,) = diagnose(look, LIMITS)
 
     assert said(look, findings=[finding])
+    assert said(look, findings=[replace(finding, doubt=True)]), "its queue is empty: somebody takes what comes"
     assert not said(well(heard=stream(echo=20)), findings=[finding]), "we are blind"
     for changed in (
-        replace(finding, doubt=True),
         replace(finding, suspect=True),
         replace(finding, verdict=Verdict.BUSY),
         replace(finding, verdict=Verdict.DEAF),

@@ -192,9 +192,9 @@ def _life(finding: Finding) -> Incarnation | None:
 
 
 def _vouches(finding: Finding) -> bool:
-    """Tell whether a worker surely takes what comes and tells of it."""
+    """Tell whether a worker surely tells of what it takes; whether it takes any the empty queue tells."""
     life = _life(finding)
-    sure = finding.verdict is Verdict.HEALTHY and not finding.suspect and not finding.doubt
+    sure = finding.verdict is Verdict.HEALTHY and not finding.suspect
     return sure and life is not None and not life.mute
 
 
