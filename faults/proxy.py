@@ -22,6 +22,9 @@ class Connection:
         self._silent, self._closed = threading.Event(), threading.Event()
         self.last_sent = b""
         """The last thing that the client said."""
+
+    def start(self) -> None:
+        """Forward from now on."""
         threading.Thread(target=self._pump, name="proxied connection", daemon=True).start()
 
     def silence(self) -> None:
@@ -95,4 +98,6 @@ class Proxy:
                 client.close()
                 continue
             server.settimeout(None)
-            self._connections.append(Connection(client, server))
+            connection = Connection(client, server)
+            self._connections.append(connection)  # known before it says a word: else a cut could miss it
+            connection.start()
