@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from amqp.exceptions import AMQPError, NotFound
 from celery import Celery
 from celery.events.event import get_exchange
 from kombu import Connection, Consumer, Queue
@@ -27,7 +28,7 @@ PING_S, SAMPLE_S, LOGS_S = 4.0, 2.0, 0.5
 CLEANUP = "cleanup begins"
 _EXIT = "Exit status "
 _SIGNALLED = 128
-_TROUBLE = (OperationalError, OSError, redis.RedisError)
+_TROUBLE = (OperationalError, OSError, redis.RedisError, AMQPError)
 
 
 class Recorder:
@@ -132,9 +133,12 @@ class Recorder:
         }
 
     def _amqp_queue(self) -> dict[str, int]:
-        """RabbitMQ tells what waits; what is on its way AMQP does not tell."""
+        """RabbitMQ tells what waits, of a queue that is there; what is on its way AMQP does not tell."""
         with Connection(self._broker, connect_timeout=2) as connection:
-            declared = connection.default_channel.queue_declare("celery", passive=True)
+            try:
+                declared = connection.default_channel.queue_declare("celery", passive=True)
+            except NotFound:
+                return {}
         return {"llen_celery": declared.message_count}
 
     def _read_logs(self) -> None:

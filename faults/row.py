@@ -23,7 +23,9 @@ START_S = 120.0
 REMEDY_S = 240.0
 """How long a remedy and its proof may take from the fault on."""
 
-ALONE_S = 90.0
+ALONE_S = 120.0
+"""After so long without an incident it is taken to have got well by itself: longer than deafness after an outage takes to convict."""
+
 HOPELESS_S = 150.0
 """After so long without an incident none will come."""
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field, replace
 
 from faults.rows import Row
 
-TWIN = 'if [ "$CF_INSTANCE_INDEX" = 0 ]; then {celery} & fi; '
+TWIN = 'if [ "$CF_INSTANCE_INDEX" = 0 ]; then (sleep 10; {celery}) & fi; '
+"""The second of a name comes later: on RabbitMQ the later one ends, and if that were the container's own, it would loop."""
+
 SKEW = 'if [ "$CF_INSTANCE_INDEX" = 0 ]; then export FAULTS_SKEW=-120; fi; '
 
 
