@@ -158,7 +158,10 @@ class Soak:
         unverified = [_told(one) for one in incidents if one.state != "resolved" and _acted(one)]
         convicted = [one for one in incidents if one.verdict != "crashed" and one.worker_name not in self._was_struck()]
         self._details += [f"an incident without a fault: {_told(one)}" for one in convicted]
-        return account(self._wanted, self._fleet.restarts(), unverified)
+        found = account(self._wanted, self._fleet.restarts(), unverified)
+        missed = {one.worker for one in found.missed}
+        self._details += [f"MISSED: {_told(one)}" for one in incidents if one.worker_name in missed]
+        return found
 
     def _was_struck(self) -> set[str]:
         return {one.worker for one in self._wanted}
