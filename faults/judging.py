@@ -8,6 +8,8 @@ from faults.expected import CONVICTIONS, Expected
 from faults.watch import Look
 
 KEEPER, PERSON = "celeriac", "deployer"
+PROPOSED_FROM = 3
+"""Where so many of an app are ill its rolling restart is proposed, in an incident of the app."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ def _wrong_of_siblings(story: Story, shown: list[Look]) -> list[str]:
         for name, actor in story.restarts
         if name not in story.ill and actor != PERSON
     ]
-    siblings = {one.worker_name for one in story.incidents} - story.ill
+    offered = {name.partition("/")[0] for name in story.ill} if len(story.ill) >= PROPOSED_FROM else set()
+    siblings = {one.worker_name for one in story.incidents} - story.ill - offered
     found += [f"an incident about sibling {one.worker_name} ({one.verdict})" for one in _of(story, siblings)]
     return list(dict.fromkeys(found))
 

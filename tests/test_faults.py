@@ -109,6 +109,19 @@ def test_whatever_is_not_as_it_must_be_is_wrong(seen, why):
     assert why in judged("F3", story(*seen.pop("looks", ()), **seen)).wrong
 
 
+def test_the_restart_of_an_app_may_be_proposed_where_all_of_it_is_ill_and_only_there():
+    three = [f"orders/{index}" for index in range(3)]
+    deaf = [incident(name, "deaf", remedy="restart_instance") for name in three]
+    offer = incident("orders", "deaf", steps=("opened", "held", "resolved"))
+    seen = [look(95, name, "deaf") for name in three]
+    last = dict.fromkeys(three, "healthy")
+
+    assert judged("F5", story(*seen, incidents=[*deaf, offer], ill=three, last=last)).wrong == ()
+    assert judged("F5", story(seen[0], incidents=[deaf[0], offer])).wrong == (
+        "an incident about sibling orders (deaf)",
+    )
+
+
 def test_a_remedy_that_nobody_wants_is_wrong():
     found = judged(
         "F8", story(look(35, "orders/0", "busy"), incidents=RESTARTED, restarts=[("orders/0", "celeriac")]), pool="solo"
