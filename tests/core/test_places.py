@@ -2,11 +2,11 @@
 
 import pytest
 
-from celeriac.core.model import InstanceState, Place
+from celeriac.core.model import InstanceState, Place, Verdict
 from celeriac.core.places import MISSING, Site, host, sites
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.snapshot import Lived
-from core.builders import APP, CLUSTER, NOW, PLATFORM, app, guid, instance, place, seen, unmapped, worker
+from core.builders import APP, CLUSTER, NOW, PLATFORM, app, but, finding, guid, instance, place, seen, unmapped, worker
 
 DOWN = Unknown("the platform does not answer", NOW)
 
@@ -79,6 +79,19 @@ def test_two_processes_with_one_name_are_twins():
     (site,) = sites(seen(old, new, instances=[instance(0)]))
 
     assert (site.incarnation.pid, site.twins) == (8, 1)
+
+
+def test_a_second_process_that_ended_at_once_does_not_speak_for_the_first():
+    """RabbitMQ refuses it its queue; what it said when it ended is not the first one's goodbye."""
+    first = worker(pid=7, born=3600)
+    second = worker(pid=8, born=60, silent=58, goodbye=(1, NOW - 58), beats=0)
+    here = {"instances": [instance(0)]}
+    (site,) = sites(seen(first, second, **here))
+    assert (site.incarnation.pid, site.twins) == (7, 1)
+    assert finding(first, second, **here).verdict is Verdict.HEALTHY
+
+    gone = but(first, last_seen_at=NOW - 90)
+    assert sites(seen(gone, second, **here))[0].incarnation.pid == 8
 
 
 def test_earlier_lives_of_a_place_are_left_out():

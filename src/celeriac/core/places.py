@@ -95,13 +95,23 @@ def _bare(cluster: str, there: list[Incarnation]) -> list[Site]:
 
 
 def newest_lives(there: list[Incarnation]) -> list[tuple[Incarnation, int]]:
-    """Return the newest incarnation of each node name, with how many others of that name spoke since it was born."""
+    """Return the newest incarnation of each node name, with how many others of that name spoke since it was born.
+
+    One that has said goodbye gives way to another that speaks on: RabbitMQ refuses a second process of a name its queue for
+    remote control, and that one ends at once beside the first, which is well.
+    """
     by_node: dict[str, list[Incarnation]] = defaultdict(list)
     for one in there:
         by_node[one.node].append(one)
     lives = []
     for group in by_node.values():
         newest = max(group, key=lambda one: (one.first_seen_at, one.pid))
+        newest = max((one for one in group if _outlives(one, newest)), key=lambda one: one.last_seen_at, default=newest)
         twins = sum(other is not newest and other.last_seen_at > newest.first_seen_at + newest.freq for other in group)
         lives.append((newest, twins))
     return lives
+
+
+def _outlives(one: Incarnation, newest: Incarnation) -> bool:
+    """Tell whether it speaks on after the newest of its name has said goodbye."""
+    return newest.offline and not one.offline and one.last_seen_at > newest.last_seen_at
