@@ -13,7 +13,7 @@ from kombu.exceptions import KombuError
 from kombu.transport import virtual
 
 from celeriac.adapters.content import Content
-from celeriac.adapters.redis_client import for_kombu
+from celeriac.adapters.redis_client import NEVER_S, for_kombu
 from celeriac.core.errors import PortError, UnreachableError
 from celeriac.ports import Condition, EventStream
 
@@ -54,7 +54,7 @@ class KombuEvents:
         self._url, self._options = for_kombu(url)
         if url.startswith(REDIS):  # other transports refuse options that they do not know
             limits = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "socket_keepalive": True}
-            self._options |= {**limits, "client_name": "celeriac-observer"}
+            self._options |= {**limits, "client_name": "celeriac-observer", "visibility_timeout": NEVER_S}
         self._timeout = timeout
         self._content = Content(allow_pickle=allow_pickle)
         self._connection: Connection | None = None

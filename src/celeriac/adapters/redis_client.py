@@ -66,6 +66,11 @@ def close(client: redis.Redis) -> None:
         client.connection_pool.sentinel_manager.close()
 
 
+NEVER_S = 3_000_000_000.0
+"""A `visibility_timeout` that never ends. Whoever listens through Kombu gives messages back to their queues that were taken
+longer ago than his own timeout, an hour by default: with ours, tasks that workers still run would run twice."""
+
+
 def for_kombu(url: str) -> tuple[str, dict[str, object]]:
     """Return the URL as Kombu takes it, and the transport options that it wants apart from it: the master's name."""
     if not url.startswith(SENTINEL):
