@@ -3,13 +3,26 @@
 import json
 import time
 
+import pytest
 import redis
 
 from celeriac.adapters.control import CeleryControl
 from celeriac.adapters.kombu_events import KombuEvents
+from celeriac.adapters.redis_client import giving_nothing_back
 
 TWO_HOURS_S = 7200.0
 MESSAGE = {"body": "e30=", "headers": {}, "properties": {"delivery_info": {}, "priority": 0, "delivery_tag": "held"}}
+
+
+@pytest.mark.parametrize("url", ["redis://h/0", "rediss://h:6380/0", "sentinel://h:26379/0?master_name=m"])
+def test_every_way_to_a_redis_has_the_option(url):
+    assert giving_nothing_back(url)["visibility_timeout"] > time.time()
+
+
+@pytest.mark.parametrize("url", ["amqp://h//", "sqs://", "pgmq://h/db", "memory://"])
+def test_other_brokers_know_another_timeout_by_that_name(url):
+    """SQS makes its queues with it, and refuses more than twelve hours."""
+    assert giving_nothing_back(url) == {}
 
 
 def held_for_long(look):

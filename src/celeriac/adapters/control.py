@@ -10,7 +10,7 @@ from kombu.exceptions import KombuError
 from msgspec import Struct
 
 from celeriac.adapters.amqp_client import SCHEMES, LimitedTransport, tls_apart
-from celeriac.adapters.redis_client import NEVER_S, for_kombu
+from celeriac.adapters.redis_client import for_kombu, giving_nothing_back
 from celeriac.core.errors import MissingError, RefusedError, UnreachableError
 from celeriac.core.exhibits import Line
 from celeriac.core.model import Inspection, Pool
@@ -87,7 +87,7 @@ class CeleryControl:
                 "socket_keepalive": True,
                 "client_name": "celeriac-control",
                 "max_retries": 0,  # else Kombu waits 2 s and tries again
-                "visibility_timeout": NEVER_S,
+                **giving_nothing_back(url),
                 **options,
             },
         )

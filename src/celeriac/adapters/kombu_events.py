@@ -13,7 +13,7 @@ from kombu.exceptions import KombuError
 from kombu.transport import virtual
 
 from celeriac.adapters.content import Content
-from celeriac.adapters.redis_client import NEVER_S, for_kombu
+from celeriac.adapters.redis_client import REDIS, for_kombu, giving_nothing_back
 from celeriac.core.errors import PortError, UnreachableError
 from celeriac.ports import Condition, EventStream
 
@@ -26,8 +26,6 @@ MALFORMED = 20
 ROUTING_KEY = "celeriac.echo"
 QUEUE = "celeriac.events"
 """One name leaves one queue behind at most; where a queue is shared (not on Redis), one observer of a cluster is heard."""
-
-REDIS = ("redis://", "rediss://", "sentinel://")
 
 
 class _Tolerant(virtual.Message):  # type: ignore[misc]
@@ -54,7 +52,7 @@ class KombuEvents:
         self._url, self._options = for_kombu(url)
         if url.startswith(REDIS):  # other transports refuse options that they do not know
             limits = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "socket_keepalive": True}
-            self._options |= {**limits, "client_name": "celeriac-observer", "visibility_timeout": NEVER_S}
+            self._options |= {**limits, "client_name": "celeriac-observer", **giving_nothing_back(url)}
         self._timeout = timeout
         self._content = Content(allow_pickle=allow_pickle)
         self._connection: Connection | None = None

@@ -16,7 +16,10 @@ from redis.sentinel import Sentinel, SentinelConnectionPool
 from celeriac.core.errors import RefusedError, UnreachableError
 
 SENTINEL = "sentinel://"
+REDIS = ("redis://", "rediss://", SENTINEL)
 SENTINEL_PORT = 26379
+NEVER_S = 3_000_000_000.0
+"""Seconds, more than have passed since the epoch."""
 
 
 def redis_client(url: str, *, timeout: float, name: str) -> redis.Redis:
@@ -66,9 +69,13 @@ def close(client: redis.Redis) -> None:
         client.connection_pool.sentinel_manager.close()
 
 
-NEVER_S = 3_000_000_000.0
-"""A `visibility_timeout` that never ends. Whoever listens through Kombu gives messages back to their queues that were taken
-longer ago than his own timeout, an hour by default: with ours, tasks that workers still run would run twice."""
+def giving_nothing_back(url: str) -> dict[str, object]:
+    """Return the transport option for who listens through Kombu on a Redis; none for other brokers.
+
+    Kombu gives messages back to their queues that anybody has taken longer ago than the listener's own visibility timeout, an
+    hour by default (`kombu.transport.redis.QoS.restore_visible`): with ours, tasks that workers still run would run twice.
+    """
+    return {"visibility_timeout": NEVER_S} if url.startswith(REDIS) else {}
 
 
 def for_kombu(url: str) -> tuple[str, dict[str, object]]:
