@@ -230,10 +230,36 @@ class MemoryPlatform:
     asked: list[str] = field(default_factory=list)
     written: dict[int, tuple[Line, ...]] = field(default_factory=dict)
     restarted: list[str] = field(default_factory=list)
+    life: int = 1
+    """The generation that it runs, where all are restarted at once."""
+    scaled: list[int] = field(default_factory=list)
+    owner: str | None = None
+    """What else scales the app."""
 
     def apps(self) -> tuple[App, ...]:
         self._ask("apps")
         return (app(*self.instances.values()),)
+
+    def restart_app(self, one: App) -> None:
+        self._ask("restart app")
+        if self.takes_effect:
+            self.life += 1
+            self.instances = {index: instance(index, life=self.life) for index in self.instances}
+        if self.answer:
+            raise self.answer
+
+    def scale(self, one: App, process: str, instances: int) -> None:
+        self._ask("scale")
+        if self.takes_effect:
+            self.scaled.append(instances)
+            there = self.instances
+            self.instances = {index: there.get(index) or instance(index) for index in range(instances)}
+        if self.answer:
+            raise self.answer
+
+    def scaled_by(self, one: App) -> str | None:
+        self._ask("scaled by")
+        return self.owner
 
     def crashes(self, since: float) -> tuple[Crash, ...]:
         self._ask("crashes")
@@ -296,7 +322,7 @@ class Cluster:
 
     def another(self, **changes) -> Gatherer:
         sources = {"history": self.history, "broker": self.broker, "control": self.control, "hands": self.control}
-        sources |= {"platform": self.platform, "records": self.platform}
+        sources |= {"platform": self.platform, "records": self.platform, "orders": self.platform}
         return Gatherer(CLUSTER, Sources(**{**sources, **changes}), Limits(), self.clock)
 
     def observe(self, *workers):

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from click.testing import CliRunner
 
+from celeriac.cli import main as root
 from web import samples
 from web.serving import Console, serving
 
@@ -17,3 +19,14 @@ def world() -> samples.World:
 def console(world) -> Iterator[Console]:
     with serving(world) as running:
         yield running
+
+
+@pytest.fixture
+def celeriac(console, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("CELERIAC_URL", console.url)
+
+    def running(*arguments, typed=""):
+        return CliRunner().invoke(root, arguments, input=typed)
+
+    return running

@@ -4,14 +4,13 @@ import json
 
 import msgspec
 import pytest
-from click.testing import CliRunner
 
 import harness
 from celeriac.__main__ import main as run
 from celeriac.cli import act
-from celeriac.cli import main as root
 from celeriac.core.incident import IncidentState, RemedyState, Step
 from celeriac.core.queues import QueueSample
+from cli.outcome import said
 from web import samples
 
 SINCE = "2026-09-21T00:00"
@@ -38,22 +37,6 @@ class Keeper:
 def keeper(world, monkeypatch):
     monkeypatch.setattr(act, "LOOK_EVERY_S", 0.02)
     return Keeper(world)
-
-
-@pytest.fixture
-def celeriac(console, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setenv("CELERIAC_URL", console.url)
-
-    def running(*arguments, typed=""):
-        return CliRunner().invoke(root, arguments, input=typed)
-
-    return running
-
-
-def said(result):
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def test_workers_as_a_table(celeriac):
@@ -296,15 +279,6 @@ def test_a_recycling_says_what_it_will_do(celeriac, world):
 
     assert "consume orders, mail no more, wait until it has ended the " in text
     assert [one.kind for one in world.requests.asked.values()] == ["recycle"]
-
-
-def test_the_restart_of_an_app_says_what_it_will_do(celeriac, world):
-    text = said(celeriac("restart-app", "orders-worker", "--yes", "--no-wait"))
-
-    assert "will restart the 6 instances of orders-worker in orders, one at a time" in text
-    assert "In this order: orders-worker/0, orders-worker/1, " in text
-    assert [(one.kind, one.place.name) for one in world.requests.asked.values()] == [("restart_app", "orders-worker")]
-    assert "The app nope is not watched." in celeriac("restart-app", "nope", "--yes").stderr
 
 
 def test_the_approval_of_a_rolling_restart_says_whom_it_restarts(celeriac, world):

@@ -91,6 +91,9 @@ def test_orders_are_stored(client, world):
         client.restart("orders-worker/0"),
         client.recycle("orders-worker/0"),
         client.restart_app("orders-worker", "orders"),
+        client.restart_app("orders-worker", strategy="all_at_once"),
+        client.restart_instance("orders-worker", 2, "orders", process="worker"),
+        client.scale("orders-worker", 9, drain=False),
         client.approve("inc-hung"),
     ):
         assert world.requests.asked[remedy.id].by_person
@@ -163,6 +166,8 @@ def test_it_stands_alone():
         "celeriac.client.api",
         "celeriac.client.answers",
         "celeriac.client.casebook_answers",
+        "celeriac.client.connection",
+        "celeriac.client.orders",
         "celeriac.client.task_answers",
     }
 

@@ -174,7 +174,7 @@ def test_an_index_that_is_scaled_away_is_left_out():
         (look(), but(AUTO, paused="ana looks"), {}, "paused: ana looks"),
         (look(heard=stream(echo=20)), AUTO, {}, "blind: "),
         (look(), AUTO, {"ago": 901.0}, "it is older than 15 min"),
-        (look(), AUTO, {"place": but(WHOLE, app="other")}, "the platform shows no instance of it now"),
+        (look(), AUTO, {"place": but(WHOLE, app="other")}, "the platform does not show it now"),
         (look(worker(0), worker(0, node="b@guid-0-1"), instances=[instance(0)]), AUTO, {}, "runs several nodes"),
     ],
     ids=["paused", "blind", "old", "another app", "several nodes"],
@@ -189,7 +189,7 @@ def test_a_second_order_lapses_while_the_first_is_under_way():
     past, _ = begun()
     second = asked(id="second").remedies
     plan = plan_for(look(), but(past, remedies=(*past.remedies, *second)))
-    assert "it is being restarted already" in next(one.note for one in plan.remedies if one.id == "second")
+    assert "another order for it is under way" in next(one.note for one in plan.remedies if one.id == "second")
 
 
 def test_one_that_was_stopped_ends_when_all_are_well():

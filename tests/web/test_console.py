@@ -108,7 +108,7 @@ def test_the_restart_of_an_app_says_first_what_it_will_do(asked, world):
     assert "It restarts all 6 instances, also those that are well, one at a time" in said
     assert "the tasks that they run are cut off" in said
     page = asked.get("/").text
-    assert page.count('hx-post="/apps/app-guid-1/restart"') == 1
+    assert page.count('hx-post="/apps/app-guid-1/restart"') == 2, "rolling, and all at once"
     assert "5 of 6 run" in page
 
 
@@ -129,7 +129,7 @@ def test_an_app_without_instances_cannot_be_restarted(asked, world):
 
     page = asked.get("/").text
 
-    assert "/apps/" not in page
+    assert '/restart" hx-vals' not in page
     assert "The platform shows no instance of it now" in page
 
 

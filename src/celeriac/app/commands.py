@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from celeriac.app.order_views import OrderView
 from celeriac.app.queries import Queries
 from celeriac.app.recycling import no_recycling
@@ -14,10 +16,18 @@ from celeriac.app.shaping import approvable, order_view, remedy_view
 from celeriac.app.views import RemedyView
 from celeriac.core.errors import ConflictError, MissingError
 from celeriac.core.handling import refused
-from celeriac.core.incident import Deed, Incident, Remedy, RemedyKind, RemedyState, Word
-from celeriac.core.model import Place, Verdict
+from celeriac.core.incident import Deed, Incident, Remedy, RemedyKind, RemedyState, Scale, Strategy, Word
+from celeriac.core.model import App, Place, Verdict
 from celeriac.core.repair import Repair
 from celeriac.ports import Audit, AuditEntry, Journal, Requests
+
+
+class Scaled(NamedTuple):
+    """How many instances are wanted of a process, which may be left out where an app has only one."""
+
+    instances: int
+    process: str | None = None
+    drain: bool = True
 
 
 class Commands:
@@ -41,8 +51,36 @@ class Commands:
         """Ask the keeper to end one worker once its tasks have ended; raises ConflictError where it cannot be recycled."""
         return self._order(worker, RemedyKind.RECYCLE, actor)
 
-    def restart_app(self, app: str, actor: str, cluster: str | None = None) -> RemedyView:
-        """Ask the keeper to restart an app's instances, one at a time; raises ConflictError where the name is no one app's."""
+    def restart_app(
+        self, app: str, actor: str, cluster: str | None = None, strategy: Strategy = Strategy.ROLLING
+    ) -> RemedyView:
+        """Ask the keeper to restart an app's instances; raises ConflictError where the name is no one app's."""
+        place, _ = self._app(app, cluster)
+        return self._submit(place, RemedyKind.RESTART_APP, actor, Bound(strategy=strategy))
+
+    def restart_instance(
+        self, app: str, index: int, actor: str, cluster: str | None = None, process: str | None = None
+    ) -> RemedyView:
+        """Ask the keeper to restart one index of an app; raises MissingError where the app has no such index."""
+        whole, found = self._app(app, cluster)
+        process = _one_process(found, process)
+        if (process, index) not in {(one.process, one.index) for one in found.instances}:
+            raise MissingError(f"{found.name} has no index {index} of process {process}.")
+        place = replace(whole, process=process, index=index)
+        return self._order(place.id, RemedyKind.RESTART_INSTANCE, actor)
+
+    def scale(self, app: str, wanted: Scaled, actor: str, cluster: str | None = None) -> RemedyView:
+        """Ask the keeper to have so many instances of a process; raises ConflictError where there are as many already."""
+        place, found = self._app(app, cluster)
+        process = _one_process(found, wanted.process)
+        before = next(one.wanted for one in found.processes if one.type == process)
+        if before == wanted.instances:
+            raise ConflictError(f"{found.name} has {before} instances of process {process} already.")
+        scale = Scale(process, before, wanted.instances, wanted.drain)
+        return self._submit(place, RemedyKind.SCALE, actor, Bound(scale=scale))
+
+    def _app(self, app: str, cluster: str | None) -> tuple[Place, App]:
+        """Return the one watched app of this name or id, and its place, whose incident nobody may hold."""
         found = [one for one in self._queries.apps(cluster) if app in (one.id, one.name)]
         if not found:
             raise MissingError(f"No app {app!r} is watched.")
@@ -53,7 +91,9 @@ class Commands:
         for one in self._journal.incidents(place.cluster, open_only=True, limit=1000):
             if one.place == place:
                 _not_held(one)
-        return self._submit(place, RemedyKind.RESTART_APP, actor, Bound(None, None, None))
+        board = self._journal.board(place.cluster)
+        apps = board.apps if board else ()
+        return place, next(one for one in apps if (one.platform, one.name) == (place.platform, place.app))
 
     def _order(self, worker: str, kind: RemedyKind, actor: str) -> RemedyView:
         seen = self._queries.worker(worker)
@@ -120,10 +160,11 @@ class Commands:
             pid=bound.pid,
             verdict=bound.verdict,
             repair=bound.repair,
+            strategy=bound.strategy,
+            scale=bound.scale,
         )
-        what = bound.repair.text if bound.repair else f"guid {bound.guid}" if bound.guid else "all its instances"
         action = "approve" if bound.incident else _ACTIONS[kind]
-        self._note(place.cluster, actor, action, place.name, f"{kind}, {what}, order {remedy.id}")
+        self._note(place.cluster, actor, action, place.name, f"{kind}, {bound.text}, order {remedy.id}")
         self._requests.submit(remedy)
         return remedy_view(remedy)
 
@@ -135,19 +176,44 @@ _ACTIONS = {
     RemedyKind.RESTART_INSTANCE: "restart",
     RemedyKind.RECYCLE: "recycle",
     RemedyKind.RESTART_APP: "restart-app",
+    RemedyKind.SCALE: "scale",
 }
 DONE = {Deed.HOLD: "held", Deed.RELEASE: "released", Deed.CLOSE: "closed"}
 
 
 class Bound(NamedTuple):
-    """What an order is bound to: it lapses when this is no longer what is there."""
+    """What an order is bound to: it lapses when this is no longer what is there. An order for an app says what it is."""
 
-    guid: str | None
-    node: str | None
-    pid: int | None
+    guid: str | None = None
+    node: str | None = None
+    pid: int | None = None
     incident: str | None = None
     verdict: Verdict | None = None
     repair: Repair | None = None
+    strategy: Strategy = Strategy.ROLLING
+    scale: Scale | None = None
+
+    @property
+    def text(self) -> str:
+        """Return it in words for the audit trail."""
+        if self.repair:
+            return self.repair.text
+        if self.scale:
+            drained = "" if self.scale.drain else " without draining"
+            return f"process {self.scale.process} from {self.scale.before} to {self.scale.wanted}{drained}"
+        return f"guid {self.guid}" if self.guid else f"all its instances, {self.strategy}"
+
+
+def _one_process(app: App, process: str | None) -> str:
+    """Return which process type is meant."""
+    there = sorted(one.type for one in app.processes)
+    if process is None and len(there) == 1:
+        return there[0]
+    if process is None:
+        raise ConflictError(f"{app.name} has {len(there)} processes: {', '.join(there)}. Name the process.")
+    if process not in there:
+        raise MissingError(f"{app.name} has no process {process!r}; it has: {', '.join(there)}.")
+    return process
 
 
 def _not_held(incident: Incident) -> None:

@@ -30,6 +30,7 @@ from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Known, Reading, Unknown
 from celeriac.core.snapshot import Lived, Seen, Stream, speaks
 from celeriac.evidence_ports import PlatformRecords, Results, TasksOfLives
+from celeriac.platform_ports import AppOrders
 from celeriac.ports import Broker, Charts, Control, Hands, History, Platform, Tasks
 
 T = TypeVar("T")
@@ -58,6 +59,7 @@ class Sources(Struct, frozen=True):
     hands: Hands | None = None
     records: PlatformRecords | None = None
     platform: Platform | None = None
+    orders: AppOrders | None = None
     tasks: Tasks | None = None
     charts: Charts | None = None
     lives: TasksOfLives | None = None
@@ -71,7 +73,7 @@ class Gatherer:
 
     def __init__(self, cluster: str, sources: Sources, limits: Limits, clock: Callable[[], float]) -> None:
         self.cluster, self.clock = cluster, clock
-        self.platform, self.hands = sources.platform, sources.hands
+        self.platform, self.hands, self.orders = sources.platform, sources.hands, sources.orders
         self._sources, self._limits = sources, limits
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix=f"look-{cluster}")
         self._observed: tuple[float, float] | None = None

@@ -17,6 +17,7 @@ from celeriac.app.beat_watch import BeatWatch
 from celeriac.app.casualties import CasualtyWatch
 from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer
+from celeriac.app.platform_orders import order_app
 from celeriac.app.preserve import Preserver
 from celeriac.app.remote_orders import mend, recycle
 from celeriac.core import story
@@ -169,7 +170,7 @@ class Keeper:
 
     def _preserve(self, act: Act, looked_at: float) -> Act:
         """Keep evidence of what is about to be killed, in the time that the look stays fresh for."""
-        if self._aides.preserver is None or act.remedy.attempts > 1 or act.remedy.repair:
+        if self._aides.preserver is None or act.remedy.attempts > 1 or act.remedy.repair or act.remedy.scale:
             return act
         within = looked_at + LOOK_FRESH_S - READ_FRESH_S - self._clock()
         text = self._aides.preserver.preserve(act, within, self._hold_lease)
@@ -195,6 +196,8 @@ class Keeper:
             return mend(act, act.remedy.repair, self._gatherer)
         if act.remedy.kind is RemedyKind.RECYCLE:
             return recycle(act, self._gatherer, until=looked_at + LOOK_FRESH_S)
+        if act.remedy.place.of_app:
+            return order_app(act, self._gatherer, until=looked_at + LOOK_FRESH_S)
         return self._restart(act, looked_at)
 
     def _restart(self, act: Act, looked_at: float) -> Act:

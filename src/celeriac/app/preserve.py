@@ -18,12 +18,15 @@ from celeriac.core.errors import MissingError, PortError
 from celeriac.core.exhibits import EACH_AT_MOST, LOG_LINES, LONGEST_LINE, Exhibit, Kept, Line
 from celeriac.core.model import Instance
 from celeriac.core.redact import Redaction
-from celeriac.core.story import Act
+from celeriac.core.story import Act, Victim
 from celeriac.evidence_ports import Exhibits, Messages, PlatformRecords, SelfReport, TasksOfLives
 
 LIMIT_S = 10.0
 RENEW_S = 1.0
 EVENTS_BACK_S = 3600.0
+EVENTS = "platform events"
+VICTIMS_AT_MOST = 20
+"""Of the restart of a whole app so many instances are asked about, the ill ones first: each costs the platform a request."""
 
 Life = tuple[str, int]
 Questions = dict[str, Callable[[], Iterable[Line]]]
@@ -61,9 +64,10 @@ class Preserver:
         seconds = min(within, LIMIT_S)
         if seconds <= 0:
             return None
-        node, pid = act.remedy.node, act.remedy.pid
-        lives = [(node, pid)] if node is not None and pid is not None else []
-        asked = {**self._platforms(act.instance), **self._its_own(node), **self._left_by(lives)}
+        if act.victims:
+            asked = self._of_each(act.victims)
+        else:
+            asked = self._of(Victim("", act.instance, act.remedy.node, act.remedy.pid))
         found = self._gather(asked, seconds, meanwhile)
         return self._keep(Kept(act.incident.id, act.incident.cluster, self._clock(), found), "before the kill")
 
@@ -85,13 +89,28 @@ class Preserver:
 
     # What is asked, by the name of the source
 
+    def _of(self, one: Victim) -> Questions:
+        lives = [(one.node, one.pid)] if one.node is not None and one.pid is not None else []
+        return {**self._platforms(one.instance), **self._its_own(one.node), **self._left_by(lives)}
+
+    def _of_each(self, victims: tuple[Victim, ...]) -> Questions:
+        """What is asked of one is asked of each, by its name; the events of the app are the same for all."""
+        asked = {
+            f"{source} of {one.name}": ask
+            for one in victims[:VICTIMS_AT_MOST]
+            for source, ask in self._of(one).items()
+            if source != EVENTS
+        }
+        first = self._platforms(victims[0].instance)
+        return asked | ({EVENTS: first[EVENTS]} if EVENTS in first else {})
+
     def _platforms(self, instance: Instance | None) -> Questions:
         records = self._ask.records
         if records is None or instance is None:
             return {}
         return {
             "logs": lambda: records.logs(instance, LOG_LINES),
-            "platform events": lambda: records.events(instance, self._clock() - EVENTS_BACK_S),
+            EVENTS: lambda: records.events(instance, self._clock() - EVENTS_BACK_S),
         }
 
     def _its_own(self, node: str | None) -> Questions:

@@ -1,4 +1,4 @@
-"""The commands that order: approve, restart and recycle. They show what will be done, ask, and follow it to its end."""
+"""The commands that order: approve and recycle. They show what will be done, ask, and follow it to its end."""
 
 import sys
 import time
@@ -41,31 +41,10 @@ def approve(ctx: click.Context, /, incident: str, url: str, token: str | None, *
         click.echo()
         if not found.approvable:
             raise click.ClickException(f"There is nothing to approve: the incident is {_standing(found)}.")
-        _tell_passes(found.passes)
+        tell_passes(found.passes)
         ask(ctx, _approval(found), yes=bool(options["yes"]))
         remedy = client.approve(found.id)
-        ctx.exit(_follow(client, remedy, seen=len(found.steps), wait=not options["no_wait"]))
-
-
-@click.command()
-@click.argument("worker")
-@gives_orders
-@asks_console
-@click.pass_context
-def restart(ctx: click.Context, /, worker: str, url: str, token: str | None, **options: bool | str | None) -> None:
-    """Order the restart of a worker's instance, and follow it: exit code 0 if it came back, else 1.
-
-    WORKER is a worker's name (`orders-worker/0`), its node name or its id.
-    """
-    cluster = options["cluster"]
-    with console(url, token) as client:
-        found = client.worker(worker, str(cluster) if cluster else None)
-        click.echo(_what_restart_does(found))
-        _tell_passes(found.passes)
-        ask(ctx, f"Restart {plain(found.name)}?", yes=bool(options["yes"]))
-        seen = len(client.incident(found.incident).steps) if found.incident else 0
-        remedy = client.restart(found.id)
-        ctx.exit(_follow(client, remedy, seen=seen, wait=not options["no_wait"]))
+        ctx.exit(follow(client, remedy, seen=len(found.steps), wait=not options["no_wait"]))
 
 
 @click.command()
@@ -83,38 +62,10 @@ def recycle(ctx: click.Context, /, worker: str, url: str, token: str | None, **o
     with console(url, token) as client:
         found = client.worker(worker, str(cluster) if cluster else None)
         click.echo(_what_recycling_does(found))
-        _tell_passes(found.passes)
+        tell_passes(found.passes)
         ask(ctx, f"Recycle {plain(found.name)}?", yes=bool(options["yes"]))
         seen = len(client.incident(found.incident).steps) if found.incident else 0
-        ctx.exit(_follow(client, client.recycle(found.id), seen=seen, wait=not options["no_wait"]))
-
-
-@click.command("restart-app")
-@click.argument("app")
-@gives_orders
-@asks_console
-@click.pass_context
-def restart_app(ctx: click.Context, /, app: str, url: str, token: str | None, **options: bool | str | None) -> None:
-    """Restart an app's instances one at a time, and follow it: exit code 0 if all came back, else 1.
-
-    APP is an app's name or its id. Each instance is proven to work before the next is restarted; at the first that is not, it
-    stops. The keeper goes on also where you do not wait.
-    """
-    cluster = str(options["cluster"]) if options["cluster"] else None
-    with console(url, token) as client:
-        found = [one for one in client.apps(cluster) if app in (one.id, one.name)]
-        if len(found) != 1:
-            count = f"is watched in {len(found)} clusters; add --cluster" if found else "is not watched"
-            raise click.ClickException(f"The app {plain(app)} {count}.")
-        number = len(found[0].instances)
-        click.echo(
-            f"The keeper will restart the {number} instances of {plain(found[0].name)} in {plain(found[0].cluster)}, one at "
-            f"a time, each proven before the next; the tasks that they run are cut off.{_in_order(found[0].turns)}"
-        )
-        _tell_passes(found[0].passes)
-        ask(ctx, f"Restart {plain(found[0].name)}?", yes=bool(options["yes"]))
-        remedy = client.restart_app(found[0].id, found[0].cluster)
-        ctx.exit(_follow(client, remedy, seen=0, wait=not options["no_wait"]))
+        ctx.exit(follow(client, client.recycle(found.id), seen=seen, wait=not options["no_wait"]))
 
 
 def _approval(found: Incident) -> str:
@@ -123,11 +74,11 @@ def _approval(found: Incident) -> str:
     if found.repair:
         return f"Repair {name}: {plain(found.repair)}?"
     if found.remedy == "restart_app":
-        return f"Restart all instances of {name}, one at a time, also those that are well?{_in_order(found.turns)}"
+        return f"Restart all instances of {name}, one at a time, also those that are well?{in_order(found.turns)}"
     return f"Approve the {'recycling' if found.remedy == 'recycle' else 'restart'} of {name}?"
 
 
-def _in_order(turns: list[str]) -> str:
+def in_order(turns: list[str]) -> str:
     """Tell which instance is restarted when: those that are ill first."""
     return f" In this order: {', '.join(plain(one) for one in turns)}." if turns else ""
 
@@ -136,26 +87,12 @@ def _standing(found: Incident) -> str:
     return f"{plain(found.state)} ({plain(found.held_reason)})" if found.held_reason else plain(found.state)
 
 
-def _tell_passes(passes: list[str]) -> None:
+def tell_passes(passes: list[str]) -> None:
     """Show what the order passes before it is given."""
     if passes:
         click.echo("This passes what holds the keeper now:")
         for one in passes:
             click.echo(f"  {plain(one)}")
-
-
-def _what_restart_does(found: Worker) -> str:
-    instance = found.instance
-    if instance is None or instance.guid is None:
-        msg = f"{plain(found.name)} has no running platform instance that could be restarted."
-        raise click.ClickException(msg)
-    busy = f" It runs {found.active} tasks now; they will be cut off." if found.active else ""
-    return (
-        f"{plain(found.name)} in {plain(found.cluster)} is {found.verdict}.{busy}\n"
-        f"The keeper will stop index {instance.index} of {plain(instance.app)} ({plain(instance.process)}, now "
-        f"{plain(instance.state)}, guid {plain(instance.guid)}); the platform starts it again, and Celeriac checks "
-        "that it came back."
-    )
 
 
 def _what_recycling_does(found: Worker) -> str:
@@ -183,7 +120,7 @@ def ask(ctx: click.Context, question: str, *, yes: bool) -> None:
         ctx.exit(NOT_RESOLVED)
 
 
-def _follow(client: Celeriac, remedy: Remedy, *, seen: int, wait: bool) -> int:
+def follow(client: Celeriac, remedy: Remedy, *, seen: int, wait: bool) -> int:
     """Print the incident's steps as they come, and return 0 when it ended well."""
     click.echo(f"Ordered: {remedy.id}.")
     if not wait:

@@ -19,8 +19,9 @@ from celeriac.client.answers import (
     Step,
     Worker,
 )
-from celeriac.client.api import DEFAULT_URL, Celeriac, ClientError, TaskFilter, Time
+from celeriac.client.api import Celeriac, TaskFilter, Time
 from celeriac.client.casebook_answers import Casualties, Casualty, Exhibit, Kept, Line
+from celeriac.client.connection import DEFAULT_URL, ClientError
 from celeriac.client.task_answers import (
     Bucket,
     Counts,

@@ -1,14 +1,11 @@
-"""The client itself: one method a route, one error for all that can go wrong."""
+"""The client itself: one method a route."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Generic, Self, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import TypeAlias, TypedDict, Unpack
 from urllib.parse import quote
 
-import httpx2
 import msgspec
-from msgspec import Struct
 
 from celeriac.client.answers import (
     App,
@@ -24,21 +21,9 @@ from celeriac.client.answers import (
     Worker,
 )
 from celeriac.client.casebook_answers import Casualties, Kept
+from celeriac.client.connection import Items
+from celeriac.client.orders import Orders
 from celeriac.client.task_answers import Counts, DurationTable, Facets, Histogram, Task, TaskPage
-
-T = TypeVar("T")
-DEFAULT_URL = "http://127.0.0.1:5555"
-
-
-class ClientError(Exception):
-    """The console refused, or could not be reached; `status` is None where it did not answer."""
-
-    def __init__(self, detail: str, title: str = "", status: int | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.title = title
-        self.status = status
-
 
 Time: TypeAlias = datetime | float
 """A time with its zone, or seconds since the epoch."""
@@ -63,44 +48,16 @@ class TaskFilter(TypedDict, total=False):
     search: str | None
 
 
-class _Items(Struct, Generic[T], frozen=True):
-    items: list[T]
-
-
-class _Problem(Struct, frozen=True):
-    detail: str
-    title: str = ""
-
-
-class Celeriac:
+class Celeriac(Orders):
     """A connection to one console; use it as a context manager, or call `close`."""
-
-    def __init__(self, url: str = DEFAULT_URL, token: str | None = None, timeout: float = 10.0) -> None:
-        self._url = url.rstrip("/")
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        try:
-            self._http = httpx2.Client(base_url=f"{self._url}/api/v1", headers=headers, timeout=timeout)
-        except (httpx2.InvalidURL, ValueError) as error:
-            msg = f"{url!r} is not an address of a console ({error}). An address looks like {DEFAULT_URL}."
-            raise ClientError(msg) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Drop the connection."""
-        self._http.close()
 
     def clusters(self) -> list[Cluster]:
         """Return the configured clusters."""
-        return self._get("/clusters", _Items[Cluster]).items
+        return self._get("/clusters", Items[Cluster]).items
 
     def workers(self, cluster: str | None = None) -> list[Worker]:
         """Return the workers of one or all clusters."""
-        return self._get("/workers", _Items[Worker], cluster=cluster).items
+        return self._get("/workers", Items[Worker], cluster=cluster).items
 
     def worker(self, id: str, cluster: str | None = None) -> Worker:
         """Return one worker by id, name or node name."""
@@ -165,7 +122,7 @@ class Celeriac:
 
     def incidents(self, cluster: str | None = None, *, open: bool = False, limit: int = 100) -> list[Incident]:  # noqa: A002 (the API's word)
         """Return incidents, newest first; `open` leaves out those that are over."""
-        return self._get("/incidents", _Items[Incident], cluster=cluster, open=open or None, limit=limit).items
+        return self._get("/incidents", Items[Incident], cluster=cluster, open=open or None, limit=limit).items
 
     def incident(self, id: str) -> Incident:
         """Return one incident."""
@@ -189,43 +146,26 @@ class Celeriac:
 
     def queues(self, cluster: str | None = None) -> list[Queue]:
         """Return the queues of one or all clusters; those first that hold messages and have no consumer."""
-        return self._get("/queues", _Items[Queue], cluster=cluster).items
+        return self._get("/queues", Items[Queue], cluster=cluster).items
 
     def queue_samples(
         self, id: str, cluster: str | None = None, *, since: Time | None = None, until: Time | None = None
     ) -> list[QueueSample]:
         """Return a queue's samples, oldest first, by its id or its name; the last hour by default."""
         path = f"/queues/{quote(id, safe='')}/samples"
-        return self._get(path, _Items[QueueSample], cluster=cluster, since=since, until=until).items
+        return self._get(path, Items[QueueSample], cluster=cluster, since=since, until=until).items
 
     def observation(self, cluster: str | None = None) -> list[Observation]:
         """Return how well one or all clusters are heard."""
-        return self._get("/observation", _Items[Observation], cluster=cluster).items
+        return self._get("/observation", Items[Observation], cluster=cluster).items
 
     def apps(self, cluster: str | None = None) -> list[App]:
         """Return the watched apps."""
-        return self._get("/apps", _Items[App], cluster=cluster).items
+        return self._get("/apps", Items[App], cluster=cluster).items
 
     def remedy(self, id: str) -> Remedy:
         """Return how far an order is."""
         return self._get(f"/remedies/{quote(id, safe='')}", Remedy)
-
-    def restart(self, worker: str) -> Remedy:
-        """Order the restart of a worker's instance; the remedy returned tells later how it went."""
-        return self._post(f"/workers/{quote(worker, safe='')}/restart", Remedy)
-
-    def recycle(self, worker: str) -> Remedy:
-        """Order a worker to be ended once its tasks have ended; its platform starts it again."""
-        return self._post(f"/workers/{quote(worker, safe='')}/recycle", Remedy)
-
-    def restart_app(self, app: str, cluster: str | None = None) -> Remedy:
-        """Order a restart of an app's instances, one at a time; `app` is its id or its name."""
-        asked = f"?cluster={quote(cluster, safe='')}" if cluster else ""
-        return self._post(f"/apps/{quote(app, safe='')}/restart{asked}", Remedy)
-
-    def approve(self, incident: str) -> Remedy:
-        """Approve what an incident is held for."""
-        return self._post(f"/incidents/{quote(incident, safe='')}/approve", Remedy)
 
     def hold(self, incident: str, reason: str) -> Order:
         """Have the keeper do nothing for an incident until somebody releases it."""
@@ -245,7 +185,7 @@ class Celeriac:
 
     def pauses(self, cluster: str | None = None) -> list[Pause]:
         """Return the pauses that stand."""
-        return self._get("/pauses", _Items[Pause], cluster=cluster).items
+        return self._get("/pauses", Items[Pause], cluster=cluster).items
 
     def pause(self, reason: str, for_s: float, cluster: str | None = None) -> Pause:
         """Let nothing be restarted for so long, on one cluster or on all."""
@@ -253,46 +193,4 @@ class Celeriac:
 
     def resume(self, cluster: str | None = None) -> list[Pause]:
         """End the pauses that stand, and return them."""
-        return self._post("/resume", _Items[Pause], cluster=cluster).items
-
-    def _get(self, path: str, answer: type[T], **params: Any) -> T:
-        given = {name: _told(value) for name, value in params.items() if value is not None}
-        return self._ask("GET", path, answer, given)
-
-    def _post(self, path: str, answer: type[T], **body: Any) -> T:
-        return self._ask("POST", path, answer, {}, body)
-
-    def _ask(
-        self, method: str, path: str, answer: type[T], params: dict[str, Any], body: dict[str, Any] | None = None
-    ) -> T:
-        try:
-            response = self._http.request(method, path, params=params, json=body or None)
-        except httpx2.TimeoutException as error:
-            msg = f"The console at {self._url} did not answer in time. Is it busy, or is something between?"
-            raise ClientError(msg) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            msg = (
-                f"There is no console at {self._url} ({error}). Start one with `celeriac serve`, "
-                "or name another with --url or CELERIAC_URL."
-            )
-            raise ClientError(msg) from error
-        if response.status_code >= 300:
-            raise self._problem(response)
-        try:
-            return msgspec.json.decode(response.content, type=answer)
-        except msgspec.DecodeError as error:
-            msg = f"What answers at {self._url} is not a Celeriac console of this version ({error})."
-            raise ClientError(msg, status=response.status_code) from error
-
-    def _problem(self, response: httpx2.Response) -> ClientError:
-        try:
-            problem = msgspec.json.decode(response.content, type=_Problem)
-        except msgspec.DecodeError:
-            msg = f"What answers at {self._url} is not a Celeriac console: it said {response.status_code}."
-            return ClientError(msg, status=response.status_code)
-        return ClientError(problem.detail, problem.title, response.status_code)
-
-
-def _told(value: Any) -> Any:
-    """Return a value as an address carries it; several of one name are told one after another."""
-    return value.isoformat() if isinstance(value, datetime) else list(value) if isinstance(value, tuple) else value
+        return self._post("/resume", Items[Pause], cluster=cluster).items

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from celeriac.core import crash_news, grace, recycle, rolling, story
+from celeriac.core import at_once, crash_news, grace, recycle, rolling, scaling, story
 from celeriac.core.blindness import blindness
 from celeriac.core.desk import Desk, Past, Plan
 from celeriac.core.finding import Finding
@@ -22,6 +22,7 @@ from celeriac.core.incident import (
     Remedy,
     RemedyKind,
     RemedyState,
+    Strategy,
     WordState,
 )
 from celeriac.core.ledger import RUNNING, Ledger
@@ -44,8 +45,9 @@ def decide(findings: tuple[Finding, ...], seen: Seen, past: Past, policy: Policy
     desk = Desk(findings, past)
     for crash in crash_news.untold(seen, past, limits):
         crash_news.hear(desk, crash, seen, limits)
-    for incident in list(desk.incidents.values()):
-        _go_on(desk, incident, seen, policy, limits)
+    for place in list(desk.incidents):
+        if (incident := desk.incidents.get(place)) is not None:  # as an order for its app may just have left it
+            _go_on(desk, incident, seen, policy, limits)
     for word in past.words:
         if word.state is WordState.REQUESTED:
             handle(desk, word, seen.at)
@@ -63,7 +65,7 @@ def _go_on(desk: Desk, incident: Incident, seen: Seen, policy: Policy, limits: L
     if incident.place.whole:
         return
     if incident.place.of_app:
-        rolling.go_on(desk, incident, seen, policy, limits)
+        _go_on_with_app(desk, incident, seen, policy, limits)
         return
     finding = desk.findings.get(incident.place)
     remedy = desk.remedies.get(incident.remedy_id or "")
@@ -76,6 +78,16 @@ def _go_on(desk: Desk, incident: Incident, seen: Seen, policy: Policy, limits: L
         desk.put(*verify(incident, remedy, finding, seen, limits))
     elif incident.state in _WAITING and not recycle.take_up(desk, incident, finding, seen.at, limits):
         _maybe_recovered(desk, incident, finding, seen, limits)
+
+
+def _go_on_with_app(desk: Desk, incident: Incident, seen: Seen, policy: Policy, limits: Limits) -> None:
+    remedy = desk.remedies.get(incident.remedy_id or "")
+    if remedy is not None and remedy.scale is not None:
+        scaling.go_on(desk, scaling.Scaling(incident, remedy, remedy.scale), seen, policy, limits)
+    elif remedy is not None and remedy.strategy is Strategy.ALL_AT_ONCE:
+        at_once.go_on(desk, incident, remedy, seen, policy, limits)
+    else:
+        rolling.go_on(desk, incident, seen, policy, limits)
 
 
 def _gone(place: Place, finding: Finding | None, seen: Seen, limits: Limits) -> str | None:
@@ -167,8 +179,8 @@ def _obey(desk: Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits)
     """A person's order passes what `guard.passed` lists, and nothing else."""
     if desk.full:
         return  # it is heard with the next look
-    if order.kind is RemedyKind.RESTART_APP:
-        rolling.begin(desk, order, seen, policy, limits)
+    if order.place.of_app:
+        _obey_for_app(desk, order, seen, policy, limits)
         return
     finding, incident = desk.findings.get(order.place), desk.incidents.get(order.place)
     no = refusal(order, finding, incident, seen, policy, limits)
@@ -182,6 +194,15 @@ def _obey(desk: Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits)
         what = "recycling" if order.kind is RemedyKind.RECYCLE else "restart"
         incident = story.opened(finding, seen.at, f"{order.actor} ordered a {what} of {order.place.name}")
     recycle.begin(desk, story.intended(incident, finding, seen.at, 0, order, limits))
+
+
+def _obey_for_app(desk: Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
+    if order.scale is not None:
+        scaling.begin(desk, order, order.scale, seen, policy, limits)
+    elif order.strategy is Strategy.ALL_AT_ONCE:
+        at_once.begin(desk, order, seen, policy, limits)
+    else:
+        rolling.begin(desk, order, seen, policy, limits)
 
 
 def _judge(desk: Desk, finding: Finding, seen: Seen, policy: Policy, limits: Limits) -> None:

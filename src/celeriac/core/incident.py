@@ -21,12 +21,25 @@ class RemedyKind(StrEnum):
     RECYCLE = "recycle"
     RESTART_INSTANCE = "restart_instance"
     RESTART_APP = "restart_app"
+    SCALE = "scale"
+    """No remedy for an illness: a person's order, which takes the same way."""
+
+
+class Strategy(StrEnum):
+    """How all instances of an app are restarted: one at a time by the keeper, or all by the platform in one order."""
+
+    ROLLING = "rolling"
+    ALL_AT_ONCE = "all_at_once"
 
 
 class Recycling(StrEnum):
-    """The last order that a recycled worker was given; none before it has said what it consumes."""
+    """The last order that a recycled worker was given; none before it has said what it consumes.
+
+    `idle` is no order: it consumes and runs nothing any more, and waits for the platform to stop its instance.
+    """
 
     DRAIN = "drain"
+    IDLE = "idle"
     SHUTDOWN = "shutdown"
     GIVE_BACK = "give_back"
 
@@ -137,6 +150,15 @@ class Word(Struct, frozen=True):
     note: str | None = None
 
 
+class Scale(Struct, frozen=True):
+    """From how many instances of a process to how many; `drain` has those that go end their tasks before."""
+
+    process: str
+    before: int
+    wanted: int
+    drain: bool = True
+
+
 class Remedy(Struct, frozen=True):
     """One intended or requested act on one place, bound to the instance and incarnation that it was decided for."""
 
@@ -167,7 +189,18 @@ class Remedy(Struct, frozen=True):
 
     left: tuple[Place, ...] = ()
     turn: str | None = None
-    """Of the restart of an app: the instances that are not proven yet, and the remedy of the first of them."""
+    """Of an order for an app: the instances that are not proven or drained yet, and the remedy of the first of them.
+
+    Where all are restarted at once, `turn` is the order itself as soon as the platform has taken it.
+    """
+
+    strategy: Strategy = Strategy.ROLLING
+    scale: Scale | None = None
+    guids: dict[str, str] = {}
+    """Of a restart all at once: the guid that ran at each place when it was ordered, by the place's id."""
+
+    part_of: str | None = None
+    """The order for an app that this is a turn of; a worker that is drained for it is not told to end."""
 
     @property
     def by_person(self) -> bool:

@@ -1,7 +1,7 @@
 """The restarts made lately and those of this very cycle: what cool-down, budget and breaker are counted on."""
 
 from celeriac.core.changes import Change
-from celeriac.core.incident import Remedy, RemedyKind, RemedyState
+from celeriac.core.incident import Remedy, RemedyKind, RemedyState, Strategy
 from celeriac.core.model import Place
 
 MADE = frozenset({RemedyState.INTENDED, RemedyState.ACTED, RemedyState.VERIFIED, RemedyState.UNVERIFIED})
@@ -82,9 +82,12 @@ class Ledger:
         return [one for one in self._made.values() if (one.place.platform, one.place.app) == app]
 
 
+_NO_RESTARTS = frozenset({RemedyKind.LIVE_REPAIR, RemedyKind.SCALE})
+
+
 def _restarts(remedy: Remedy) -> bool:
-    """Tell a restart from a live repair, which stops nothing."""
-    return remedy.kind is not RemedyKind.LIVE_REPAIR
+    """Tell a restart from a live repair, which stops nothing, and from scaling, which restarts nothing."""
+    return remedy.kind not in _NO_RESTARTS
 
 
 def _at(remedy: Remedy) -> float:
@@ -92,7 +95,10 @@ def _at(remedy: Remedy) -> float:
 
 
 def _is_of(remedy: Remedy, change: Change) -> bool:
-    """A restart of one instance shows as that, never as a change of the whole app; no other remedy shows as a change."""
-    if remedy.kind is not RemedyKind.RESTART_INSTANCE:
-        return False
-    return (remedy.place.process, remedy.place.index) == (change.process, change.index)
+    """Each order shows as what it is for: one instance, the whole app, or one process; no other remedy shows as a change."""
+    about = (change.process, change.index)
+    if remedy.kind is RemedyKind.RESTART_APP:
+        return remedy.strategy is Strategy.ALL_AT_ONCE and about == (None, None)
+    if remedy.scale is not None:
+        return about == (remedy.scale.process, None)
+    return remedy.kind is RemedyKind.RESTART_INSTANCE and (remedy.place.process, remedy.place.index) == about

@@ -13,13 +13,16 @@ from celeriac.core.desk import Desk
 from celeriac.core.finding import Finding
 from celeriac.core.guard import Scene, guard, too_often
 from celeriac.core.incident import Incident, IncidentState, Recycling, Remedy, RemedyKind, RemedyState
-from celeriac.core.ledger import Ledger
+from celeriac.core.ledger import RUNNING, Ledger
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import Inspection, Verdict
 from celeriac.core.readings import Known
 from celeriac.core.recyclable import unfit
 from celeriac.core.snapshot import Seen
 from celeriac.core.story import Act
+
+_DRAINS = frozenset({Recycling.DRAIN, Recycling.IDLE})
+"""Steps in which a worker consumes nothing by our order."""
 
 AGAIN_S = 10.0
 """Seconds after which an order that shows no effect is given again: a broadcast may be lost."""
@@ -33,6 +36,8 @@ class Turn(Struct, frozen=True):
     seen: Seen
     scene: Scene
     limits: Limits
+    wanted: bool = True
+    """Whether the order that it is part of still stands, if it is part of one."""
 
     @property
     def now(self) -> float:
@@ -67,10 +72,17 @@ def go_on(desk: Desk, act: Act, finding: Finding, seen: Seen, scene: Scene, limi
         _put(desk, story.lapsed(act, seen.at, why))
     elif scene.policy.paused and act.remedy.step is None:
         return
-    elif scene.policy.paused and act.remedy.step is Recycling.DRAIN:
+    elif scene.policy.paused and act.remedy.step in _DRAINS:
         give_back(desk, act, f"paused: {scene.policy.paused}", seen.at)
     else:
-        _NEXT[act.remedy.step](desk, Turn(act, finding, seen, scene, limits))
+        wanted = _still_wanted(desk, act.remedy)
+        _NEXT[act.remedy.step](desk, Turn(act, finding, seen, scene, limits, wanted))
+
+
+def _still_wanted(desk: Desk, remedy: Remedy) -> bool:
+    """Tell whether the order that this is part of is under way, where it is part of one."""
+    whole = desk.remedies.get(remedy.part_of or "")
+    return remedy.part_of is None or (whole is not None and whole.state in RUNNING)
 
 
 def _put(desk: Desk, act: Act) -> None:
@@ -95,7 +107,9 @@ def _another_case(remedy: Remedy, finding: Finding) -> str | None:
 def _asked(desk: Desk, turn: Turn) -> None:
     """It is to say what it consumes, so that this can be given back."""
     act, now, told = turn.act, turn.now, _says(turn.act.remedy, turn.seen)
-    if told is not None:
+    if not turn.wanted:
+        _put(desk, story.lapsed(act, now, "not drained: the order for its app has ended"))
+    elif told is not None:
         text = f"it is to consume {', '.join(told.queues) or 'nothing'} no more, and to end what it has"
         _order(desk, replace(act, remedy=replace(act.remedy, queues=told.queues)), Recycling.DRAIN, now, text)
     elif now - act.remedy.asked_at >= turn.limits.unclear_s:
@@ -111,6 +125,11 @@ def _draining(desk: Desk, turn: Turn) -> None:
         give_back(desk, act, f"it was not idle within {turn.limits.recycle_s:.0f} s: {left}{held}", now)
     elif why := _held(act, finding, turn.scene):
         give_back(desk, act, why, now)
+    elif not turn.wanted:
+        give_back(desk, act, "the order for its app has ended", now)
+    elif told is not None and _idle(act.remedy, finding, told) and act.remedy.part_of:
+        remedy = replace(act.remedy, step=Recycling.IDLE)
+        desk.put(story.told(act.incident, now, "idle", "it is idle: the platform may stop it"), remedy)
     elif told is not None and _idle(act.remedy, finding, told):
         act = replace(act, incident=replace(act.incident, deadline_at=now + act.patience_s))
         _order(desk, act, Recycling.SHUTDOWN, now, "it is idle: it is told to end")
@@ -124,6 +143,11 @@ def _held(act: Act, finding: Finding, scene: Scene) -> str | None:
         return None
     hold = guard(replace(finding, remedy=RemedyKind.RECYCLE, approval=None), scene, act.incident)
     return f"{hold.reason}: {hold.text}" if hold else None
+
+
+def _resting(desk: Desk, turn: Turn) -> None:
+    if not turn.wanted:
+        give_back(desk, turn.act, "the order for its app has ended", turn.now)
 
 
 def _shutting(desk: Desk, turn: Turn) -> None:
@@ -166,7 +190,7 @@ def take_up(desk: Desk, incident: Incident, finding: Finding | None, now: float,
 
 def _owes(remedy: Remedy, incident: Incident, finding: Finding | None) -> bool:
     """Other rules took over while it consumed nothing, and the very process is at work again."""
-    lapsed = (remedy.incident, remedy.state, remedy.step) == (incident.id, RemedyState.LAPSED, Recycling.DRAIN)
+    lapsed = (remedy.incident, remedy.state) == (incident.id, RemedyState.LAPSED) and remedy.step in _DRAINS
     if not lapsed or finding is None or (finding.node, finding.pid) != (remedy.node, remedy.pid):
         return False
     return finding.well or finding.verdict in {Verdict.DEAF, Verdict.DAMAGED}
@@ -210,6 +234,7 @@ def _idle(remedy: Remedy, finding: Finding, told: Inspection) -> bool:
 _NEXT = {
     None: _asked,
     Recycling.DRAIN: _draining,
+    Recycling.IDLE: _resting,
     Recycling.SHUTDOWN: _shutting,
     Recycling.GIVE_BACK: _giving_back,
 }

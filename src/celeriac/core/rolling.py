@@ -7,80 +7,48 @@ own; so whoever is the keeper goes on where the last one was killed.
 from msgspec.structs import replace
 
 from celeriac.core import story
+from celeriac.core.app_orders import BUSY, app_of, begun, maybe_over, refusal, shared, stop
 from celeriac.core.blindness import blindness
 from celeriac.core.desk import Desk
 from celeriac.core.finding import Finding
 from celeriac.core.ids import opaque
-from celeriac.core.incident import Ending, Incident, IncidentState, Remedy, RemedyKind, RemedyState
+from celeriac.core.incident import Incident, IncidentState, Remedy, RemedyKind, RemedyState
 from celeriac.core.ledger import RUNNING
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import App, Place, Verdict
+from celeriac.core.model import Place
 from celeriac.core.proposal import share, turns
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Seen
 
-_BUSY = frozenset({IncidentState.REMEDYING, IncidentState.VERIFYING})
-
 
 def begin(desk: Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
     """Journal a person's order or approval with every instance that it is for, the ill ones first, or say why not."""
-    app, there = _app(order.place, seen), desk.incidents.get(order.place)
+    app = app_of(order.place, seen)
     places = turns(app, seen.cluster, desk.findings) if app else ()
-    no = _refusal(desk, order, places, seen, policy, limits)
+    no = refusal(desk, order, seen, policy, limits) or _refusal(desk, order, places, seen, policy)
     if no is not None:
         desk.refuse(order, no, seen.at, paused=policy.paused is not None)
         return
-    incident = there or Incident(
-        id=opaque(order.place.id, "roll", order.id),
-        cluster=order.cluster,
-        place=order.place,
-        verdict=Verdict.HEALTHY,
-        state=IncidentState.OPEN,
-        opened_at=seen.at,
-        updated_at=seen.at,
-    )
     did = "approved" if order.incident else "ordered"
     names = ", ".join(one.name for one in places)
     text = f"{order.actor} {did} a restart of {order.place.name}: {len(places)} instances, one at a time: {names}"
-    incident = replace(
-        story.told(incident, seen.at, "intended" if there else "opened", text, state=IncidentState.REMEDYING),
-        held_reason=None,
-        remedy=RemedyKind.RESTART_APP,
-        remedy_id=order.id,
-        members=places,
-        healthy_since=None,
-    )
+    incident = begun(desk, order, places, text, seen.at)
     remedy = replace(order, state=RemedyState.INTENDED, asked_at=seen.at, incident=incident.id, attempts=1, left=places)
     desk.put(incident, remedy)
 
 
-def _refusal(
-    desk: Desk, order: Remedy, places: tuple[Place, ...], seen: Seen, policy: Policy, limits: Limits
-) -> str | None:
-    if seen.at - order.asked_at > policy.approval_ttl_s:
-        return f"it is older than {policy.approval_ttl_s / 60:.0f} min"
-    if policy.paused:
-        return f"paused: {policy.paused}"
-    if why := blindness(seen, limits):
-        return f"blind: {why}"
+def _refusal(desk: Desk, order: Remedy, places: tuple[Place, ...], seen: Seen, policy: Policy) -> str | None:
     if not places:
         return "the platform shows no instance of it now"
-    there = desk.incidents.get(order.place)
-    if there is not None and there.state in _BUSY:
-        return f"it is being restarted already (incident {there.id})"
-    if there is not None and there.held_by:
-        return f"{there.held_by} holds the incident ({there.held_why}): release it first"
-    shared = [one.name for one in places if one not in desk.findings]
-    if shared:
-        return f"{', '.join(shared)} runs several nodes: restart it by itself"
-    return _not_as_approved(desk, order, there, seen, policy) if order.incident else None
+    return shared(desk, places) or (_not_as_approved(desk, order, seen, policy) if order.incident else None)
 
 
-def _not_as_approved(desk: Desk, order: Remedy, there: Incident | None, seen: Seen, policy: Policy) -> str | None:
+def _not_as_approved(desk: Desk, order: Remedy, seen: Seen, policy: Policy) -> str | None:
     """An approval is bound to what was proposed: that still so many are ill."""
+    there = desk.incidents.get(order.place)
     if there is None or there.id != order.incident:
         return "the incident is over"
-    now = share(desk, _app(order.place, seen), seen, policy)
+    now = share(desk, app_of(order.place, seen), seen, policy)
     return None if now.many else f"the evidence has changed: now {now.text}"
 
 
@@ -90,7 +58,7 @@ def go_on(desk: Desk, incident: Incident, seen: Seen, policy: Policy, limits: Li
     if incident.state in {IncidentState.OPEN, IncidentState.HELD}:
         return  # it is proposed
     if incident.state is not IncidentState.REMEDYING or remedy is None:
-        _maybe_over(desk, incident, seen, limits)
+        maybe_over(desk, incident, seen, limits)
     elif remedy.turn is not None:
         _hear(desk, incident, remedy, seen)
     elif not remedy.left:
@@ -116,7 +84,7 @@ def _hear(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen) -> None:
 
 
 def _next(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen, limits: Limits) -> None:
-    place, app = remedy.left[0], _app(incident.place, seen)
+    place, app = remedy.left[0], app_of(incident.place, seen)
     if app is None and isinstance(seen.platform, Known):
         _stop(desk, incident, remedy, "its app is not watched any more", seen.at)
         return
@@ -134,7 +102,7 @@ def _next(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen, limits: Li
         _stop(desk, incident, remedy, f"{place.name} has no running instance of its own", seen.at)
     elif there is not None and there.held_by:
         _stop(desk, incident, remedy, f"{there.held_by} holds the incident of {place.name}", seen.at)
-    elif there is None or there.state not in _BUSY:
+    elif there is None or there.state not in BUSY:
         _restart(desk, incident, remedy, finding, seen.at, limits)
 
 
@@ -149,6 +117,7 @@ def _restart(desk: Desk, incident: Incident, remedy: Remedy, finding: Finding, n
         state=RemedyState.REQUESTED,
         asked_at=now,
         actor=remedy.actor,
+        part_of=remedy.id,
     )
     there = desk.incidents.get(place)
     if there is None:
@@ -163,25 +132,4 @@ def _stop(desk: Desk, incident: Incident, remedy: Remedy, why: str, now: float) 
     left = ", ".join(one.name for one in remedy.left)
     done = len(incident.members) - len(remedy.left)
     text = f"stopped: {why}; {done} of {len(incident.members)} done, not done: {left}"
-    ended = replace(remedy, state=RemedyState.LAPSED, ended_at=now, note=why)
-    desk.put(story.told(incident, now, "escalated", text, state=IncidentState.ESCALATED), ended)
-
-
-def _maybe_over(desk: Desk, incident: Incident, seen: Seen, limits: Limits) -> None:
-    """One that was stopped ends when all instances have been well for a while, or are gone."""
-    if blindness(seen, limits):
-        return
-    found = (desk.findings.get(one) for one in incident.members)
-    if any(one is not None and not one.well and one.verdict is not Verdict.STOPPED for one in found):
-        if incident.healthy_since is not None:
-            desk.put(replace(incident, healthy_since=None))
-    elif incident.healthy_since is None:
-        desk.put(replace(incident, healthy_since=seen.at))
-    elif seen.at - incident.healthy_since >= limits.recovered_s:
-        text = f"all are well or gone for {limits.recovered_s:.0f} s"
-        desk.put(story.resolved(incident, seen.at, text, Ending.RECOVERED))
-
-
-def _app(place: Place, seen: Seen) -> App | None:
-    apps = seen.platform.value if isinstance(seen.platform, Known) else ()
-    return next((one for one in apps if (one.platform, one.name) == (place.platform, place.app)), None)
+    stop(desk, incident, remedy, text, now, RemedyState.LAPSED)

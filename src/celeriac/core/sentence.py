@@ -4,7 +4,7 @@ from celeriac.core.desk import Past, Plan
 from celeriac.core.finding import Finding
 from celeriac.core.incident import RemedyKind
 
-_DOING = {RemedyKind.LIVE_REPAIR: "repairing", RemedyKind.RECYCLE: "recycling"}
+_DOING = {RemedyKind.LIVE_REPAIR: "repairing", RemedyKind.RECYCLE: "recycling", RemedyKind.SCALE: "scaling"}
 
 
 def sentence(findings: tuple[Finding, ...], plan: Plan, past: Past, why_blind: str | None) -> str:

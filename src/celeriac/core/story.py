@@ -34,13 +34,26 @@ CLOCKS_APART_S = 60.0
 NOT_TOUCHED = "not touched: "
 
 
+class Victim(Struct, frozen=True):
+    """One of the instances that the restart of a whole app stops, with the process in it as far as it is known."""
+
+    name: str
+    instance: Instance | None
+    node: str | None
+    pid: int | None
+
+
 class Act(Struct, frozen=True):
-    """One remedy to make: the journalled intent, its incident, and the index as it was convicted (None for a repair)."""
+    """One remedy to make: the journalled intent, its incident, and the index as it was convicted.
+
+    `instance` is None for a repair and for what is done to a whole app; `victims` are those that such an order stops.
+    """
 
     incident: Incident
     remedy: Remedy
     instance: Instance | None
     patience_s: float
+    victims: tuple[Victim, ...] = ()
 
 
 def told(incident: Incident, now: float, kind: str, text: str, **changes: Any) -> Incident:
@@ -250,7 +263,8 @@ def let_go(remedy: Remedy | None, now: float, why: str) -> Remedy | None:
     """A remedy under way ends with its incident or place: one that stays open would fill the app's budget for ever."""
     if remedy is None or remedy.state not in RUNNING:
         return None
-    return replace(remedy, state=RemedyState.UNVERIFIED, ended_at=now, note=why)
+    drained = remedy.part_of is not None and remedy.kind is RemedyKind.RECYCLE  # that its place goes is what it was for
+    return replace(remedy, state=RemedyState.VERIFIED if drained else RemedyState.UNVERIFIED, ended_at=now, note=why)
 
 
 def resolved(incident: Incident, now: float, text: str, ending: Ending = Ending.PROVEN) -> Incident:

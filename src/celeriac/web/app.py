@@ -16,7 +16,7 @@ import celeriac
 from celeriac.app.commands import Commands
 from celeriac.app.queries import Queries
 from celeriac.web import errors, health
-from celeriac.web.api import casebook, docs, handling, stream, tasks, v1
+from celeriac.web.api import app_orders, casebook, docs, handling, stream, tasks, v1
 from celeriac.web.auth import BrowserSafety
 from celeriac.web.deps import plain_parameters
 from celeriac.web.pages import console, orders
@@ -52,7 +52,7 @@ def create_app(queries: Queries, commands: Commands, *, allowed_hosts: Collectio
     app.state.feed = stream.Feed(queries)
     app.add_middleware(BrowserSafety, allowed_hosts=allowed_hosts, refuse=errors.refuse)
     errors.install(app)
-    for router in (v1.router, casebook.router, handling.router, tasks.router, stream.router):
+    for router in (v1.router, app_orders.router, casebook.router, handling.router, tasks.router, stream.router):
         app.include_router(
             router,
             dependencies=[Depends(plain_parameters)],

@@ -143,20 +143,6 @@ def apps(queries: Reads, cluster: Cluster = None) -> Items[AppView]:
     return Items(items=queries.apps(cluster))
 
 
-@router.post(
-    "/apps/{id}/restart",
-    tags=["apps"],
-    summary="Order a rolling restart of an app",
-    status_code=HTTPStatus.ACCEPTED,
-    responses=ORDERED,
-)
-def restart_app(
-    id: Annotated[str, Path(description="id or name")], commands: Orders, actor: Actor, cluster: Cluster = None
-) -> RemedyView:
-    """Store the order; the keeper restarts one instance at a time, each proven before the next, to the first that is not."""
-    return commands.restart_app(id, actor, cluster)
-
-
 @router.get("/remedies/{id}", tags=["remedies"], summary="Show one remedy", responses=MISSING)
 def remedy(id: str, queries: Reads) -> RemedyView:
     """Return how far an order is."""

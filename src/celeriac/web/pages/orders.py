@@ -6,9 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse
 
+from celeriac.app.commands import Scaled
+from celeriac.app.queries import Queries
 from celeriac.app.views import RemedyView
-from celeriac.core.incident import RemedyKind
+from celeriac.core.incident import RemedyKind, Strategy
 from celeriac.core.pauses import LONGEST_S
+from celeriac.web.api.app_orders import RestartOrder, ScaleOrder
 from celeriac.web.api.handling import MaybeWhy, Why
 from celeriac.web.deps import Actor, Orders, Reads
 from celeriac.web.pages.templating import render
@@ -21,6 +24,20 @@ MaybeReason = Annotated[MaybeWhy, Form()]
 Hours = Annotated[float, Form(gt=0, le=LONGEST_S / HOUR_S)]
 
 router = APIRouter(include_in_schema=False)
+
+
+class RestartForm(RestartOrder):
+    """The same order as the API's, from the page."""
+
+    cluster: str
+
+
+class ScaleForm(ScaleOrder):
+    """The same order as the API's, from the page's form: a box that is not ticked is not sent."""
+
+    cluster: str
+    drain: bool = False
+
 
 WHAT = {
     RemedyKind.LIVE_REPAIR: "Repair",
@@ -46,12 +63,22 @@ def recycle(request: Request, id: str, commands: Orders, queries: Reads, actor: 
 
 @router.post("/apps/{id}/restart")
 def restart_app(
-    request: Request, id: str, commands: Orders, queries: Reads, actor: Actor, cluster: Annotated[str, Form()]
+    request: Request, id: str, commands: Orders, queries: Reads, actor: Actor, order: Annotated[RestartForm, Form()]
 ) -> HTMLResponse:
-    """Order a rolling restart and say where to follow it."""
-    remedy = commands.restart_app(id, actor, cluster)
-    name = next(one.name for one in queries.apps(cluster) if id in (one.id, one.name))
-    return _ordered(request, f"Rolling restart of {name} is ordered", remedy)
+    """Order the restart of an app and say where to follow it."""
+    remedy = commands.restart_app(id, actor, order.cluster, order.strategy)
+    what = "Rolling restart" if order.strategy is Strategy.ROLLING else "Restart of all instances"
+    return _ordered(request, f"{what} of {_app_name(queries, id, order.cluster)} is ordered", remedy)
+
+
+@router.post("/apps/{id}/scale")
+def scale(
+    request: Request, id: str, commands: Orders, queries: Reads, actor: Actor, order: Annotated[ScaleForm, Form()]
+) -> HTMLResponse:
+    """Order another number of instances and say where to follow it."""
+    remedy = commands.scale(id, Scaled(order.instances, order.process, order.drain), actor, order.cluster)
+    name = _app_name(queries, id, order.cluster)
+    return _ordered(request, f"Scaling of {name} to {order.instances} instances is ordered", remedy)
 
 
 @router.post("/incidents/{id}/approve")
@@ -103,6 +130,10 @@ def resume(
     """End the pauses of one cluster, or all that stand."""
     commands.pausing.resume(actor, cluster)
     return _noticed(request, f"{cluster or 'All clusters'} resumed", "The keeper goes on with its next cycle.")
+
+
+def _app_name(queries: Queries, id: str, cluster: str) -> str:
+    return next(one.name for one in queries.apps(cluster) if id in (one.id, one.name))
 
 
 def _ordered(request: Request, title: str, remedy: RemedyView) -> HTMLResponse:

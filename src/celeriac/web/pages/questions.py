@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from celeriac.app.order_views import PauseView
 from celeriac.app.views import AppView, IncidentView, WorkerView
-from celeriac.core.incident import RemedyKind
+from celeriac.core.incident import RemedyKind, Strategy
 
 APPROVE = {
     RemedyKind.LIVE_REPAIR: "Repair",
@@ -41,6 +41,23 @@ def recycle_question(worker: WorkerView) -> str:
 def restart_app_question(app: AppView) -> str:
     """Return what a rolling restart will do, to be read before it is ordered."""
     return f"Restart {app.name}? {_rolling(app.turns)}{_passed(app.passes)}"
+
+
+def restart_all_question(app: AppView) -> str:
+    """Return what a restart of all instances at once will do, to be read before it is ordered."""
+    return (
+        f"Restart all {len(app.instances)} instances of {app.name} at once? The platform stops them and starts new ones; the "
+        "tasks that they run are cut off, and nothing is consumed until the new ones have come up. Each is proven to work "
+        f"afterwards.{_passed(app.passes)}"
+    )
+
+
+def scale_question(app: AppView) -> str:
+    """Return what scaling will do, to be read before it is ordered."""
+    return (
+        f"Scale {app.name}? The platform starts new instances, or stops those with the highest indexes; where draining is "
+        "chosen, their workers end what they have before, and nothing is scaled if one is not idle in time."
+    )
 
 
 def approve_word(incident: IncidentView) -> str:
@@ -94,6 +111,11 @@ def of_cluster(app: AppView) -> str:
     return json.dumps({"cluster": app.cluster})
 
 
+def all_at_once(app: AppView) -> str:
+    """Return what to send to restart all instances of an app at once."""
+    return json.dumps({"cluster": app.cluster, "strategy": Strategy.ALL_AT_ONCE})
+
+
 def resumed(pauses: list[PauseView], name: str) -> str:
     """Return what to send to end these pauses: all of them, where one is of all clusters."""
     return json.dumps({} if any(one.cluster is None for one in pauses) else {"cluster": name})
@@ -116,14 +138,17 @@ def _passed(passes: list[str]) -> str:
 FILTERS: dict[str, Callable[..., str]] = {
     one.__name__: one
     for one in (
+        all_at_once,
         approve_question,
         approve_word,
         close_question,
         of_cluster,
         recycle_question,
+        restart_all_question,
         restart_app_question,
         restart_question,
         resume_question,
         resumed,
+        scale_question,
     )
 }

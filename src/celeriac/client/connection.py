@@ -1,0 +1,105 @@
+"""The connection to a console: one request, one answer of a known type, one error for all that can go wrong."""
+
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+from urllib.parse import urlencode
+
+import httpx2
+import msgspec
+from msgspec import Struct
+
+T = TypeVar("T")
+DEFAULT_URL = "http://127.0.0.1:5555"
+
+
+class ClientError(Exception):
+    """The console refused, or could not be reached; `status` is None where it did not answer."""
+
+    def __init__(self, detail: str, title: str = "", status: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.title = title
+        self.status = status
+
+
+class Items(Struct, Generic[T], frozen=True):
+    """A list as the API gives it."""
+
+    items: list[T]
+
+
+class _Problem(Struct, frozen=True):
+    detail: str
+    title: str = ""
+
+
+class Connection:
+    """A connection to one console; use it as a context manager, or call `close`."""
+
+    def __init__(self, url: str = DEFAULT_URL, token: str | None = None, timeout: float = 10.0) -> None:
+        self._url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            self._http = httpx2.Client(base_url=f"{self._url}/api/v1", headers=headers, timeout=timeout)
+        except (httpx2.InvalidURL, ValueError) as error:
+            msg = f"{url!r} is not an address of a console ({error}). An address looks like {DEFAULT_URL}."
+            raise ClientError(msg) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._http.close()
+
+    def _get(self, path: str, answer: type[T], **params: Any) -> T:
+        given = {name: _told(value) for name, value in params.items() if value is not None}
+        return self._ask("GET", path, answer, given)
+
+    def _post(self, path: str, answer: type[T], **body: Any) -> T:
+        return self._ask("POST", path, answer, {}, body)
+
+    def _ask(
+        self, method: str, path: str, answer: type[T], params: dict[str, Any], body: dict[str, Any] | None = None
+    ) -> T:
+        try:
+            response = self._http.request(method, path, params=params, json=body or None)
+        except httpx2.TimeoutException as error:
+            msg = f"The console at {self._url} did not answer in time. Is it busy, or is something between?"
+            raise ClientError(msg) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            msg = (
+                f"There is no console at {self._url} ({error}). Start one with `celeriac serve`, "
+                "or name another with --url or CELERIAC_URL."
+            )
+            raise ClientError(msg) from error
+        if response.status_code >= 300:
+            raise self._problem(response)
+        try:
+            return msgspec.json.decode(response.content, type=answer)
+        except msgspec.DecodeError as error:
+            msg = f"What answers at {self._url} is not a Celeriac console of this version ({error})."
+            raise ClientError(msg, status=response.status_code) from error
+
+    def _problem(self, response: httpx2.Response) -> ClientError:
+        try:
+            problem = msgspec.json.decode(response.content, type=_Problem)
+        except msgspec.DecodeError:
+            msg = f"What answers at {self._url} is not a Celeriac console: it said {response.status_code}."
+            return ClientError(msg, status=response.status_code)
+        return ClientError(problem.detail, problem.title, response.status_code)
+
+
+def query(**given: str | None) -> str:
+    """Return what comes after an order's path."""
+    said = urlencode({name: value for name, value in given.items() if value is not None})
+    return f"?{said}" if said else ""
+
+
+def _told(value: Any) -> Any:
+    """Return a value as an address carries it; several of one name are told one after another."""
+    return value.isoformat() if isinstance(value, datetime) else list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,84 @@
+"""`celeriac restart` and `celeriac scale`: what they say before, what they ask, and what they order."""
+
+import pytest
+
+from celeriac.core.incident import RemedyKind, Scale, Strategy
+from cli.outcome import said
+from web import samples
+
+
+def ordered(world):
+    (order,) = world.requests.asked.values()
+    return order
+
+
+@pytest.mark.parametrize("flags", [(), ("--rolling",)])
+def test_an_app_is_restarted_one_instance_at_a_time(celeriac, world, flags):
+    text = said(celeriac("restart", "orders-worker", *flags, "--yes", "--no-wait"))
+
+    assert "will restart the 6 instances of orders-worker in orders, one at a time" in text
+    assert "they run 14 tasks now, which are cut off" in text
+    assert "In this order: orders-worker/0, orders-worker/1, " in text
+    assert (ordered(world).kind, ordered(world).strategy) == (RemedyKind.RESTART_APP, Strategy.ROLLING)
+
+
+def test_all_at_once(celeriac, world):
+    text = said(celeriac("restart", "orders-worker", "--all-at-once", "--yes", "--no-wait"))
+
+    assert "will stop all 6 instances of orders-worker in orders at once and start new ones" in text
+    assert "Until these have come up nothing is consumed." in text
+    assert ordered(world).strategy is Strategy.ALL_AT_ONCE
+
+
+@pytest.mark.parametrize("named", [("orders-worker", "--instance", "2"), ("orders-worker/2",)])
+def test_one_instance_by_its_index_or_its_worker(celeriac, world, named):
+    text = said(celeriac("restart", *named, "--yes", "--no-wait"))
+
+    assert "The keeper will stop index 2 of orders-worker (worker, now RUNNING" in text
+    assert (ordered(world).kind, ordered(world).guid) == (RemedyKind.RESTART_INSTANCE, samples.GUID.format(2))
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("restart", "nope", "--rolling"), "The app nope is not watched."),
+        (("restart", "nope"), "No worker 'nope' is known"),
+        (("restart", "orders-worker", "--instance", "77"), "orders-worker has no index 77 of process worker."),
+        (("restart", "orders-worker", "--instance", "1", "--rolling"), "--instance restarts one index"),
+        (("scale", "nope", "3"), "The app nope is not watched."),
+        (("scale", "orders-worker", "6"), "orders-worker has 6 instances of process worker already."),
+        (("scale", "orders-worker", "-1"), "-1"),
+    ],
+)
+def test_what_cannot_be_ordered(celeriac, world, words, why):
+    result = celeriac(*words, "--yes")
+    assert why in result.stderr
+    assert result.exit_code != 0
+    assert world.requests.asked == {}
+
+
+def test_a_no_orders_nothing(celeriac, world):
+    for words in (("restart", "orders-worker", "--all-at-once"), ("scale", "orders-worker", "2")):
+        result = celeriac(*words, typed="n\n")
+        assert "Nothing was done." in result.stdout
+    assert world.requests.asked == {}
+
+
+def test_scaling_down_says_who_goes(celeriac, world):
+    text = said(celeriac("scale", "orders-worker", "4", "--yes", "--no-wait"))
+    assert (
+        "The workers at index 4, 5 of orders-worker in orders end what they have and are stopped; 4 instances" in text
+    )
+    assert ordered(world).scale == Scale("worker", 6, 4, drain=True)
+
+
+def test_scaling_down_without_draining(celeriac, world):
+    text = said(celeriac("scale", "orders-worker", "5", "--no-drain", "--process", "worker", "--yes", "--no-wait"))
+    assert "index 5 of orders-worker in orders are stopped; the tasks that they run are cut off" in text
+    assert ordered(world).scale == Scale("worker", 6, 5, drain=False)
+
+
+def test_scaling_up(celeriac, world):
+    text = said(celeriac("scale", "orders-worker", "9", "--yes", "--no-wait"))
+    assert "will be told to run 9 instances of orders-worker in orders; each new one is proven to work" in text
+    assert ordered(world).scale == Scale("worker", 6, 9)

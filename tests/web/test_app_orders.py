@@ -1,0 +1,121 @@
+"""What can be ordered for a whole app by API and page: restarts of two kinds, one index, another number of instances."""
+
+import pytest
+from msgspec.structs import replace
+
+from celeriac.core.incident import RemedyKind, Scale, Strategy
+from celeriac.core.model import Process
+from web import samples
+
+OURS = {"hx-request": "true", "sec-fetch-site": "same-origin"}
+
+
+def stored(world, answer):
+    assert answer.status_code == 202, answer.text
+    return world.requests.asked[answer.json()["id"]]
+
+
+def refused(answer, status):
+    assert answer.status_code == status, answer.text
+    return answer.json()["detail"]
+
+
+def with_processes(world, *processes):
+    board = world.journal.boards["orders"]
+    world.journal.boards["orders"] = replace(board, apps=(replace(board.apps[0], processes=processes),))
+
+
+@pytest.mark.parametrize("strategy", [None, *Strategy])
+def test_a_restart_of_an_app(asked, world, strategy):
+    body = {"strategy": strategy} if strategy else None
+    order = stored(world, asked.post("/api/v1/apps/orders-worker/restart", json=body))
+
+    assert (order.kind, order.place.name) == (RemedyKind.RESTART_APP, "orders-worker")
+    assert order.strategy is (strategy or Strategy.ROLLING)
+    (entry,) = world.audit.entries(None, action="restart-app", limit=9)
+    assert f"all its instances, {order.strategy}" in entry.outcome
+
+
+def test_a_strategy_that_is_none_is_refused(asked, world):
+    assert asked.post("/api/v1/apps/orders-worker/restart", json={"strategy": "canary"}).status_code == 422
+    assert world.requests.asked == {}
+
+
+def test_the_restart_of_one_index_is_bound_to_what_runs_there(asked, world):
+    order = stored(world, asked.post("/api/v1/apps/orders-worker/instances/2/restart"))
+    assert (order.kind, order.place.name) == (RemedyKind.RESTART_INSTANCE, "orders-worker/2")
+    assert order.guid == samples.GUID.format(2)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "why"),
+    [
+        ("instances/77/restart", 404, "orders-worker has no index 77 of process worker."),
+        ("instances/2/restart?process=beat", 404, "orders-worker has no process 'beat'; it has: worker."),
+    ],
+)
+def test_an_index_that_is_not_there(asked, path, status, why):
+    assert refused(asked.post(f"/api/v1/apps/orders-worker/{path}"), status) == why
+
+
+def test_scaling_is_stored_with_what_it_was(asked, world):
+    order = stored(world, asked.post("/api/v1/apps/orders-worker/scale", json={"instances": 4}))
+    assert (order.kind, order.scale) == (RemedyKind.SCALE, Scale("worker", 6, 4, drain=True))
+    (entry,) = world.audit.entries(None, action="scale", limit=9)
+    assert (entry.target, "process worker from 6 to 4" in entry.outcome) == ("orders-worker", True)
+
+    order = stored(world, asked.post("/api/v1/apps/orders-worker/scale", json={"instances": 0, "drain": False}))
+    assert order.scale == Scale("worker", 6, 0, drain=False)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "why"),
+    [
+        ({"instances": 6}, 409, "orders-worker has 6 instances of process worker already."),
+        ({"instances": 5, "process": "beat"}, 404, "orders-worker has no process 'beat'; it has: worker."),
+        ({"instances": -1}, 422, "greater than or equal to 0"),
+        ({"instances": 5, "dry": True}, 422, "dry"),
+        ({}, 422, "instances"),
+    ],
+)
+def test_what_cannot_be_scaled(asked, world, body, status, why):
+    assert why in refused(asked.post("/api/v1/apps/orders-worker/scale", json=body), status)
+    assert world.requests.asked == {}
+
+
+def test_of_several_processes_one_is_named(asked, world):
+    with_processes(world, Process("worker", 6), Process("beat", 0))
+    why = refused(asked.post("/api/v1/apps/orders-worker/scale", json={"instances": 1}), 409)
+    assert why == "orders-worker has 2 processes: beat, worker. Name the process."
+
+    order = stored(world, asked.post("/api/v1/apps/orders-worker/scale", json={"instances": 1, "process": "beat"}))
+    assert order.scale == Scale("beat", 0, 1)
+
+
+def test_the_page_gives_the_same_orders(asked, world):
+    cluster = {"cluster": "orders"}
+    at_once = asked.post("/apps/app-guid-1/restart", data={**cluster, "strategy": "all_at_once"}, headers=OURS)
+    fewer = asked.post("/apps/app-guid-1/scale", data={**cluster, "instances": 3, "drain": "true"}, headers=OURS)
+    at_any_cost = asked.post("/apps/app-guid-1/scale", data={**cluster, "instances": 3}, headers=OURS)
+
+    assert "Restart of all instances of orders-worker is ordered" in at_once.text
+    assert "Scaling of orders-worker to 3 instances is ordered" in fewer.text
+    assert at_any_cost.status_code == 202
+    first, second, third = world.requests.asked.values()
+    assert first.strategy is Strategy.ALL_AT_ONCE
+    assert (second.scale, third.scale) == (Scale("worker", 6, 3, drain=True), Scale("worker", 6, 3, drain=False))
+
+
+def test_the_page_says_first_what_each_does(asked):
+    page = asked.get("/").text
+    assert "Restart all 6 instances of orders-worker at once? The platform stops them" in page
+    assert "Scale orders-worker? The platform starts new instances" in page
+    assert 'name="instances" type="number" value="6"' in page
+
+
+@pytest.mark.parametrize("path", ["restart", "scale"])
+def test_an_order_from_another_site_is_refused(asked, world, path):
+    theirs = {"sec-fetch-site": "cross-site"}
+    data = {"cluster": "orders", "instances": 3}
+    assert asked.post(f"/apps/app-guid-1/{path}", data=data, headers=theirs).status_code == 403
+    assert world.requests.asked == {}
