@@ -9,13 +9,13 @@ import harness
 from app.virtual import PREFORK, Cluster
 from celeriac.app.heal import Aides, Keeper, Rules
 from celeriac.core import offline
+from celeriac.core.act import Act
 from celeriac.core.errors import ConflictError, MissingError, RefusedError, UnreachableError
 from celeriac.core.incident import HeldReason, IncidentState, RemedyState
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.memory import Changes
 from celeriac.core.model import Consumer, InstanceState, Mode
 from celeriac.core.offline import judge
-from celeriac.core.story import Act
 from core.builders import CLUSTER, change, crash, guid, order, word, worker
 
 NODE = f"celery@{guid()}"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from celeriac.core import story
+from celeriac.core.act import Act
 from celeriac.core.blindness import blindness
 from celeriac.core.decide import decide
 from celeriac.core.desk import Past, Plan
@@ -12,7 +13,6 @@ from celeriac.core.limits import Policy
 from celeriac.core.model import Clients, Consumer, Inspection, InstanceState, Mode
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Lived, Seen
-from celeriac.core.story import Act
 from core import builders
 from core.builders import LIMITS, NOW, guid, place
 

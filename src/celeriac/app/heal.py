@@ -21,6 +21,7 @@ from celeriac.app.platform_orders import order_app
 from celeriac.app.preserve import Preserver
 from celeriac.app.remote_orders import mend, recycle
 from celeriac.core import story
+from celeriac.core.act import Act
 from celeriac.core.blindness import blindness
 from celeriac.core.decide import decide
 from celeriac.core.desk import Past, Plan
@@ -35,7 +36,6 @@ from celeriac.core.places import MISSING, Site
 from celeriac.core.readings import Known, Unknown
 from celeriac.core.sentence import sentence
 from celeriac.core.snapshot import Seen
-from celeriac.core.story import Act
 from celeriac.evidence_ports import Exhibits
 from celeriac.ports import Journal
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from celeriac.app.gather import Gatherer
 from celeriac.core import story
+from celeriac.core.act import Act
 from celeriac.core.at_once import generation
 from celeriac.core.errors import MissingError, PortError, RefusedError, UnreachableError
 from celeriac.core.incident import Scale
 from celeriac.core.model import App
-from celeriac.core.story import Act
 from celeriac.platform_ports import AppOrders
 
 

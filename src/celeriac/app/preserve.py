@@ -12,13 +12,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from celeriac.app.asking import why_not
+from celeriac.core.act import Act, Victim
 from celeriac.core.aftermath import Dead
 from celeriac.core.casualties import NAMED_AT_MOST, left
 from celeriac.core.errors import MissingError, PortError
 from celeriac.core.exhibits import EACH_AT_MOST, LOG_LINES, LONGEST_LINE, Exhibit, Kept, Line
 from celeriac.core.model import Instance
 from celeriac.core.redact import Redaction
-from celeriac.core.story import Act, Victim
 from celeriac.evidence_ports import Exhibits, Messages, PlatformRecords, SelfReport, TasksOfLives
 
 LIMIT_S = 10.0

@@ -3,10 +3,10 @@
 from celeriac.app.gather import Gatherer
 from celeriac.core import recycle as recycling
 from celeriac.core import story
+from celeriac.core.act import Act
 from celeriac.core.errors import MissingError, PortError, UnreachableError
 from celeriac.core.incident import Recycling
 from celeriac.core.repair import Repair, RepairKind
-from celeriac.core.story import Act
 from celeriac.ports import Hands
 
 

@@ -7,6 +7,7 @@ generation of the app that was seen, so that no second one follows when somebody
 from msgspec.structs import replace
 
 from celeriac.core import story
+from celeriac.core.act import Act, Victim
 from celeriac.core.app_orders import BUSY, app_of, begun, maybe_over, opened, refusal, shared, stop
 from celeriac.core.blindness import blindness
 from celeriac.core.desk import Desk
@@ -19,7 +20,6 @@ from celeriac.core.model import App, Place
 from celeriac.core.proposal import turns
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Seen
-from celeriac.core.story import Act, Victim
 
 
 def generation(app: App) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from celeriac.core import at_once, crash_news, grace, recycle, rolling, scaling, story
+from celeriac.core.act import Act
 from celeriac.core.blindness import blindness
 from celeriac.core.desk import Desk, Past, Plan
 from celeriac.core.finding import Finding
@@ -34,7 +35,6 @@ from celeriac.core.places import MISSING
 from celeriac.core.proposal import propose
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Seen
-from celeriac.core.story import Act
 from celeriac.core.verify import verify
 
 _WAITING = frozenset({IncidentState.OPEN, IncidentState.HELD, IncidentState.ESCALATED})

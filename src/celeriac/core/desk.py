@@ -3,10 +3,11 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from celeriac.core.act import Act
 from celeriac.core.finding import Finding
 from celeriac.core.incident import Ending, Incident, Remedy, RemedyState, Word
 from celeriac.core.ledger import Ledger
-from celeriac.core.story import Act, told
+from celeriac.core.story import told
 
 
 class Past(Struct, frozen=True):

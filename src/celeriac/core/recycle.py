@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from celeriac.core import story
+from celeriac.core.act import Act
 from celeriac.core.blindness import blindness
 from celeriac.core.desk import Desk
 from celeriac.core.finding import Finding
@@ -19,7 +20,6 @@ from celeriac.core.model import Inspection, Verdict
 from celeriac.core.readings import Known
 from celeriac.core.recyclable import unfit
 from celeriac.core.snapshot import Seen
-from celeriac.core.story import Act
 
 _DRAINS = frozenset({Recycling.DRAIN, Recycling.IDLE})
 """Steps in which a worker consumes nothing by our order."""

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from celeriac.core import recycle, story
+from celeriac.core.act import Act
 from celeriac.core.app_orders import BUSY, app_of, begun, maybe_over, opened, refusal, stop
 from celeriac.core.blindness import blindness
 from celeriac.core.desk import Desk
@@ -27,7 +28,6 @@ from celeriac.core.model import App, Instance, InstanceState, Place, Process, Ve
 from celeriac.core.readings import Known
 from celeriac.core.recyclable import undrainable
 from celeriac.core.snapshot import Seen
-from celeriac.core.story import Act
 
 _PATIENCE_S = 210.0
 """Seconds that new instances have until they must be proven: those of a restart, convergence among them."""

@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from celeriac.core.act import Act
 from celeriac.core.finding import Finding
 from celeriac.core.guard import Hold
 from celeriac.core.ids import opaque
@@ -32,28 +32,6 @@ CLOCKS_APART_S = 60.0
 
 
 NOT_TOUCHED = "not touched: "
-
-
-class Victim(Struct, frozen=True):
-    """One of the instances that the restart of a whole app stops, with the process in it as far as it is known."""
-
-    name: str
-    instance: Instance | None
-    node: str | None
-    pid: int | None
-
-
-class Act(Struct, frozen=True):
-    """One remedy to make: the journalled intent, its incident, and the index as it was convicted.
-
-    `instance` is None for a repair and for what is done to a whole app; `victims` are those that such an order stops.
-    """
-
-    incident: Incident
-    remedy: Remedy
-    instance: Instance | None
-    patience_s: float
-    victims: tuple[Victim, ...] = ()
 
 
 def told(incident: Incident, now: float, kind: str, text: str, **changes: Any) -> Incident:
