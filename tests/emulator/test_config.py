@@ -98,7 +98,10 @@ def test_everything_that_a_file_can_say(write, tmp_path):
         (LOGIN + APP + "qqq = 1", "apps[0].qqq is not a key of the emulator: use one of command,"),
         (LOGIN + APP + 'type = "a b"', "apps[0].type is 'a b': give letters"),
         (LOGIN + APP + 'state = "started"', "apps[0].state is 'started': give 'STARTED' or 'STOPPED'"),
-        (LOGIN + APP + 'health_check_type = "http"', "apps[0].health_check_type is 'http': give 'process'"),
+        (
+            LOGIN + APP + 'health_check_type = "tcp"',
+            "apps[0].health_check_type is 'tcp': give 'process' or 'port' or 'http'",
+        ),
         (LOGIN + APP + 'cwd = "nowhere"', "which is not a folder"),
         (LOGIN + APP + "env = { A = 1 }", "apps[0].env.A is 1: put the value in quotes"),
         (LOGIN + APP + 'env = { PORT = "1" }', "apps[0].env.PORT is set by the platform"),

@@ -71,7 +71,7 @@ def _unpacker(compression: str) -> Any:
 
 
 def _loaded_yaml(body: bytes) -> Any:
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         return yaml.load(body, Loader=_yaml_loader())  # noqa: S506 (a safe loader)

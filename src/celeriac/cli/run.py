@@ -11,7 +11,7 @@ import click
 
 from celeriac.core.errors import SettingsError
 from celeriac.processes import Child, Supervisor, spawn
-from celeriac.settings import Settings, read
+from celeriac.settings import Settings, check_store, read, unused_services
 
 ROLES = ("observer", "keeper", "console")
 GRACE_S = 8.0
@@ -38,6 +38,11 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+ephemeral_option = click.option(
+    "--ephemeral-store", is_flag=True, default=None, help="On Cloud Foundry: lose the store at each restart of the app."
+)
+
+
 def load(options: Options) -> Settings:
     """Return the settings of the file and flags."""
     path = options["config"]
@@ -50,12 +55,14 @@ def load(options: Options) -> Settings:
         "console__host": options.get("host"),
         "console__port": options.get("port"),
         "heal__mode": options.get("mode"),
+        "ephemeral_store": options.get("ephemeral_store"),
     }
     return read(path, flags)
 
 
 @click.command()
 @settings_options
+@ephemeral_option
 @click.option("--only", type=click.Choice(ROLES), help="Run one role alone.")
 @click.option("--cluster", help="The observer's cluster (with --only observer).")
 def serve(only: str | None, cluster: str | None, **options: Any) -> None:
@@ -63,6 +70,7 @@ def serve(only: str | None, cluster: str | None, **options: Any) -> None:
     from celeriac.bootstrap.process import configure_logging, until_signalled
 
     settings = load(options)
+    check_store(settings)
     configure_logging(only or "serve")
     stopping = until_signalled()
     # Each process loads its own role's libraries and no others.
@@ -96,6 +104,8 @@ def serve_all(settings: Settings, options: Options, stopping: threading.Event) -
         sys.exit(code)
     for one in absent:
         click.echo(f"{one}; it is tried again and again.", err=True)
+    for notice in unused_services(settings):
+        click.echo(notice, err=True)
     click.echo(f"Celeriac listens on http://{settings.console.host}:{settings.console.port}")
     supervise(settings, options, stopping)
 
@@ -119,6 +129,8 @@ def _starter(options: Options, *command: str) -> Callable[[], Child]:
     for name in ("config", "host", "port", "store", "mode"):
         if options.get(name) is not None:
             argv += [f"--{name}", str(options[name])]
+    if options.get("ephemeral_store"):
+        argv.append("--ephemeral-store")
     return lambda: spawn(argv, name=command[-1])
 
 
@@ -139,11 +151,13 @@ def check_port_free(settings: Settings) -> None:
 
 @click.command()
 @settings_options
+@ephemeral_option
 def migrate(**options: Any) -> None:
     """Bring the store's schema up to date."""
     from celeriac.bootstrap.storing import open_store
 
     settings = load(options)
+    check_store(settings)
     with open_store(settings).opened() as store:
         store.migrate()
     click.echo(f"The store in {settings.store} is up to date.")
@@ -178,14 +192,28 @@ def plan(snapshot: Path | None, save: Path | None, cluster: str | None, *, as_js
 
 
 @click.command()
-@click.option("--config", type=click.Path(path_type=Path), required=True, help="The emulator's file; see the docs.")
+@click.option("--config", type=click.Path(path_type=Path), help="The emulator's file; see the docs.")
+@click.option(
+    "--manifest",
+    "manifests",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Start the apps of this manifest, too.",
+)
+@click.option("--var", "pairs", multiple=True, metavar="NAME=VALUE", help="A value for ((NAME)) in manifests.")
+@click.option("--vars-file", "files", type=click.Path(path_type=Path), multiple=True, help="YAML file of such values.")
 @click.option("--port", type=int, help="Overrides the file's port; 0 takes a free one.")
-def emulator(config: Path, port: int | None) -> None:
+def emulator(
+    config: Path | None, manifests: tuple[Path, ...], pairs: tuple[str, ...], files: tuple[Path, ...], port: int | None
+) -> None:
     """Run a local Cloud Foundry whose instances are real processes, for demonstrations and tests."""
-    from celeriac.emulator import EmulatorConfigError, serve
+    from celeriac.emulator import EmulatorConfigError, Manifest, read_variables, serve
 
+    if config is None and not manifests:
+        raise SettingsError("Name what to run: the emulator's own file with --config, or a manifest with --manifest.")
     try:
-        serve(config, port=port)
+        variables = read_variables(pairs, files)
+        serve(config, [Manifest(path, variables) for path in manifests], port=port)
     except EmulatorConfigError as error:
         raise SettingsError(str(error)) from None
 

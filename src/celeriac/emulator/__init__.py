@@ -13,6 +13,8 @@ from celeriac.emulator.config import (
     UserConfig,
     load,
 )
+from celeriac.emulator.manifest import Manifest
+from celeriac.emulator.manifest_variables import read_variables
 from celeriac.emulator.server import Emulator, serve
 from celeriac.emulator.tables import EmulatorConfigError
 
@@ -22,9 +24,11 @@ __all__ = [
     "Emulator",
     "EmulatorConfig",
     "EmulatorConfigError",
+    "Manifest",
     "ProcessConfig",
     "TokenConfig",
     "UserConfig",
     "load",
+    "read_variables",
     "serve",
 ]

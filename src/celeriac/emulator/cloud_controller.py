@@ -177,7 +177,20 @@ class CloudController:
 
     def _seed(self, config: AppConfig, now: int) -> None:
         guid = stable_guid(self.org.name, self.space.name, config.name)
-        self._apps[guid] = App(guid, config.name, config.started, config.env, config.cwd, now, now)
+        self._apps[guid] = App(
+            guid=guid,
+            name=config.name,
+            started=config.started,
+            env=config.env,
+            cwd=config.cwd,
+            created_at=now,
+            updated_at=now,
+            files=config.files,
+            labels=config.labels,
+            annotations=config.annotations,
+            services=config.services,
+            sidecars=config.sidecars,
+        )
         for process in config.processes:
             seeded = _process(guid, process, now)
             self._processes[seeded.guid] = seeded
@@ -193,6 +206,8 @@ def _process(app_guid: str, config: ProcessConfig, now: int) -> Process:
         instances=config.instances,
         memory_mb=config.memory_mb,
         health_check_timeout=config.health_check_timeout,
+        health_check=config.health_check,
+        disk_mb=config.disk_mb,
         version=new_guid(),
         created_at=now,
         updated_at=now,

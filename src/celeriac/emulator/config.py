@@ -8,11 +8,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from celeriac.emulator.health import BY_PROCESS, MOST_TIMEOUT, TYPES, HealthCheck
+from celeriac.emulator.services import Service, read_service
 from celeriac.emulator.tables import EmulatorConfigError, Table
 
 READ = "cloud_controller.read"
 WRITE = "cloud_controller.write"
-_PROCESS_KEYS = ("type", "instances", "command", "memory_mb", "health_check_type", "health_check_timeout")
+_PROCESS_KEYS = (
+    "type",
+    "instances",
+    "command",
+    "memory_mb",
+    "disk_mb",
+    "health_check_type",
+    "health_check_timeout",
+    "health_check_endpoint",
+    "health_check_interval",
+    "health_check_invocation_timeout",
+)
 _PROCESS_TYPE = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]*")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
@@ -46,24 +59,44 @@ class TokenConfig:
 
 @dataclass(frozen=True, slots=True)
 class ProcessConfig:
-    """One process type of an app; `health_check_timeout` is in seconds and is shown only."""
+    """One process type of an app; `health_check_timeout` is how many seconds its start may take, if a check is to pass."""
 
     command: str
     type: str = "worker"
     instances: int = 1
     memory_mb: int = 256
     health_check_timeout: int | None = None
+    health_check: HealthCheck = BY_PROCESS
+    disk_mb: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarConfig:
+    """A process that runs beside those of these types; when it ends, the instance ends."""
+
+    name: str
+    command: str
+    process_types: tuple[str, ...] = ("web",)
+    memory_mb: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AppConfig:
-    """One app; without `cwd` each instance works in its own home folder."""
+    """One app; without `cwd` each instance works in its own home folder, which begins as a copy of `files`.
+
+    `services` is the content of VCAP_SERVICES.
+    """
 
     name: str
     processes: tuple[ProcessConfig, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
     started: bool = True
+    files: Path | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    services: Mapping[str, Any] = field(default_factory=dict)
+    sidecars: tuple[SidecarConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +105,7 @@ class EmulatorConfig:
 
     apps: tuple[AppConfig, ...]
     users: tuple[UserConfig, ...] = ()
+    services: tuple[Service, ...] = ()
     clients: tuple[ClientConfig, ...] = ()
     tokens: TokenConfig = TokenConfig()
     host: str = "127.0.0.1"
@@ -127,6 +161,7 @@ def parse(content: Mapping[str, Any], folder: Path) -> EmulatorConfig:
         tokens=_tokens(root.table("tokens")),
         users=_unique([_user(table) for table in root.tables("users")], "users", "name"),
         clients=_unique([_client(table) for table in root.tables("clients")], "clients", "id"),
+        services=_unique([read_service(table) for table in root.tables("services")], "services", "name"),
         apps=_unique([_app(table, folder) for table in root.tables("apps")], "apps", "name"),
     )
     root.close()
@@ -207,13 +242,19 @@ def _process(table: Table, *, close: bool) -> ProcessConfig:
     kind = table.text("type", "worker")
     if not _PROCESS_TYPE.fullmatch(kind):
         raise table.error("type", f"is {kind!r}: give letters, digits, '-' and '_' only, like 'worker'")
-    table.choice("health_check_type", "process", ("process",))
     process = ProcessConfig(
         type=kind,
         command=table.text("command"),
         instances=table.count("instances", 1, most=1000),
         memory_mb=table.count("memory_mb", 256, least=1),
-        health_check_timeout=table.whole("health_check_timeout", None, least=1),
+        disk_mb=table.count("disk_mb", 1024, least=1),
+        health_check_timeout=table.whole("health_check_timeout", None, least=1, most=MOST_TIMEOUT),
+        health_check=HealthCheck(
+            table.choice("health_check_type", "process", TYPES),
+            table.text("health_check_endpoint", "/"),
+            table.whole("health_check_invocation_timeout", None, least=1),
+            table.whole("health_check_interval", None, least=1),
+        ),
     )
     if close:
         table.close()

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from celeriac.emulator.entities import Workload
-from celeriac.emulator.environment import Place
+from celeriac.emulator.environment import ADDRESS, Place
+from celeriac.emulator.health import DEFAULT_TIMEOUT, Probe
 from celeriac.emulator.logcache import AppLog
 from celeriac.processes import Child, spawn
 
 _LINE_BYTES = 60 * 1024  # the platform splits longer lines as well
+_UNPUSHED = shutil.ignore_patterns(".git", ".hg", ".svn", ".venv", "__pycache__", "manifest.yml")
 _OUTPUT_SECONDS = 1.0  # a stray descendant may hold the output open
 
 
@@ -62,6 +64,7 @@ class Container:
         self._exited = threading.Event()
         self._done = threading.Event()
         self._killed = False
+        self._unhealthy: str | None = None
 
     def start(self) -> None:
         """Begin to create the instance; the listener hears of the rest."""
@@ -82,10 +85,7 @@ class Container:
     def kill(self) -> None:
         """Send SIGKILL to the whole group at once."""
         self.stop()
-        with self._lock:
-            child = self._child
-        if child:
-            child.kill()
+        self._kill_group()
 
     def wait(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds until the instance has ended and its folder is gone."""
@@ -94,7 +94,13 @@ class Container:
     def _insist(self) -> None:
         if not self._exited.wait(self._traits.grace):
             self._killed = True
-            self.kill()
+            self._kill_group()
+
+    def _kill_group(self) -> None:
+        with self._lock:
+            child = self._child
+        if child:
+            child.kill()
 
     def _run(self) -> None:
         self._cell_log("creating container for instance")
@@ -118,16 +124,40 @@ class Container:
 
     def _accompany(self, child: Child, readers: list[threading.Thread]) -> Ending:
         self._cell_log("successfully created container for instance")
-        self._listener.started(self._place.instance_guid, child.pid, self._place.port)
+        watch = _thread(lambda: self._watch(child), f"health of {self._place.instance_guid}")
         code = child.wait()
-        ending = self._end(self._describe(code))
+        self._exited.set()
+        watch.join()  # its last probe has a time limit, and nothing may be heard of an instance after its end
+        ending = self._end(self._unhealthy or self._describe(code))
         for reader in readers:
             reader.join(_OUTPUT_SECONDS)
         self._log_exit(code)
         return ending
 
+    def _watch(self, child: Child) -> None:
+        """Tell when the instance runs, and end it at the first failed probe after that."""
+
+        def well() -> None:
+            self._listener.started(self._place.instance_guid, child.pid, self._place.port)
+
+        process = self._workload.process
+        if process.health_check.type == "process":
+            well()
+            return
+        address = (ADDRESS, self._place.port)
+        timeout = process.health_check_timeout or DEFAULT_TIMEOUT
+        self._unhealthy = Probe(process.health_check, address, timeout, self._exited).accompany(
+            well, self._log.platform
+        )
+        if self._unhealthy and not self._stopping.is_set():
+            child.terminate()
+            self._insist()
+
     def _launch(self) -> tuple[Child, list[threading.Thread]]:
-        self._place.home.mkdir(parents=True)
+        if self._workload.app.files:
+            shutil.copytree(self._workload.app.files, self._place.home, ignore=_UNPUSHED, symlinks=True)
+        else:
+            self._place.home.mkdir(parents=True)
         self._place.tmp.mkdir()
         (out_read, out_write), (err_read, err_write) = os.pipe(), os.pipe()
         try:

@@ -5,8 +5,12 @@ All are values; a change makes a new one, so that an answer is rendered from one
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from celeriac.emulator.config import SidecarConfig
+from celeriac.emulator.health import BY_PROCESS, HealthCheck
 
 _NAMESPACE = uuid.UUID("7f1d3c1e-9f62-4f0b-8f7e-5a8b2c0d4e6f")
 
@@ -50,6 +54,11 @@ class App:
     cwd: Path | None
     created_at: int
     updated_at: int
+    files: Path | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    services: Mapping[str, Any] = field(default_factory=dict)
+    sidecars: tuple[SidecarConfig, ...] = ()
 
     @property
     def state(self) -> str:
@@ -70,6 +79,8 @@ class Process:
     version: str
     created_at: int
     updated_at: int
+    health_check: HealthCheck = BY_PROCESS
+    disk_mb: int = 1024
 
 
 @dataclass(frozen=True, slots=True)

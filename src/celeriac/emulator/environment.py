@@ -12,7 +12,6 @@ from pathlib import Path
 from celeriac.emulator.entities import Workload
 
 ADDRESS = "127.0.0.1"
-DISK_MB = 1024
 FILE_DESCRIPTORS = 16384
 
 
@@ -56,7 +55,7 @@ def instance_environment(workload: Workload, place: Place, api_url: str) -> dict
         "CF_INSTANCE_PORT": port,
         "CF_INSTANCE_ADDR": f"{ADDRESS}:{port}",
         "CF_INSTANCE_PORTS": json.dumps([{"external": place.port, "internal": place.port}]),
-        "VCAP_SERVICES": "{}",
+        "VCAP_SERVICES": json.dumps(workload.app.services),
         "VCAP_APPLICATION": json.dumps(_vcap_application(workload, place, api_url)),
         **workload.app.env,
     }
@@ -66,7 +65,7 @@ def _vcap_application(workload: Workload, place: Place, api_url: str) -> dict[st
     app, process = workload.app, workload.process
     return {
         "cf_api": api_url,
-        "limits": {"fds": FILE_DESCRIPTORS, "mem": process.memory_mb, "disk": DISK_MB},
+        "limits": {"fds": FILE_DESCRIPTORS, "mem": process.memory_mb, "disk": process.disk_mb},
         "application_name": app.name,
         "application_uris": [],
         "name": app.name,

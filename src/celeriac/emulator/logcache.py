@@ -102,5 +102,5 @@ class AppLog:
         self._cache.log(self._app_guid, self._tags | {"source_type": self._source}, line, error=error)
 
     def platform(self, source: str, line: str) -> None:
-        """Add a line that the platform wrote about it; `source` is CELL or API."""
+        """Add a line that the platform wrote about it; `source` is CELL, HEALTH or API."""
         self._cache.log(self._app_guid, self._tags | {"source_type": source}, line.encode())

@@ -5,7 +5,6 @@ from typing import Any
 from celeriac.emulator.audit import AuditEvent, Party
 from celeriac.emulator.deployments import Deployment
 from celeriac.emulator.entities import App, Organization, Process, Space, stable_guid
-from celeriac.emulator.environment import DISK_MB
 from celeriac.emulator.listing import timestamp
 
 HIDDEN_COMMAND = "[PRIVATE DATA HIDDEN IN LISTS]"
@@ -70,7 +69,7 @@ class Presenters:
                 "space": _to(space.guid),
                 "current_droplet": _to(stable_guid(app.guid, "droplet")),
             },
-            "metadata": _metadata(),
+            "metadata": {"labels": dict(app.labels), "annotations": dict(app.annotations)},
             "links": {
                 "self": self.link(base),
                 "environment_variables": self.link(f"{base}/environment_variables"),
@@ -92,7 +91,6 @@ class Presenters:
     def process(self, process: Process, space: Space, *, listed: bool = False) -> Json:
         """Show a process; lists hide its command."""
         base = f"/v3/processes/{process.guid}"
-        health = {"timeout": process.health_check_timeout, "invocation_timeout": None, "interval": None}
         return {
             "guid": process.guid,
             **_times(process.created_at, process.updated_at),
@@ -102,9 +100,9 @@ class Presenters:
             "user": "vcap",
             "instances": process.instances,
             "memory_in_mb": process.memory_mb,
-            "disk_in_mb": DISK_MB,
+            "disk_in_mb": process.disk_mb,
             "log_rate_limit_in_bytes_per_second": UNLIMITED,
-            "health_check": {"type": "process", "data": health},
+            "health_check": _health(process),
             "readiness_health_check": {"type": "process", "data": {"invocation_timeout": None, "interval": None}},
             "relationships": {"app": _to(process.app_guid), "revision": None},
             "metadata": _metadata(),
@@ -159,6 +157,13 @@ class Presenters:
 
 def _party(party: Party) -> Json:
     return {"guid": party.guid, "type": party.type, "name": party.name}
+
+
+def _health(process: Process) -> Json:
+    check = process.health_check
+    data: Json = {"timeout": process.health_check_timeout, "invocation_timeout": check.invocation_timeout}
+    data["interval"] = check.interval
+    return {"type": check.type, "data": data | ({"endpoint": check.endpoint} if check.type == "http" else {})}
 
 
 def _times(created: int, updated: int) -> Json:

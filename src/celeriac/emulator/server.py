@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +17,9 @@ from typing import Self
 import uvicorn
 
 from celeriac.emulator.app import create_app
-from celeriac.emulator.config import EmulatorConfig, load
+from celeriac.emulator.config import EmulatorConfig, UserConfig, load
 from celeriac.emulator.foundation import Foundation, build
+from celeriac.emulator.manifest import Manifest, read_manifest
 from celeriac.emulator.tables import EmulatorConfigError
 
 _STOP_SECONDS = 3.0  # how long instances have to end when the emulator ends
@@ -91,14 +92,30 @@ class Emulator:
                 self._on_end()
 
 
-def serve(config: Path, *, port: int | None = None) -> None:
-    """Run the emulator that a TOML file describes until SIGTERM or SIGINT; raises `EmulatorConfigError`.
+ADMIN = UserConfig("admin", "admin")
+"""Who logs in where there are manifests and no file of the emulator's own."""
 
-    It must run on the main thread. `port` overrides the file's. The first line on standard output holds the address.
+
+def described(config: Path | None, manifests: Sequence[Manifest], port: int | None = None) -> EmulatorConfig:
+    """Return what a TOML file and manifests describe together; `port` overrides the file's."""
+    settings = load(config) if config else EmulatorConfig(apps=(), users=(ADMIN,))
+    apps = list(settings.apps)
+    for manifest in manifests:
+        for app in read_manifest(manifest, settings.services):
+            if app.name in {each.name for each in apps}:
+                message = f"{manifest.path}: the app {app.name!r} is described twice: give each its own name"
+                raise EmulatorConfigError(message)
+            apps.append(app)
+    settings = replace(settings, apps=tuple(apps))
+    return settings if port is None else replace(settings, port=port)
+
+
+def serve(config: Path | None, manifests: Sequence[Manifest] = (), *, port: int | None = None) -> None:
+    """Run the emulator that a TOML file and manifests describe until a signal; raises `EmulatorConfigError`.
+
+    It must run on the main thread and ends by SIGTERM or SIGINT. The first line on standard output holds the address.
     """
-    settings = load(config)
-    if port is not None:
-        settings = replace(settings, port=port)
+    settings = described(config, manifests, port)
     wake_read, wake_write = os.pipe()
 
     def wake() -> None:
@@ -113,6 +130,7 @@ def serve(config: Path, *, port: int | None = None) -> None:
         sys.stdout.write(
             f"The emulated Cloud Foundry answers at {emulator.url}\n"
             "Everything is in memory and gone when it stops: it is for demonstrations and tests.\n"
+            + ("" if config else f"Log in as {ADMIN.name} with the password {ADMIN.password}.\n")
         )
         sys.stdout.flush()
         os.read(wake_read, 1)

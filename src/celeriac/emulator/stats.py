@@ -5,7 +5,7 @@ from typing import Any
 
 from celeriac.emulator.cloud_controller import Observation
 from celeriac.emulator.entities import Process
-from celeriac.emulator.environment import ADDRESS, DISK_MB, FILE_DESCRIPTORS
+from celeriac.emulator.environment import ADDRESS, FILE_DESCRIPTORS
 from celeriac.emulator.lrp import ActualLrp, InstanceState, LrpState, reported_state
 from celeriac.emulator.presenters import UNLIMITED, Json
 from celeriac.emulator.usage import Meter, Usage
@@ -67,7 +67,7 @@ def _resources(process: Process, slot: ActualLrp, state: InstanceState, meter: M
     measured = state is InstanceState.RUNNING
     resources: Json = {
         "mem_quota": process.memory_mb * _MIB if measured else None,
-        "disk_quota": DISK_MB * _MIB if measured else None,
+        "disk_quota": process.disk_mb * _MIB if measured else None,
         "log_rate_limit": UNLIMITED if measured else None,
         "fds_quota": FILE_DESCRIPTORS,
     }

@@ -76,6 +76,13 @@ class Table:
                 raise self.error(f"{key}.{name}", f"is {text!r}: put the value in quotes")
         return value
 
+    def values(self, key: str) -> dict[str, object]:
+        """Return a table of anything, empty if the key is missing."""
+        value = self._take(key, {})
+        if not isinstance(value, dict):
+            raise self.error(key, f"is {value!r}: give a table")
+        return value
+
     def table(self, key: str) -> "Table":
         """Return a table in this one, empty if the key is missing."""
         value = self._take(key, {})

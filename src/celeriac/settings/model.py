@@ -52,6 +52,10 @@ class ClusterSettings(Section):
 
     name: Name = Field(description="What pages and commands call it.")
     broker: SecretStr = Field(description="The broker's URL, as the workers have it.")
+    service: str | None = Field(
+        default=None,
+        description="On Cloud Foundry, in place of `broker`: the bound service instance whose credentials hold the URL.",
+    )
     result_backend: SecretStr | None = Field(
         default=None,
         description="The result backend's URL, as the workers have it: it shows which tasks of a hung worker have ended.",
@@ -240,6 +244,10 @@ class Settings(Section):
         default=Path("celeriac-data"),
         description="Directory of the SQLite store, also as `sqlite:///relative` or `sqlite:////absolute`; a file PAUSE in "
         "it pauses healing.",
+    )
+    ephemeral_store: bool = Field(
+        default=False,
+        description="Whether the store may lie on the disk of a Cloud Foundry app, which is empty after each restart.",
     )
     console: ConsoleSettings = ConsoleSettings()
     platform: tuple[PlatformSettings, ...] = ()

@@ -1,5 +1,7 @@
 """Where settings come from: `celeriac.toml`, then `CELERIAC_*` variables, then flags; checked whole before anything starts.
 
+On Cloud Foundry its environment gives what these leave out: the console's port, and the brokers of bound services.
+
 Every wrong value is answered by one sentence that names the setting and the fix, and never quotes the value: it may be a
 secret.
 """
@@ -14,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from celeriac.core.errors import SettingsError
+from celeriac.settings import cloudfoundry
 from celeriac.settings.history import HistorySettings
 from celeriac.settings.model import (
     ClusterSettings,
@@ -41,6 +44,7 @@ def read(
     for name, flag in (flags or {}).items():
         if flag is not None:
             _put(values, name.split("__"), flag, name)
+    cloudfoundry.complete(values, environ)
     return _checked(values)
 
 
