@@ -5,8 +5,10 @@ import json
 import pytest
 
 import harness
+from celeriac.__main__ import main
 from celeriac.emulator import EmulatorConfigError, Manifest, read_variables
 from celeriac.emulator.manifest import read_manifest
+from celeriac.emulator.server import described
 from celeriac.emulator.services import Service
 
 REDIS = Service("shop-redis", {"host": "10.0.0.1", "port": 6379}, label="p.redis", tags=("redis",))
@@ -150,3 +152,38 @@ def test_an_instance_has_the_files_of_its_app_and_its_services(launch, tmp_path)
     services, application = (json.loads(each) for each in said if each.startswith("{"))
     assert services["p.redis"][0]["credentials"] == {"host": "10.0.0.1", "port": 6379}
     assert application["limits"] == {"fds": 16384, "mem": 1024, "disk": 1024}
+
+
+def test_without_a_file_of_its_own_the_emulator_has_one_user(tmp_path):
+    (tmp_path / "manifest.yml").write_text("applications: [{name: a, command: ./run}]")
+
+    config = described(None, [Manifest(tmp_path / "manifest.yml", {})], port=8123)
+
+    assert ([one.name for one in config.users], [one.name for one in config.apps], config.port) == (
+        ["admin"],
+        ["a"],
+        8123,
+    )
+
+
+def test_two_manifests_with_the_same_app_are_refused(tmp_path):
+    (tmp_path / "manifest.yml").write_text("applications: [{name: a, command: ./run}]")
+
+    with pytest.raises(EmulatorConfigError, match="the app 'a' is described twice"):
+        described(None, [Manifest(tmp_path / "manifest.yml", {})] * 2)
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        ([], "Name what to run: the emulator's own file with --config, or a manifest with --manifest."),
+        (["--manifest", "/nowhere.yml"], "/nowhere.yml: it cannot be read"),
+        (["--manifest", "/nowhere.yml", "--var", "x"], "--var takes NAME=VALUE"),
+    ],
+)
+def test_the_command_answers_a_mistake_in_one_sentence(argv, sentence, capsys):
+    assert main(["emulator", *argv]) == 2
+
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert len(said.splitlines()) == 1
