@@ -4,6 +4,7 @@ import sys
 
 import harness
 from celeriac.emulator import AppConfig, ProcessConfig
+from celeriac.emulator.config import SidecarConfig
 from celeriac.emulator.health import HealthCheck
 
 SERVER = """
@@ -79,3 +80,28 @@ def test_an_instance_that_ends_while_it_starts_is_an_ordinary_crash(launch):
     cf = checked(launch, "exit 3", HealthCheck("port"))
 
     assert crash(cf) == "APP/PROC/WEB: Exited with status 3"
+
+
+def with_sidecar(launch, command):
+    processes = (ProcessConfig("exec sleep 1000"), ProcessConfig("exec sleep 1000", type="other"))
+    sidecar = SidecarConfig("helper", command, ("worker",))
+    return launch(apps=(AppConfig("shop", processes, sidecars=(sidecar,)),)).cf
+
+
+def test_a_sidecar_that_ends_is_a_crash_of_its_instance_alone(launch):
+    cf = with_sidecar(launch, "echo $INSTANCE_GUID helps; exit 4")
+
+    assert crash(cf) == "APP/PROC/WORKER/SIDECAR/HELPER: Exited with status 4"
+    assert any(line.endswith(" helps") for line in cf.lines())
+    assert cf.wait_states("RUNNING", kind="other")
+
+
+def test_a_sidecar_ends_with_its_instance(launch, tmp_path):
+    cf = with_sidecar(launch, f"echo $$ > {tmp_path}/pid; exec sleep 1000")
+    cf.wait_states("RUNNING")
+    pid = int(harness.wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), 10, "it runs"))
+
+    cf.post(f"/v3/apps/{cf.app()['guid']}/actions/stop")
+
+    harness.wait_until(lambda: not harness.alive(pid), 10, "the sidecar has ended")
+    assert cf.events("shop", "audit.app.process.crash") == []

@@ -3,6 +3,7 @@
 It knows nothing of schedules or desired states; it reports what happened and its owner decides.
 """
 
+import functools
 import os
 import shutil
 import threading
@@ -14,7 +15,7 @@ from celeriac.emulator.entities import Workload
 from celeriac.emulator.environment import ADDRESS, Place
 from celeriac.emulator.health import DEFAULT_TIMEOUT, Probe
 from celeriac.emulator.logcache import AppLog
-from celeriac.processes import Child, spawn
+from celeriac.processes import Child, spawn, stop_all
 
 _LINE_BYTES = 60 * 1024  # the platform splits longer lines as well
 _UNPUSHED = shutil.ignore_patterns(".git", ".hg", ".svn", ".venv", "__pycache__", "manifest.yml")
@@ -60,6 +61,7 @@ class Container:
         self._listener = listener
         self._lock = threading.Lock()
         self._child: Child | None = None
+        self._beside: list[Child] = []
         self._stopping = threading.Event()
         self._exited = threading.Event()
         self._done = threading.Event()
@@ -79,7 +81,8 @@ class Container:
             child = self._child
         self._cell_log("stopping instance")
         if child:
-            child.terminate()
+            for one in (child, *self._beside):
+                one.terminate()
             _thread(self._insist, f"grace of {self._place.instance_guid}")
 
     def kill(self) -> None:
@@ -125,8 +128,11 @@ class Container:
     def _accompany(self, child: Child, readers: list[threading.Thread]) -> Ending:
         self._cell_log("successfully created container for instance")
         watch = _thread(lambda: self._watch(child), f"health of {self._place.instance_guid}")
+        for one in self._beside:
+            _thread(functools.partial(self._mind, one, child), f"sidecar {one.name} of {self._place.instance_guid}")
         code = child.wait()
         self._exited.set()
+        stop_all(self._beside, 0)
         watch.join()  # its last probe has a time limit, and nothing may be heard of an instance after its end
         ending = self._end(self._unhealthy or self._describe(code))
         for reader in readers:
@@ -153,6 +159,14 @@ class Container:
             child.terminate()
             self._insist()
 
+    def _mind(self, beside: Child, child: Child) -> None:
+        """End the instance when a sidecar ends, which is a crash as well."""
+        code = beside.wait()
+        if not self._exited.is_set() and not self._stopping.is_set():
+            self._unhealthy = self._describe(code, f"/SIDECAR/{beside.name.upper()}")
+            child.terminate()
+            self._insist()
+
     def _launch(self) -> tuple[Child, list[threading.Thread]]:
         if self._workload.app.files:
             shutil.copytree(self._workload.app.files, self._place.home, ignore=_UNPUSHED, symlinks=True)
@@ -160,22 +174,23 @@ class Container:
             self._place.home.mkdir(parents=True)
         self._place.tmp.mkdir()
         (out_read, out_write), (err_read, err_write) = os.pipe(), os.pipe()
+        process = self._workload.process
+        commands = {self._place.instance_guid: process.command}
+        commands |= {one.name: one.command for one in self._workload.app.sidecars if process.type in one.process_types}
+        children: list[Child] = []
         try:
-            child = spawn(
-                ["/bin/sh", "-c", self._workload.process.command],
-                name=self._place.instance_guid,
-                env=self._env,
-                cwd=self._workload.app.cwd or self._place.home,
-                stdout=out_write,
-                stderr=err_write,
-            )
+            for name, command in commands.items():
+                argv, cwd = ["/bin/sh", "-c", command], self._workload.app.cwd or self._place.home
+                children.append(spawn(argv, name=name, env=self._env, cwd=cwd, stdout=out_write, stderr=err_write))
         except OSError:
+            stop_all(children, 0)
             os.close(out_read)
             os.close(err_read)
             raise
         finally:
             os.close(out_write)
             os.close(err_write)
+        child, *self._beside = children
         return child, [self._reader(out_read, error=False), self._reader(err_read, error=True)]
 
     def _reader(self, descriptor: int, *, error: bool) -> threading.Thread:
@@ -191,10 +206,10 @@ class Container:
             self._exited.set()
             return Ending(self._stopping.is_set(), description)
 
-    def _describe(self, code: int) -> str:
+    def _describe(self, code: int, beside: str = "") -> str:
         if code == 0:
             return "Codependent step exited"
-        return f"{self._workload.source}: Exited with status {_status(code)}"
+        return f"{self._workload.source}{beside}: Exited with status {_status(code)}"
 
     def _log_exit(self, code: int) -> None:
         grace = f" (exceeded {self._traits.grace:g}s graceful shutdown interval)" if self._killed else ""
