@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from celeriac.app.casebook_queries import CasebookQueries
+from celeriac.app.checkup import Checkups
 from celeriac.app.commands import Commands
 from celeriac.app.pausing import Pausing
 from celeriac.app.queries import Apart, Queries
@@ -29,6 +30,7 @@ from celeriac.core.search import Cursor, Facets, Found, Histogram, TaskFilter, T
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import FINAL, Task
 from celeriac.ports import AuditEntry
+from web.checked import Outside, checkup
 
 NOW = 1_790_000_000.0
 GUID = "5f0c{:04d}-91aa-4c1e-6f2b-3c4d"
@@ -286,6 +288,7 @@ class World:
     disk_free: int | None = None
     pauses: MemoryPauses = field(default_factory=MemoryPauses)
     audit: MemoryAudit = field(default_factory=MemoryAudit)
+    outside: Outside = field(default_factory=Outside)
 
     def __post_init__(self) -> None:
         brokers = dict(zip(self.histories, ("redis", "rabbitmq"), strict=False))
@@ -297,7 +300,10 @@ class World:
     def reads(self, sources: Sources) -> Queries:
         """Return the reads of these sources."""
         pausing = Pausing(sources, self.pauses, self.audit, lambda: self.time)
-        apart = Apart(pausing, self.casebook)
+        checkups = Checkups(
+            lambda: checkup(self.histories, self.journal, self.outside, lambda: self.time), lambda: self.time
+        )
+        apart = Apart(pausing, self.casebook, checkups)
         return Queries(sources, self.journal, self.requests, lambda: self.time, lambda: self.disk_free, apart)
 
     @property

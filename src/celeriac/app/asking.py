@@ -18,11 +18,11 @@ log = structlog.get_logger()
 
 
 class Asked(Generic[T]):
-    """A question under way in a thread of its own."""
+    """A question under way in a thread of its own, which has so many seconds."""
 
-    def __init__(self, future: "Future[T]", clock: Callable[[], float]) -> None:
-        self._future, self._clock = future, clock
-        self._until = time.monotonic() + SOURCE_LIMIT_S
+    def __init__(self, future: "Future[T]", clock: Callable[[], float], within: float = SOURCE_LIMIT_S) -> None:
+        self._future, self._clock, self._within = future, clock, within
+        self._until = time.monotonic() + within
 
     def done(self, within: float) -> bool:
         """Wait at most so many seconds, and tell whether the answer is there."""
@@ -34,7 +34,7 @@ class Asked(Generic[T]):
             return Known(self._future.result(max(0.0, self._until - time.monotonic())), self._clock())
         except FutureTimeoutError:
             self._future.cancel()
-            return Unknown(f"no answer within {SOURCE_LIMIT_S:.0f} s", self._clock())
+            return Unknown(f"no answer within {self._within:.0f} s", self._clock())
         except Exception as error:  # noqa: BLE001 (it must neither end the keeper nor look like a dead worker)
             return Unknown(why_not(error), self._clock())
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.chart_queries import ChartQueries
+from celeriac.app.checkup import Checkups
 from celeriac.app.observation_queries import ObservationQueries
 from celeriac.app.order_views import OrderView
 from celeriac.app.passing import Passing, scene_of
@@ -31,10 +32,11 @@ from celeriac.ports import Journal, Requests
 
 
 class Apart(NamedTuple):
-    """Reads that are made elsewhere, of stores of their own."""
+    """Reads that are made elsewhere, of stores of their own or of what is not stored."""
 
     pausing: Pausing
     casebook: CasebookQueries
+    checkups: Checkups
 
 
 class Queries:
@@ -59,6 +61,7 @@ class Queries:
         self.pausing = apart.pausing
         self.reports = ReportQueries(sources, journal, clock)
         self.casebook = apart.casebook
+        self.checkups = apart.checkups
         self.tasks = TaskQueries(sources, clock)
         self.charts = ChartQueries(sources, clock)
         self.queues = QueueQueries(sources, journal, clock)

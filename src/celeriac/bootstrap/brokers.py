@@ -7,8 +7,8 @@ from celeriac.ports import EventStream
 from celeriac.settings import ClusterSettings
 
 if TYPE_CHECKING:
-    from celeriac.adapters.rabbitmq_broker import RabbitBroker
-    from celeriac.adapters.redis_broker import RedisBroker
+    from celeriac.adapters.rabbitmq_broker import RabbitBroker, RabbitTrial
+    from celeriac.adapters.redis_broker import RedisBroker, RedisTrial
 
 
 def reader(cluster: ClusterSettings, identity: str) -> EventStream:
@@ -21,7 +21,7 @@ def reader(cluster: ClusterSettings, identity: str) -> EventStream:
     if cluster.broker_kind == "rabbitmq":
         from celeriac.adapters.amqp_events import AmqpEvents
 
-        return AmqpEvents(url, f"celeriac.events.{cluster.name}.{identity}", allow_pickle=cluster.accept_pickle)
+        return AmqpEvents(url, f"{_queues(cluster)}{identity}", allow_pickle=cluster.accept_pickle)
     from celeriac.adapters.kombu_events import KombuEvents
 
     return KombuEvents(url, allow_pickle=cluster.accept_pickle)
@@ -40,6 +40,26 @@ def broker(cluster: ClusterSettings) -> "RedisBroker | RabbitBroker | None":
         given = cluster.management.get_secret_value() if cluster.management else None
         return RabbitBroker(url, management=Management(requests_for(given, url)) if given else None)
     return None
+
+
+def trial(cluster: ClusterSettings) -> "RedisTrial | RabbitTrial | None":
+    """Return what tries our rights on this broker; None if nothing can."""
+    url = cluster.broker.get_secret_value()
+    if cluster.broker_kind == "redis":
+        from celeriac.adapters.redis_broker import RedisTrial
+
+        return RedisTrial(url)
+    if cluster.broker_kind == "rabbitmq":
+        from celeriac.adapters.rabbitmq_broker import Management, RabbitTrial, requests_for
+
+        given = cluster.management.get_secret_value() if cluster.management else None
+        return RabbitTrial(url, _queues(cluster), management=Management(requests_for(given, url)) if given else None)
+    return None
+
+
+def _queues(cluster: ClusterSettings) -> str:
+    """Return how the names of our own queues for this cluster's events begin."""
+    return f"celeriac.events.{cluster.name}."
 
 
 def results(cluster: ClusterSettings) -> Results | None:

@@ -3,12 +3,15 @@
 import shutil
 import tempfile
 import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from celeriac.adapters.sql import SqlStore
 from celeriac.app.casebook_queries import CasebookQueries
+from celeriac.app.checkup import Checkup, Checkups
 from celeriac.app.commands import Commands
 from celeriac.app.pausing import Pausing
 from celeriac.app.queries import Apart, Queries
@@ -35,10 +38,18 @@ def console(settings: Settings, store: SqlStore) -> Server:
     sources = Sources(_source(one, store) for one in settings.cluster)
     pausing = Pausing(sources, store.pauses(), store.audit(), clock)
     kept = store.casebook()
-    apart = Apart(pausing, CasebookQueries(journal, kept, kept))
+    checkups = Checkups(lambda: _checkup(settings, store, clock), clock)
+    apart = Apart(pausing, CasebookQueries(journal, kept, kept), checkups)
     queries = Queries(sources, journal, journal, clock, lambda: _disk_free(settings.store), apart)
     app = create_app(queries, Commands(queries, journal, journal, clock, store.audit()))
     return Server(app, settings.console.host, settings.console.port)
+
+
+def _checkup(settings: Settings, store: SqlStore, clock: Callable[[], float]) -> Checkup:
+    """Return what the doctor asks; the libraries of brokers and platforms are loaded when somebody wants it."""
+    from celeriac.bootstrap.checking import checkup
+
+    return checkup(settings, store, clock, ExitStack(), serving=True)  # it lives as long as the process
 
 
 def _source(cluster: ClusterSettings, store: SqlStore) -> Source:

@@ -35,10 +35,10 @@ def prints_json(command: Command) -> Command:
 
 
 @contextmanager
-def console(url: str, token: str | None) -> Iterator[Celeriac]:
+def console(url: str, token: str | None, timeout: float = 10.0) -> Iterator[Celeriac]:
     """Open a client; what goes wrong is told in one sentence, with exit code 2."""
     try:
-        with Celeriac(url, token) as client:
+        with Celeriac(url, token, timeout) as client:
             yield client
     except ClientError as error:
         raise click.ClickException(error.detail) from error

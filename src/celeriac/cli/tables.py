@@ -47,6 +47,9 @@ COLOURS = {
     "nobody": "red",
     "lossy": "red",
     "well": "green",
+    "ok": "green",
+    "warn": "yellow",
+    "fail": "red",
     "FAILURE": "red",
     "CRASHED": "red",
 }

@@ -21,6 +21,7 @@ from celeriac.client.answers import (
 )
 from celeriac.client.api import Celeriac, TaskFilter, Time
 from celeriac.client.casebook_answers import Casualties, Casualty, Exhibit, Kept, Line
+from celeriac.client.checkup_answers import Check, Checkup
 from celeriac.client.connection import DEFAULT_URL, ClientError
 from celeriac.client.task_answers import (
     Bucket,
@@ -45,6 +46,8 @@ __all__ = [
     "Casualties",
     "Casualty",
     "Celeriac",
+    "Check",
+    "Checkup",
     "ClientError",
     "Cluster",
     "Counts",

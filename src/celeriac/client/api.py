@@ -21,6 +21,7 @@ from celeriac.client.answers import (
     Worker,
 )
 from celeriac.client.casebook_answers import Casualties, Kept
+from celeriac.client.checkup_answers import Checkup
 from celeriac.client.connection import Items
 from celeriac.client.orders import Orders
 from celeriac.client.task_answers import Counts, DurationTable, Facets, Histogram, Task, TaskPage
@@ -158,6 +159,10 @@ class Celeriac(Orders):
     def observation(self, cluster: str | None = None) -> list[Observation]:
         """Return how well one or all clusters are heard."""
         return self._get("/observation", Items[Observation], cluster=cluster).items
+
+    def doctor(self, cluster: str | None = None) -> Checkup:
+        """Check what Celeriac can see and do on one or all clusters; it takes some seconds."""
+        return self._get("/doctor", Checkup, cluster=cluster)
 
     def apps(self, cluster: str | None = None) -> list[App]:
         """Return the watched apps."""

@@ -16,10 +16,10 @@ import celeriac
 from celeriac.app.commands import Commands
 from celeriac.app.queries import Queries
 from celeriac.web import errors, health
-from celeriac.web.api import app_orders, casebook, docs, handling, stream, tasks, v1
+from celeriac.web.api import app_orders, casebook, docs, doctor, handling, stream, tasks, v1
 from celeriac.web.auth import BrowserSafety
 from celeriac.web.deps import plain_parameters
-from celeriac.web.pages import console, orders
+from celeriac.web.pages import checks, console, orders
 from celeriac.web.pages.templating import environment
 
 Console: TypeAlias = FastAPI
@@ -52,13 +52,21 @@ def create_app(queries: Queries, commands: Commands, *, allowed_hosts: Collectio
     app.state.feed = stream.Feed(queries)
     app.add_middleware(BrowserSafety, allowed_hosts=allowed_hosts, refuse=errors.refuse)
     errors.install(app)
-    for router in (v1.router, app_orders.router, casebook.router, handling.router, tasks.router, stream.router):
+    for router in (
+        v1.router,
+        app_orders.router,
+        casebook.router,
+        doctor.router,
+        handling.router,
+        tasks.router,
+        stream.router,
+    ):
         app.include_router(
             router,
             dependencies=[Depends(plain_parameters)],
             responses=errors.responses(HTTPStatus.UNPROCESSABLE_ENTITY),
         )
-    for router in (docs.router, health.router, console.router, orders.router):
+    for router in (docs.router, health.router, console.router, checks.router, orders.router):
         app.include_router(router)
     app.mount("/static", OwnFiles(directory=STATIC), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI documents this way

@@ -3,5 +3,6 @@
 from celeriac.adapters.rabbitmq_broker.broker import RabbitBroker
 from celeriac.adapters.rabbitmq_broker.management import Management
 from celeriac.adapters.rabbitmq_broker.requests import Requests, requests_for
+from celeriac.adapters.rabbitmq_broker.trial import RabbitTrial
 
-__all__ = ["Management", "RabbitBroker", "Requests", "requests_for"]
+__all__ = ["Management", "RabbitBroker", "RabbitTrial", "Requests", "requests_for"]

@@ -35,6 +35,7 @@ CONSUMER_COLUMNS = (
     "queue.name,channel_details.name,channel_details.connection_name,active,activity_status,prefetch_count"
 )
 CHANNEL_COLUMNS = "name,state,messages_unacknowledged,global_prefetch_count"
+CONNECTION_COLUMNS = "name,timeout"
 
 NO_TASKS = re.compile(r"celeryev\.|celeriac\.events\.|.*\.celery\.pidbox$|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 """Queues for events, ours among them, for remote control and its replies, and for results by `rpc://`."""
@@ -100,6 +101,12 @@ class _Channel(Struct, frozen=True):
     global_prefetch_count: int = 0
 
 
+class _Connection(Struct, frozen=True):
+    name: str = ""
+    timeout: float | None = None
+    """Seconds between two AMQP heartbeats, as both sides have agreed; None while it is not counted yet."""
+
+
 class Takers(Struct, frozen=True):
     """Who takes what: by node name, and the number of all consumers of each queue."""
 
@@ -135,6 +142,18 @@ class Management:
             sort_reverse="true",
         )
         return {one.name: one for one in page.items}
+
+    def heartbeats(self) -> dict[str, float]:
+        """Return the seconds between two AMQP heartbeats of each worker's connection (0: none), by node name."""
+        listed = self._requests.get("/api/consumers/VHOST", list[_Listed], columns=CONSUMER_COLUMNS)
+        told = self._requests.get("/api/vhosts/VHOST/connections", list[_Connection], columns=CONNECTION_COLUMNS)
+        agreed = {one.name: one.timeout for one in told}
+        found: dict[str, float] = {}
+        for node, taken in _by_node(listed).items():
+            seconds = [each for one in taken if (each := agreed.get(one.connection)) is not None]
+            if seconds:
+                found[node] = max(seconds)
+        return found
 
     def takers(self) -> Takers:
         """Return who consumes what, as of some seconds ago at most."""

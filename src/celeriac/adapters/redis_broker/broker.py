@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from celeriac.adapters.redis_broker import connections, keys
 from celeriac.adapters.redis_broker.holding import Walk
 from celeriac.adapters.redis_broker.keys import Binding
-from celeriac.adapters.redis_client import redis_client, redis_errors
+from celeriac.adapters.redis_client import close, redis_client, redis_errors
 from celeriac.core.casualties import Whereabouts
 from celeriac.core.model import Clients
 from celeriac.core.queues import QueueState
@@ -64,6 +64,10 @@ class RedisBroker:
             known, _ = self._read_tables()
             names = list(dict.fromkeys([*queues, *(one.queue for one in known)]))[:MOST_QUEUES]
             return Walk(self._client, tasks).through(names)
+
+    def close(self) -> None:
+        """Drop the connections; the next call makes new ones."""
+        close(self._client)
 
     def _find_tables(self) -> None:
         """Take the scan for binding tables a step further."""

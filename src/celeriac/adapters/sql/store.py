@@ -10,6 +10,7 @@ from celeriac.adapters.sql.charts import SqlCharts
 from celeriac.adapters.sql.database import Database
 from celeriac.adapters.sql.history import SqlHistory
 from celeriac.adapters.sql.journal import SqlJournal
+from celeriac.adapters.sql.look import SqlLook
 from celeriac.adapters.sql.pauses import SqlPauses
 from celeriac.adapters.sql.search import SqlTasks
 
@@ -18,6 +19,7 @@ class SqlStore:
     """SQLite files in one directory."""
 
     def __init__(self, directory: Path, clusters: tuple[str, ...]) -> None:
+        self._directory = directory
         self._control = Database(directory / "control.db", "control")
         self._histories = {name: Database(directory / f"history-{name}.db", "history") for name in clusters}
 
@@ -48,6 +50,10 @@ class SqlStore:
     def charts(self, cluster: str) -> SqlCharts:
         """Return one cluster's roll-ups."""
         return SqlCharts(self._histories[cluster])
+
+    def look(self) -> SqlLook:
+        """Return what looks at the store from outside, also while it is not there."""
+        return SqlLook(self._directory, self._control, {one.path.name: one for one in self._databases()})
 
     def migrate(self) -> None:
         """Bring every file to the newest schema; makes the directory and the files if they are not there."""

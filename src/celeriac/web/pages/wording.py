@@ -53,6 +53,10 @@ LOOKS: dict[str, tuple[str, str]] = {
     "not all is heard": ("bad", "alert"),
     "not heard now": ("blind", "blind"),
     "nothing heard yet": ("blind", "blind"),
+    # checks of the doctor
+    "ok": ("alive", "check"),
+    "warn": ("warn", "alert"),
+    "fail": ("bad", "cross"),
     # the verdict line
     "good": ("alive", "check"),
     "attention": ("warn", "alert"),
