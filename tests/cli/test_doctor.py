@@ -99,7 +99,7 @@ def test_a_real_worker_on_rabbitmq_is_found_without_an_observer(
 
     assert found["cluster/orders/pools"]["text"] == "the pool of 1 worker is known: prefork"
     assert found["cluster/orders/management"]["state"] == "ok"
-    assert "the 1 worker that answer" in found["cluster/orders/workers"]["text"]
+    assert "heartbeats come from worker@here" in found["cluster/orders/workers"]["text"]
 
 
 def test_a_store_that_is_there_and_one_cluster_of_two(redis_server, doctor, tmp_path) -> None:

@@ -185,7 +185,7 @@ def test_no_worker_is_a_warning_and_one_without_heartbeats_is_named() -> None:
 
 def test_workers_that_ended_or_are_long_silent_are_not_there() -> None:
     line = of_cluster("workers", alive(0), alive(1, silent=61), discovered=GONE)
-    assert told(line) == (OK, "1 worker send heartbeats: celery@guid-0-1")
+    assert told(line) == (OK, "heartbeats come from 1 worker: celery@guid-0-1")
 
 
 def test_workers_without_task_events() -> None:

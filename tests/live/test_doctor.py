@@ -9,7 +9,7 @@ from celeriac.client import ClientError
 from celeriac.processes import running, spawn
 from live_cluster import App, live_cluster
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
 
 def test_a_whole_cluster_and_a_worker_that_maps_to_nothing(tmp_path) -> None:

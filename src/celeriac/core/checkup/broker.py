@@ -73,7 +73,7 @@ def _right(one: Access, subject: Subject) -> Line:
         return say(check, text, cost, one.fix)
     if one.unsure:
         return subject.untold(check, f"whether {gives}", one.unsure, one.fix)
-    return subject.ok(check, f"{gives} ({', '.join(one.tried)})")
+    return subject.ok(check, f"{gives} ({listed(one.tried)})")
 
 
 def management(cluster: ClusterFacts, subject: Subject) -> Iterator[Line]:

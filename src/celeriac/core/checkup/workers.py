@@ -25,14 +25,12 @@ def heard(cluster: ClusterFacts, subject: Subject) -> Iterator[Line]:
         else:
             yield subject.warn(check, "no worker speaks or answers", "there is nothing to look after", start)
     elif fresh_stream(cluster) is None:
-        yield subject.untold(
-            check, f"whether the {number(len(nodes), 'worker')} that answer send heartbeats", NEEDS_OBSERVER, SERVE
-        )
+        yield subject.untold(check, f"whether heartbeats come from {listed(nodes)}", NEEDS_OBSERVER, SERVE)
     elif beatless := nodes - {one.node for one in speaking(cluster) if one.beats}:
         cost = "a dead one looks like an idle one until it is asked, so its end is found minutes later"
         yield subject.warn(check, f"{listed(beatless)} sent no heartbeat", cost, start)
     else:
-        yield subject.ok(check, f"{number(len(nodes), 'worker')} send heartbeats: {listed(nodes)}")
+        yield subject.ok(check, f"heartbeats come from {number(len(nodes), 'worker')}: {listed(nodes)}")
 
 
 def task_events(cluster: ClusterFacts, subject: Subject) -> Iterator[Line]:
@@ -66,7 +64,7 @@ def task_events(cluster: ClusterFacts, subject: Subject) -> Iterator[Line]:
             else subject.untold(check, "whether workers send task events", text, EVENTS_SETTING)
         )
     else:
-        yield subject.ok(check, f"{number(len(lives), 'worker')} send task events")
+        yield subject.ok(check, f"task events come from {number(len(lives), 'worker')}")
 
 
 def sent_events(cluster: ClusterFacts, subject: Subject) -> Iterator[Line]:
