@@ -166,6 +166,7 @@ def test_it_stands_alone():
         "celeriac.client.api",
         "celeriac.client.answers",
         "celeriac.client.casebook_answers",
+        "celeriac.client.checkup_answers",
         "celeriac.client.connection",
         "celeriac.client.orders",
         "celeriac.client.task_answers",

@@ -18,11 +18,12 @@ log = structlog.get_logger()
 
 
 class Asked(Generic[T]):
-    """A question under way in a thread of its own, which has so many seconds."""
+    """A question under way in a thread of its own, which has so many seconds, by default those of a source."""
 
-    def __init__(self, future: "Future[T]", clock: Callable[[], float], within: float = SOURCE_LIMIT_S) -> None:
-        self._future, self._clock, self._within = future, clock, within
-        self._until = time.monotonic() + within
+    def __init__(self, future: "Future[T]", clock: Callable[[], float], within: float | None = None) -> None:
+        self._future, self._clock = future, clock
+        self._within = SOURCE_LIMIT_S if within is None else within
+        self._until = time.monotonic() + self._within
 
     def done(self, within: float) -> bool:
         """Wait at most so many seconds, and tell whether the answer is there."""
