@@ -45,6 +45,7 @@ def test_everything_that_a_file_can_say(write, tmp_path):
             start_seconds = 0.5
             cell_memory_mb = 1024
             log_lines_per_app = 10
+            disabled_features = ["app_scaling"]
             [tokens]
             access_seconds = 60
             client_seconds = 120
@@ -67,6 +68,33 @@ def test_everything_that_a_file_can_say(write, tmp_path):
               [[apps.processes]]
               type = "beat"
               command = "exec sleep 9"
+            [[apps]]
+            name = "shop"
+            org = "other"
+            space = "blue"
+            command = "exec sleep 9"
+            labels = { tier = "back", "example.org/team" = "a" }
+            annotations = { owner = "ops, second floor" }
+            services = { mq = [{ name = "broker" }] }
+            routes = ["shop.example.org"]
+            autoscaler = { instance_min_count = 1, instance_max_count = 4 }
+              [[apps.sidecars]]
+              name = "proxy"
+              command = "exec sleep 9"
+              process_types = ["worker"]
+            [[spaces]]
+            name = "blue"
+            org = "other"
+            quota = { instances = 4 }
+            [[organizations]]
+            name = "other"
+            suspended = true
+            quota = { memory_mb = 100, process_memory_mb = 10, log_bytes_per_second = 1 }
+            [[users]]
+            name = "eve"
+            password = "x"
+            role = "none"
+            roles = { "other/blue" = "space_auditor" }
         """)
     )
 
@@ -75,7 +103,17 @@ def test_everything_that_a_file_can_say(write, tmp_path):
     assert (config.has_version(3, 190), config.has_version(3, 191)) == (True, False)
     assert (config.tokens.access_seconds, config.tokens.client_seconds, config.tokens.refresh_seconds) == (60, 120, 240)
     assert config.clients[0].scopes == ("cloud_controller.read",)
-    [app] = config.apps
+    app, other = config.apps
+    assert (other.org, other.space, other.routes) == ("other", "blue", ("shop.example.org",))
+    assert other.labels == {"tier": "back", "example.org/team": "a"}
+    assert other.annotations == {"owner": "ops, second floor"}
+    assert (other.services["mq"], other.autoscaler["instance_max_count"]) == ([{"name": "broker"}], 4)
+    assert [(each.name, each.process_types) for each in other.sidecars] == [("proxy", ("worker",))]
+    assert config.spaces[0].quota.instances == 4
+    assert (config.organizations[0].suspended, config.organizations[0].quota.memory_mb) == (True, 100)
+    assert (config.users[0].roles.everywhere, config.users[0].roles.spaces) == ("none", {"other/blue": "space_auditor"})
+    assert config.places() == [("acme", "prod"), ("other", "blue")]
+    assert config.disabled_features == ("app_scaling",)
     assert (app.started, app.cwd, app.env["BROKER"]) == (False, tmp_path / "shop", "redis://localhost")
     assert [(each.type, each.instances, each.health_check_timeout) for each in app.processes] == [
         ("worker", 3, 90),
@@ -95,7 +133,7 @@ def test_everything_that_a_file_can_say(write, tmp_path):
         (LOGIN + APP + "instances = -1", "apps[0].instances is -1: give a whole number from 0 to 1000"),
         (LOGIN + APP + "instances = true", "apps[0].instances is True: give a whole number"),
         (LOGIN + APP + "instance = 1", "apps[0].instance is not a key of the emulator: did you mean 'instances'?"),
-        (LOGIN + APP + "qqq = 1", "apps[0].qqq is not a key of the emulator: use one of command,"),
+        (LOGIN + APP + "qqq = 1", "apps[0].qqq is not a key of the emulator: use one of annotations,"),
         (LOGIN + APP + 'type = "a b"', "apps[0].type is 'a b': give letters"),
         (LOGIN + APP + 'state = "started"', "apps[0].state is 'started': give 'STARTED' or 'STOPPED'"),
         (
@@ -120,6 +158,12 @@ def test_everything_that_a_file_can_say(write, tmp_path):
         ('api_version = "3"', "api_version is '3': give three numbers like '3.228.0'"),
         ('org = ""', "org is '': give a text in quotes that is not empty"),
         ("port = ", "is not valid TOML"),
+        (LOGIN + 'role = "boss"', "users[0].role is 'boss': give 'space_developer' or 'space_supporter'"),
+        (LOGIN + 'roles = { nowhere = "none" }', "roles of 'ada' name 'nowhere', which is no space"),
+        (LOGIN + APP + 'labels = { "a b" = "c" }', "apps[0].labels.a b is 'c': give letters"),
+        ('[[organizations]]\nname = "demo"\nsuspended = 1', "organizations[0].suspended is 1: give true or false"),
+        ('[[spaces]]\nname = "x"\n[spaces.quota]\nmemory_mb = -1', "spaces[0].quota.memory_mb is -1: give a whole"),
+        (LOGIN + APP + "autoscaler = 1", "apps[0].autoscaler is 1: give a table"),
     ],
 )
 def test_a_mistake_is_named_with_its_key_and_the_fix(write, text, sentence):

@@ -5,7 +5,7 @@ import pytest
 import harness
 from celeriac.emulator import AppConfig, ProcessConfig
 from emulator.conftest import SLEEPER
-from emulator.test_shapes import assert_shape, published
+from emulator.shapes import assert_shape, published
 
 BOTH = (ProcessConfig(SLEEPER, type="web"), ProcessConfig(SLEEPER, instances=2))
 SLOW = 30.0

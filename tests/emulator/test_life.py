@@ -268,7 +268,8 @@ def test_scaling_up_again_waits_for_what_still_drains(launch, tmp_path):
         ({"instances": -1}, "Instances must be greater than or equal to 0"),
         ({"instances": "two"}, "Instances is not a number"),
         ({"instances": True}, "Instances is not a number"),
-        ({"memory_in_mb": 1}, "Unknown field(s): 'memory_in_mb'"),
+        ({"memory_in_mb": 0}, "Memory in mb must be greater than 0"),
+        ({"colour": 1}, "Unknown field(s): 'colour'"),
     ],
 )
 def test_a_scaling_that_makes_no_sense(calm, body, detail):

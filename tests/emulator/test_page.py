@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 from celeriac.emulator import EmulatorConfigError, load
-from celeriac.emulator.routes import apps, audit_events, deployments, discovery, login, logs, processes, spaces
+from celeriac.emulator.routes import (
+    apps,
+    audit_events,
+    autoscaler,
+    deployments,
+    discovery,
+    environment,
+    login,
+    logs,
+    processes,
+    spaces,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "emulator.md").read_text()
 EXAMPLE = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL).group(1)
@@ -29,6 +40,8 @@ def test_the_example_is_a_configuration(tmp_path):
         '[[users]]\nname = "x"\npassword = "x"',
         '[[clients]]\nid = "x"\nsecret = "x"',
         '[[apps]]\nname = "x"\ncommand = "x"',
+        '[[organizations]]\nname = "x"',
+        '[[spaces]]\nname = "x"',
     ],
 )
 def test_the_example_has_every_key(tmp_path, least):
@@ -42,8 +55,8 @@ def test_the_example_has_every_key(tmp_path, least):
 
 
 def test_the_page_lists_every_call():
-    parts = (discovery, login, spaces, apps, processes, deployments, audit_events, logs)
+    parts = (discovery, login, spaces, apps, environment, processes, deployments, audit_events, logs, autoscaler)
     calls = {f"`{method} {route.path}`" for part in parts for route in part.router.routes for method in route.methods}
 
     assert {call for call in calls if call not in PAGE} == set()
-    assert calls == set(re.findall(r"`(?:GET|POST|DELETE) [^`]+`", PAGE))
+    assert calls == set(re.findall(r"`(?:GET|POST|PATCH|DELETE) [^`]+`", PAGE))

@@ -1,4 +1,4 @@
-"""A local Cloud Foundry: the API v3, UAA and log cache of one space, with real processes as its instances.
+"""A local Cloud Foundry: the API v3, UAA and log cache of a few spaces, with real processes as its instances.
 
 It keeps everything in memory and is for demonstrations and tests. It follows the platform where workers are watched and
 restarted (states, crashes, back-off, generations, logs, audit events) and answers nothing else.
@@ -8,7 +8,13 @@ from celeriac.emulator.config import (
     AppConfig,
     ClientConfig,
     EmulatorConfig,
+    OrganizationConfig,
     ProcessConfig,
+    QuotaConfig,
+    Role,
+    RolesConfig,
+    SidecarConfig,
+    SpaceConfig,
     TokenConfig,
     UserConfig,
     load,
@@ -25,7 +31,13 @@ __all__ = [
     "EmulatorConfig",
     "EmulatorConfigError",
     "Manifest",
+    "OrganizationConfig",
     "ProcessConfig",
+    "QuotaConfig",
+    "Role",
+    "RolesConfig",
+    "SidecarConfig",
+    "SpaceConfig",
     "TokenConfig",
     "UserConfig",
     "load",

@@ -1,15 +1,15 @@
-"""What a route asks of its request: the foundation, a caller with the right scope, or the body."""
+"""What a route asks of its request: the foundation, what a caller with the right scope sees of it, or the body."""
 
 import json
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from celeriac.emulator.audit import Party
 from celeriac.emulator.config import READ, WRITE
 from celeriac.emulator.errors import ApiError, LogCacheError, not_authenticated, not_authorized, parse_error
 from celeriac.emulator.foundation import Foundation
 from celeriac.emulator.uaa import Caller
+from celeriac.emulator.view import View
 
 
 async def _foundation(request: Request) -> Foundation:
@@ -25,22 +25,26 @@ async def _caller(request: Request) -> Caller:
     return here.uaa.caller(token.strip())
 
 
-async def _reader(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-    if READ not in caller.scopes:
+async def read_view(request: Request) -> View:
+    """Return what the caller sees; raises `ApiError` without a good token, or without the scope to read."""
+    return await _view(request, READ)
+
+
+async def _writer(request: Request) -> View:
+    return await _view(request, WRITE)
+
+
+async def _view(request: Request, scope: str) -> View:
+    caller = await _caller(request)
+    if scope not in caller.scopes:
         raise not_authorized()
-    return caller
+    return View(request.app.state.foundation, caller)
 
 
-async def _writer(caller: Annotated[Caller, Depends(_caller)]) -> Party:
-    if WRITE not in caller.scopes:
-        raise not_authorized()
-    return Party(caller.guid, "user", caller.name)
-
-
-async def _log_reader(request: Request) -> Caller:
+async def _log_reader(request: Request) -> View:
     """The log cache hides behind 404 what a caller may not read."""
     try:
-        return await _reader(await _caller(request))
+        return await read_view(request)
     except ApiError as error:
         raise LogCacheError(404) from error
 
@@ -60,8 +64,8 @@ async def _json_body(body: Annotated[bytes, Depends(_body)]) -> dict[str, Any]:
 
 
 Here = Annotated[Foundation, Depends(_foundation)]
-Writer = Annotated[Party, Depends(_writer)]
+Reader = Annotated[View, Depends(read_view)]
+Writer = Annotated[View, Depends(_writer)]
+LogReader = Annotated[View, Depends(_log_reader)]
 Body = Annotated[bytes, Depends(_body)]
 JsonBody = Annotated[dict[str, Any], Depends(_json_body)]
-reads = Depends(_reader)
-reads_logs = Depends(_log_reader)

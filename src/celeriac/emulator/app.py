@@ -11,7 +11,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from celeriac.emulator.errors import ApiError, LogCacheError, UaaError, unknown_error, unknown_request
 from celeriac.emulator.foundation import Foundation
-from celeriac.emulator.routes import apps, audit_events, deployments, discovery, login, logs, processes, spaces
+from celeriac.emulator.routes import (
+    apps,
+    audit_events,
+    autoscaler,
+    deployments,
+    discovery,
+    environment,
+    login,
+    logs,
+    processes,
+    spaces,
+)
 
 _LOG = logging.getLogger(__name__)
 _REQUEST_ID = b"x-vcap-request-id"
@@ -21,7 +32,7 @@ def create_app(foundation: Foundation) -> ASGIApp:
     """Make the application that answers for a foundation."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.state.foundation = foundation
-    for part in (discovery, login, spaces, apps, processes, deployments, audit_events, logs):
+    for part in (discovery, login, spaces, apps, environment, processes, deployments, audit_events, logs, autoscaler):
         app.include_router(part.router)
     handlers: dict[Any, Any] = {
         ApiError: _json_error,

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,12 @@ from celeriac.emulator.entities import App, Process, Workload, new_guid
 from celeriac.emulator.logcache import AppLog, LogCache
 
 _KEPT = 10_000
+_REQUEST_NAMES = {
+    "instances": "instances",
+    "memory_mb": "memory_in_mb",
+    "disk_mb": "disk_in_mb",
+    "log_bytes_per_second": "log_rate_limit_in_bytes_per_second",
+}
 _DESCRIPTION_CHARACTERS = 10_000
 
 
@@ -74,11 +80,21 @@ class AuditTrail:
         said = {"create": "Creating deployment for", "cancel": "Cancelling deployment for"}[verb]
         self._say(workload, f"{said} app with guid {workload.app.guid}")
 
-    def scale(self, workload: Workload, instances: int, actor: Party) -> None:
-        """Record a change of the number of instances."""
-        data = _of_process(workload.process) | {"request": {"instances": instances}}
+    def scale(self, workload: Workload, wanted: Mapping[str, int], actor: Party) -> None:
+        """Record a change of what a process shall have."""
+        request = {_REQUEST_NAMES[name]: value for name, value in wanted.items()}
+        data = _of_process(workload.process) | {"request": request}
         self._record("audit.app.process.scale", workload, actor, data)
         self._say(workload, f'Scaling process: "{workload.process.type}"')
+
+    def update(self, workload: Workload, names: Sequence[str], actor: Party) -> None:
+        """Record a change of what people set on an app; values stay out of it, as on the platform."""
+        self._record("audit.app.update", workload, actor, {"request": dict.fromkeys(names, "[PRIVATE DATA HIDDEN]")})
+        self._say(workload, f"Updated app with guid {workload.app.guid}")
+
+    def show(self, what: str, workload: Workload, actor: Party) -> None:
+        """Record that somebody has read the environment or the variables of an app."""
+        self._record(f"audit.app.{what}.show", workload, actor, {})
 
     def terminate(self, workload: Workload, index: int, actor: Party) -> None:
         """Record the restart of one instance."""

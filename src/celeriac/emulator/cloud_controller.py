@@ -1,4 +1,4 @@
-"""Cloud Controller: the apps and processes of one space, and the actions on them that an API caller may ask for.
+"""Cloud Controller: the apps and processes of all spaces, and the actions on them that an API caller may ask for.
 
 One lock makes each action whole; it may call Diego and the audit trail, and neither calls back.
 """
@@ -11,17 +11,11 @@ from dataclasses import dataclass, replace
 from celeriac.emulator.audit import AuditTrail, Party
 from celeriac.emulator.config import AppConfig, EmulatorConfig, ProcessConfig
 from celeriac.emulator.diego import Diego
-from celeriac.emulator.entities import (
-    App,
-    Organization,
-    Process,
-    Space,
-    Workload,
-    lrp_guid,
-    new_guid,
-    stable_guid,
-)
+from celeriac.emulator.entities import App, Process, Workload, lrp_guid, new_guid, stable_guid
+from celeriac.emulator.errors import unprocessable
 from celeriac.emulator.lrp import ActualLrp
+from celeriac.emulator.quotas import Running, excess
+from celeriac.emulator.spaces import Spaces, space_guid
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +27,34 @@ class Observation:
     slots: Mapping[int, ActualLrp]
 
 
-class CloudController:
-    """Holds one organization with one space and what the configuration put there."""
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """What a process shall have; None leaves it as it is. Sizes are in MB, the log rate in bytes per second."""
 
-    def __init__(self, config: EmulatorConfig, diego: Diego, audit: AuditTrail) -> None:
+    instances: int | None = None
+    memory_mb: int | None = None
+    disk_mb: int | None = None
+    log_bytes_per_second: int | None = None
+
+    def fields(self) -> dict[str, int]:
+        """Return what changes."""
+        told = {name: getattr(self, name) for name in ("instances", "memory_mb", "disk_mb", "log_bytes_per_second")}
+        return {name: value for name, value in told.items() if value is not None}
+
+
+class CloudController:
+    """Holds the apps that the configuration put into the spaces; what a quota forbids raises `ApiError` 422."""
+
+    def __init__(self, config: EmulatorConfig, spaces: Spaces, diego: Diego, audit: AuditTrail) -> None:
         now = int(time.time())
-        self.org = Organization(stable_guid(config.org), config.org, now)
-        self.space = Space(stable_guid(config.org, config.space), config.space, now)
+        self._spaces = spaces
         self._diego = diego
         self._audit = audit
         self._apps: dict[str, App] = {}
         self._processes: dict[str, Process] = {}
         self._lock = threading.RLock()
         for app in config.apps:
-            self._seed(app, now)
+            self._seed(app, config.place(app.org, app.space), now)
 
     def run_seeded(self) -> None:
         """Start the apps that the configuration wants started."""
@@ -88,6 +96,8 @@ class CloudController:
         """Start an app; one that is started already goes on as it is."""
         with self._lock:
             app = self._apps[app_guid]
+            if not app.started:
+                self._check_quotas(self._of(app_guid))
             self._record("start", app, actor)
             return app if app.started else self._begin_generation(app)
 
@@ -107,15 +117,18 @@ class CloudController:
             self._remove(app)
             return self._begin_generation(app)
 
-    def scale(self, process: Process, instances: int, actor: Party) -> Process:
-        """Change the number of instances of a process."""
+    def scale(self, process: Process, wanted: Scaling, actor: Party) -> Process:
+        """Change the instances of a process at once, or what each may take from the next start on."""
         with self._lock:
             current = self._processes[process.guid]
-            scaled = self._keep_process(replace(current, instances=instances))
-            app = self._apps[scaled.app_guid]
-            self._audit.scale(self._workload(app, scaled), instances, actor)
+            app = self._apps[current.app_guid]
+            changed = replace(current, **wanted.fields())  # type: ignore[arg-type]  # the names are those of Process
             if app.started:
-                self._diego.scale(lrp_guid(scaled), instances)
+                self._check_quotas([changed])
+            scaled = self._keep_process(changed)
+            self._audit.scale(self._workload(app, scaled), wanted.fields(), actor)
+            if app.started:
+                self._diego.scale(lrp_guid(scaled), scaled.instances)
             return scaled
 
     def terminate(self, process: Process, index: int, actor: Party) -> bool:
@@ -137,6 +150,13 @@ class CloudController:
                 renewed = self._keep_process(replace(process, version=new_guid()))
                 self._diego.desire(self._workload(app, renewed))
             self._keep_app(replace(app, started=True))
+
+    def change(self, app_guid: str, actor: Party, **fields: object) -> App:
+        """Change what people set on an app: labels, annotations, features, or variables, which wait for a restart."""
+        with self._lock:
+            app = self._keep_app(replace(self._apps[app_guid], **fields))  # type: ignore[arg-type]
+            self._audit.update(self._workload(app, self._of(app_guid)[0]), list(fields), actor)
+            return app
 
     def workload(self, app_guid: str) -> Workload:
         """Return an app with its first process, as events tell of it."""
@@ -164,8 +184,20 @@ class CloudController:
     def _of(self, app_guid: str) -> list[Process]:
         return [process for process in self._processes.values() if process.app_guid == app_guid]
 
+    def _check_quotas(self, changed: list[Process]) -> None:
+        """Refuse what is too much, were these processes to run beside all others of started apps."""
+        guids = {process.guid for process in changed}
+        others = [each for each in self._processes.values() if each.guid not in guids]
+        run = [self._running(each) for each in others if self._apps[each.app_guid].started]
+        added = [self._running(each) for each in changed]
+        if found := excess([*run, *added], added):
+            raise unprocessable(", ".join(found))
+
+    def _running(self, process: Process) -> Running:
+        return Running(process, self._spaces.space(self._apps[process.app_guid].space_guid))
+
     def _workload(self, app: App, process: Process) -> Workload:
-        return Workload(self.org, self.space, app, process)
+        return Workload(self._spaces.space(app.space_guid), app, process)
 
     def _keep_app(self, app: App) -> App:
         self._apps[app.guid] = replace(app, updated_at=int(time.time()))
@@ -175,11 +207,12 @@ class CloudController:
         self._processes[process.guid] = replace(process, updated_at=int(time.time()))
         return self._processes[process.guid]
 
-    def _seed(self, config: AppConfig, now: int) -> None:
-        guid = stable_guid(self.org.name, self.space.name, config.name)
+    def _seed(self, config: AppConfig, place: tuple[str, str], now: int) -> None:
+        guid = stable_guid(*place, config.name)
         self._apps[guid] = App(
             guid=guid,
             name=config.name,
+            space_guid=space_guid(*place),
             started=config.started,
             env=config.env,
             cwd=config.cwd,
@@ -189,7 +222,9 @@ class CloudController:
             labels=config.labels,
             annotations=config.annotations,
             services=config.services,
+            routes=config.routes,
             sidecars=config.sidecars,
+            autoscaler=config.autoscaler,
         )
         for process in config.processes:
             seeded = _process(guid, process, now)

@@ -53,6 +53,11 @@ class Deployments:
         with self._lock:
             return list(self._all.values())
 
+    def busy(self, app_guid: str) -> bool:
+        """Tell whether a deployment of an app is active."""
+        with self._lock:
+            return any(one.app_guid == app_guid for one in self._active())
+
     def create(self, app_guid: str, max_in_flight: int, actor: Party) -> Deployment:
         """Begin a rolling deployment; one that is active is superseded."""
         now = int(time.time())

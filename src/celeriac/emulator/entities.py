@@ -1,4 +1,4 @@
-"""What Cloud Controller keeps: organization, space, apps and processes, and the workload that it hands to Diego.
+"""What Cloud Controller keeps: organizations, spaces, apps and processes, and the workload that it hands to Diego.
 
 All are values; a change makes a new one, so that an answer is rendered from one consistent moment.
 """
@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from celeriac.emulator.config import SidecarConfig
+from celeriac.emulator.app_config import SidecarConfig
 from celeriac.emulator.health import BY_PROCESS, HealthCheck
+from celeriac.emulator.space_config import NO_QUOTA, QuotaConfig
 
+UNLIMITED = -1
+DISK_MB = 1024
 _NAMESPACE = uuid.UUID("7f1d3c1e-9f62-4f0b-8f7e-5a8b2c0d4e6f")
 
 
@@ -27,20 +30,40 @@ def new_guid() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """The one organization; times are epoch seconds, here and below."""
+    """An organization; times are epoch seconds, here and below."""
 
     guid: str
     name: str
     created_at: int
+    suspended: bool = False
+    quota: QuotaConfig = NO_QUOTA
+
+    @property
+    def updated_at(self) -> int:
+        return self.created_at
+
+    @property
+    def quota_guid(self) -> str:
+        return stable_guid(self.guid, "quota")
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The one space."""
+    """A space of an organization; most have no quota of their own."""
 
     guid: str
     name: str
     created_at: int
+    org: Organization
+    quota: QuotaConfig | None = None
+
+    @property
+    def updated_at(self) -> int:
+        return self.created_at
+
+    @property
+    def quota_guid(self) -> str:
+        return stable_guid(self.guid, "quota")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +72,7 @@ class App:
 
     guid: str
     name: str
+    space_guid: str
     started: bool
     env: Mapping[str, str]
     cwd: Path | None
@@ -58,11 +82,22 @@ class App:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     services: Mapping[str, Any] = field(default_factory=dict)
+    routes: tuple[str, ...] = ()
     sidecars: tuple[SidecarConfig, ...] = ()
+    autoscaler: Mapping[str, Any] | None = None
+    features: frozenset[str] = frozenset({"ssh"})
 
     @property
     def state(self) -> str:
         return "STARTED" if self.started else "STOPPED"
+
+    @property
+    def droplet_guid(self) -> str:
+        return stable_guid(self.guid, "droplet")
+
+    @property
+    def package_guid(self) -> str:
+        return stable_guid(self.guid, "package")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +115,21 @@ class Process:
     created_at: int
     updated_at: int
     health_check: HealthCheck = BY_PROCESS
-    disk_mb: int = 1024
+    disk_mb: int = DISK_MB
+    log_bytes_per_second: int = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
     """One generation of a process, with everything that Diego needs to run it and to speak of it."""
 
-    org: Organization
     space: Space
     app: App
     process: Process
+
+    @property
+    def org(self) -> Organization:
+        return self.space.org
 
     @property
     def lrp_guid(self) -> str:

@@ -61,24 +61,34 @@ def instance_environment(workload: Workload, place: Place, api_url: str) -> dict
     }
 
 
-def _vcap_application(workload: Workload, place: Place, api_url: str) -> dict[str, object]:
-    app, process = workload.app, workload.process
+def vcap_application(workload: Workload, api_url: str) -> dict[str, object]:
+    """Return VCAP_APPLICATION as the API tells it, which is without what an instance or a process adds."""
+    app, process, routes = workload.app, workload.process, list(workload.app.routes)
     return {
         "cf_api": api_url,
-        "limits": {"fds": FILE_DESCRIPTORS, "mem": process.memory_mb, "disk": process.disk_mb},
+        "limits": {"fds": FILE_DESCRIPTORS},
         "application_name": app.name,
-        "application_uris": [],
+        "application_uris": routes,
         "name": app.name,
         "space_name": workload.space.name,
         "space_id": workload.space.guid,
         "organization_id": workload.org.guid,
         "organization_name": workload.org.name,
-        "uris": [],
-        "process_id": process.guid,
-        "process_type": process.type,
+        "uris": routes,
+        "users": None,
         "application_id": app.guid,
         "version": process.version,
         "application_version": process.version,
+    }
+
+
+def _vcap_application(workload: Workload, place: Place, api_url: str) -> dict[str, object]:
+    process, told = workload.process, vcap_application(workload, api_url)
+    del told["users"]
+    return told | {
+        "limits": {"fds": FILE_DESCRIPTORS, "mem": process.memory_mb, "disk": process.disk_mb},
+        "process_id": process.guid,
+        "process_type": process.type,
         "host": ADDRESS,
         "instance_id": place.instance_guid,
         "port": place.port,

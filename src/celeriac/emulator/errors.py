@@ -80,6 +80,16 @@ def unprocessable(detail: str) -> ApiError:
     return ApiError(422, 10008, "CF-UnprocessableEntity", detail)
 
 
+def org_suspended() -> ApiError:
+    """The organization takes no orders."""
+    return ApiError(403, 10017, "CF-OrgSuspended", "The organization is suspended")
+
+
+def feature_disabled(name: str) -> ApiError:
+    """The foundation's feature flag is off."""
+    return ApiError(403, 330002, "CF-FeatureDisabled", f"Feature Disabled: {name}")
+
+
 def unknown_error() -> ApiError:
     """The emulator has a defect."""
     return ApiError(500, 10001, "UnknownError", "An unknown error occurred.")

@@ -9,6 +9,8 @@ from celeriac.emulator.deployments import Deployments
 from celeriac.emulator.diego import Diego
 from celeriac.emulator.logcache import LogCache
 from celeriac.emulator.presenters import Presenters
+from celeriac.emulator.roles import Roles
+from celeriac.emulator.spaces import Spaces
 from celeriac.emulator.uaa import Uaa
 from celeriac.emulator.usage import Meter
 
@@ -23,6 +25,8 @@ class Foundation:
     logs: LogCache
     audit: AuditTrail
     diego: Diego
+    spaces: Spaces
+    roles: Roles
     controller: CloudController
     deployments: Deployments
     presenters: Presenters
@@ -34,7 +38,8 @@ def build(config: EmulatorConfig, url: str) -> Foundation:
     logs = LogCache(config.log_lines_per_app)
     audit = AuditTrail(logs)
     diego = Diego(config, logs, url, audit.crash)
-    controller = CloudController(config, diego, audit)
+    spaces = Spaces(config)
+    controller = CloudController(config, spaces, diego, audit)
     return Foundation(
         config=config,
         url=url,
@@ -42,6 +47,8 @@ def build(config: EmulatorConfig, url: str) -> Foundation:
         logs=logs,
         audit=audit,
         diego=diego,
+        spaces=spaces,
+        roles=Roles(config, spaces.all),
         controller=controller,
         deployments=Deployments(config, controller, audit),
         presenters=Presenters(url),

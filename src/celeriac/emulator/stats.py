@@ -7,7 +7,7 @@ from celeriac.emulator.cloud_controller import Observation
 from celeriac.emulator.entities import Process
 from celeriac.emulator.environment import ADDRESS, FILE_DESCRIPTORS
 from celeriac.emulator.lrp import ActualLrp, InstanceState, LrpState, reported_state
-from celeriac.emulator.presenters import UNLIMITED, Json
+from celeriac.emulator.presenters import Json
 from celeriac.emulator.usage import Meter, Usage
 
 _MIB = 1024 * 1024
@@ -68,7 +68,7 @@ def _resources(process: Process, slot: ActualLrp, state: InstanceState, meter: M
     resources: Json = {
         "mem_quota": process.memory_mb * _MIB if measured else None,
         "disk_quota": process.disk_mb * _MIB if measured else None,
-        "log_rate_limit": UNLIMITED if measured else None,
+        "log_rate_limit": process.log_bytes_per_second if measured else None,
         "fds_quota": FILE_DESCRIPTORS,
     }
     if state is InstanceState.STOPPING:

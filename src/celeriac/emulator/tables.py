@@ -4,7 +4,8 @@ Each reading method takes the key out of the table; `close` then refuses what no
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 
 class EmulatorConfigError(Exception):
@@ -21,6 +22,10 @@ class Table:
 
     def has(self, key: str) -> bool:
         return key in self._left
+
+    def left(self) -> list[str]:
+        """Return the keys that nobody has read yet."""
+        return list(self._left)
 
     def text(self, key: str, default: str | None = None) -> str:
         """Return a text that is not empty; without a default the key is required."""
@@ -83,6 +88,13 @@ class Table:
             raise self.error(key, f"is {value!r}: give a table")
         return value
 
+    def truth(self, key: str) -> bool:
+        """Return true or false; false if the key is missing."""
+        value = self._take(key, False)
+        if not isinstance(value, bool):
+            raise self.error(key, f"is {value!r}: give true or false")
+        return value
+
     def table(self, key: str) -> "Table":
         """Return a table in this one, empty if the key is missing."""
         value = self._take(key, {})
@@ -114,3 +126,19 @@ class Table:
 
     def _path(self, key: str) -> str:
         return f"{self._place}.{key}" if self._place else key
+
+
+Item = TypeVar("Item")
+
+
+def unique(items: Iterable[Item], what: str, key: str) -> tuple[Item, ...]:
+    """Return the items, or refuse two with the same value of an attribute."""
+    seen: set[object] = set()
+    kept = tuple(items)
+    for item in kept:
+        name = getattr(item, key)
+        if name in seen:
+            message = f"{what}: {key} {name!r} stands there twice: give each its own"
+            raise EmulatorConfigError(message)
+        seen.add(name)
+    return kept

@@ -23,6 +23,7 @@ from celeriac.emulator.errors import UaaError, invalid_token
 _KEY_BITS = 2048
 _ALGORITHM = "RS256"
 _CLI = ClientConfig(id="cf", secret="", scopes=())  # the public client that people log in through
+_PASSCODE_SECONDS = 300.0
 _PERSONAL_GRANTS = ("password", "refresh_token")
 
 
@@ -41,6 +42,17 @@ class _Refresh:
     expires_at: float
 
 
+def user_guid(name: str) -> str:
+    """Return the guid of the person with this name."""
+    return stable_guid("user", name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Passcode:
+    user: UserConfig
+    expires_at: float
+
+
 class Uaa:
     """Issues and checks tokens for the people and robots of the configuration."""
 
@@ -51,6 +63,7 @@ class Uaa:
         self._clients = {client.id: client for client in (*config.clients, _CLI)}
         self._key = RSAKey.generate_key(_KEY_BITS)
         self._refresh: dict[str, _Refresh] = {}
+        self._passcodes: dict[str, _Passcode] = {}
         self._lock = threading.Lock()
 
     def token(self, form: Mapping[str, str], authorization: str) -> dict[str, Any]:
@@ -83,6 +96,16 @@ class Uaa:
             return Caller(claims["user_id"], claims["user_name"], scopes)
         return Caller(claims["client_id"], claims["client_id"], scopes)
 
+    def passcode(self, authorization: str) -> str:
+        """Return a code that logs its person in once, within 5 minutes; raises `UaaError` without name and password."""
+        name, password = _basic(authorization) or ("", "")
+        user = self._person(name, password)
+        code, now = secrets.token_urlsafe(12), time.time()
+        with self._lock:
+            self._passcodes = {each: kept for each, kept in self._passcodes.items() if kept.expires_at > now}
+            self._passcodes[code] = _Passcode(user, now + _PASSCODE_SECONDS)
+        return code
+
     def _client(self, form: Mapping[str, str], authorization: str) -> ClientConfig:
         name, secret = _basic(authorization) or (form.get("client_id", ""), form.get("client_secret", ""))
         client = self._clients.get(name)
@@ -90,12 +113,24 @@ class Uaa:
             raise UaaError(401, "invalid_client", "Bad credentials")
         return client
 
+    def _person(self, name: str, password: str) -> UserConfig:
+        user = self._users.get(name)
+        if user is None or not _same(user.password, password):
+            raise UaaError(401, "unauthorized", "Bad credentials")
+        return user
+
+    def _by_code(self, code: str) -> UserConfig:
+        with self._lock:
+            kept = self._passcodes.pop(code, None)
+        if kept is None or kept.expires_at <= time.time():
+            raise UaaError(401, "unauthorized", "Invalid passcode")
+        return kept.user
+
     def _by_password(self, form: Mapping[str, str]) -> dict[str, Any]:
         if "passcode" in form:
-            raise UaaError(401, "unauthorized", "Invalid passcode")
-        user = self._users.get(form.get("username", ""))
-        if user is None or not _same(user.password, form.get("password", "")):
-            raise UaaError(401, "unauthorized", "Bad credentials")
+            user = self._by_code(form["passcode"])
+        else:
+            user = self._person(form.get("username", ""), form.get("password", ""))
         refresh = f"{secrets.token_hex(16)}-r"
         now = time.time()
         with self._lock:
@@ -111,7 +146,7 @@ class Uaa:
         return self._for_user(kept.user, refresh)
 
     def _for_user(self, user: UserConfig, refresh: str) -> dict[str, Any]:
-        user_id = stable_guid("user", user.name)
+        user_id = user_guid(user.name)
         claims = {
             "sub": user_id,
             "scope": [*user.scopes, "openid"],

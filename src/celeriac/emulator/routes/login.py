@@ -3,7 +3,8 @@
 from typing import Any
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from celeriac.emulator.access import Body, Here
 from celeriac.emulator.errors import UaaError
@@ -28,6 +29,16 @@ def login(here: Here) -> dict[str, Any]:
         },
         "timestamp": "2026-10-01T00:00:00+0000",
     }
+
+
+@router.get("/passcode")
+def passcode(request: Request, here: Here) -> Response:
+    """Give a one-time code to who says name and password, in place of the page that a browser shows after its login."""
+    try:
+        return PlainTextResponse(here.uaa.passcode(request.headers.get("authorization", "")))
+    except UaaError as error:
+        challenge = {"WWW-Authenticate": 'Basic realm="the emulated UAA"'}
+        return JSONResponse(error.body(), error.status, challenge)
 
 
 @router.post("/oauth/token")

@@ -5,8 +5,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from celeriac.emulator.access import Here, reads_logs
-from celeriac.emulator.errors import LogCacheError
+from celeriac.emulator.access import LogReader
+from celeriac.emulator.errors import ApiError, LogCacheError
 
 router = APIRouter(prefix="/api/v1")
 
@@ -20,17 +20,20 @@ def info() -> dict[str, str]:
     return {"version": "3.1.0", "vm_uptime": str(int(time.monotonic()))}
 
 
-@router.get("/meta", dependencies=[reads_logs])
-def meta(here: Here) -> dict[str, Any]:
+@router.get("/meta")
+def meta(view: LogReader) -> dict[str, Any]:
     """Describe the sources."""
-    return {"meta": here.logs.meta()}
+    apps = {app.guid for app in view.apps()}
+    return {"meta": {source: told for source, told in view.here.logs.meta().items() if source in apps}}
 
 
-@router.get("/read/{source_id}", dependencies=[reads_logs])
-def read(source_id: str, request: Request, here: Here) -> dict[str, Any]:
+@router.get("/read/{source_id}")
+def read(source_id: str, request: Request, view: LogReader) -> dict[str, Any]:
     """Read the envelopes of one app in a window of time; only log envelopes exist."""
-    if here.controller.app(source_id) is None:
-        raise LogCacheError(404)
+    try:
+        view.app(source_id)
+    except ApiError as error:
+        raise LogCacheError(404) from error
     params = request.query_params
     start = _whole(params.get("start_time", "0"), "start_time")
     end = _whole(params.get("end_time", "0"), "end_time") or time.time_ns() + 1
@@ -41,7 +44,7 @@ def read(source_id: str, request: Request, here: Here) -> dict[str, Any]:
     types = {kind.upper() for kind in params.getlist("envelope_types")}
     if types and not types & {"LOG", "ANY"}:
         return {"envelopes": {"batch": []}}
-    batch = here.logs.read(source_id, start=start, end=end, limit=limit, descending=descending)
+    batch = view.here.logs.read(source_id, start=start, end=end, limit=limit, descending=descending)
     return {"envelopes": {"batch": batch}}
 
 
