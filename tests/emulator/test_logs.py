@@ -69,7 +69,7 @@ def numbered():
     """A log cache with ten lines, filled directly so that the times are known."""
     from celeriac.emulator.logcache import LogCache
 
-    cache = LogCache(10)
+    cache = LogCache(10, time.time)
     for number in range(13):
         cache.log("app", {"instance_id": "0"}, str(number).encode())
     return cache

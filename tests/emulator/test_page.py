@@ -13,6 +13,7 @@ from celeriac.emulator.routes import (
     deployments,
     discovery,
     environment,
+    faults,
     login,
     logs,
     processes,
@@ -42,6 +43,7 @@ def test_the_example_is_a_configuration(tmp_path):
         '[[apps]]\nname = "x"\ncommand = "x"',
         '[[organizations]]\nname = "x"',
         '[[spaces]]\nname = "x"',
+        '[[faults]]\nkind = "quota"',
     ],
 )
 def test_the_example_has_every_key(tmp_path, least):
@@ -55,8 +57,20 @@ def test_the_example_has_every_key(tmp_path, least):
 
 
 def test_the_page_lists_every_call():
-    parts = (discovery, login, spaces, apps, environment, processes, deployments, audit_events, logs, autoscaler)
+    parts = (
+        discovery,
+        login,
+        spaces,
+        apps,
+        environment,
+        processes,
+        deployments,
+        audit_events,
+        logs,
+        autoscaler,
+        faults,
+    )
     calls = {f"`{method} {route.path}`" for part in parts for route in part.router.routes for method in route.methods}
 
     assert {call for call in calls if call not in PAGE} == set()
-    assert calls == set(re.findall(r"`(?:GET|POST|PATCH|DELETE) [^`]+`", PAGE))
+    assert calls == set(re.findall(r"`(?:GET|POST|PUT|PATCH|DELETE) [^`]+`", PAGE))

@@ -1,9 +1,10 @@
 """Reads what people do to the watched apps: seldom while all is well, as often as the platform while something is wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 
 from celeriac.app.asking import Asked
+from celeriac.core.arrivals import Arrivals, shown
 from celeriac.core.changes import REMEMBERED_S, Change, Versions
 from celeriac.core.model import App
 from celeriac.core.readings import Known, Reading, Unknown
@@ -20,9 +21,10 @@ class ChangeWatch:
 
     def __init__(self, pool: ThreadPoolExecutor, clock: Callable[[], float], every_s: float) -> None:
         self._pool, self._clock, self._every_s = pool, clock, every_s
-        self._versions = Versions()
+        self._versions, self._arrivals = Versions(), Arrivals()
         self._asked: Asked[tuple[Change, ...]] | None = None
         self._asked_at: float | None = None
+        self._asked_of: Set[str] | None = None
         self._last: Reading[tuple[Change, ...]] = Unknown("the platform was not asked yet")
 
     def forget(self) -> None:
@@ -39,11 +41,22 @@ class ChangeWatch:
         every_s = self._every_s if wary else max(CALM_EVERY_S, self._every_s)
         now = self._clock()
         if self._asked is None and (self._asked_at is None or now - self._asked_at >= every_s):
-            self._asked_at = now
+            self._asked_at, self._asked_of = now, shown(apps)
             self._asked = Asked(self._pool.submit(lambda: platform.changes(now - REMEMBERED_S)), self._clock)
         if self._asked is not None and self._asked.done(within=WAIT_S):
             self._last, self._asked = self._asked.answer(), None
+            self._date(self._asked_at or now)
         return self._told(self._versions.look(apps.value, now), every_s)
+
+    @property
+    def ahead_s(self) -> float:
+        """Return by how many seconds at least the platform's clock is ahead of ours, as its events show."""
+        return self._arrivals.ahead_s
+
+    def _date(self, asked_at: float) -> None:
+        if isinstance(self._last, Known):
+            found = self._arrivals.dated(self._last.value, self._asked_of, asked_at, self._last.at)
+            self._last = Known(found, self._last.at)
 
     def _told(self, new_versions: tuple[Change, ...], every_s: float) -> Reading[tuple[Change, ...]]:
         last, now = self._last, self._clock()

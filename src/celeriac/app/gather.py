@@ -148,6 +148,7 @@ class Gatherer:
             pools=book.pools,
             crowds=self._recollection.crowds,
             recycled=recycled(book.remedies),
+            platform_ahead_s=max(self._watch.ahead_s, self._changes.ahead_s, key=abs),
         )
         return self._discovery.joined(self._with_work(seen, samples))
 

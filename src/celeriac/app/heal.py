@@ -22,6 +22,7 @@ from celeriac.app.preserve import Preserver
 from celeriac.app.remote_orders import mend, recycle
 from celeriac.core import story
 from celeriac.core.act import Act
+from celeriac.core.arrivals import clock_note
 from celeriac.core.blindness import blindness
 from celeriac.core.decide import decide
 from celeriac.core.desk import Past, Plan
@@ -32,8 +33,9 @@ from celeriac.core.incident import RemedyKind
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.memory import Board, Book, Changes
 from celeriac.core.offline import Moment, pruned
-from celeriac.core.places import MISSING, Site
-from celeriac.core.readings import Known, Unknown
+from celeriac.core.places import Site
+from celeriac.core.problems import problems
+from celeriac.core.readings import Known
 from celeriac.core.sentence import sentence
 from celeriac.core.snapshot import Seen
 from celeriac.evidence_ports import Exhibits
@@ -130,7 +132,7 @@ class Keeper:
         why_blind = blindness(seen, self._rules.limits)
         text = sentence(findings, plan, past, why_blind)
         board = self._board(seen, findings, policy, text, why_blind)
-        notes = self._aides.beat.notes(seen, findings) if self._aides.beat else ()
+        notes = (*filter(None, [clock_note(seen.platform_ahead_s)]), *self._beat_notes(seen, findings))
         board = replace(board, remedies=tuple(one for one in book.remedies if one.attempts), notes=notes)
         if not self._hold_lease():  # a slow look may have outlived it
             message = "another keeper has taken over during the look"
@@ -149,6 +151,9 @@ class Keeper:
                 self._tell_of(kind, aide.news())
         if self._aides.switch and policy.paused is None:
             self._aides.switch.consider(seen)
+
+    def _beat_notes(self, seen: Seen, findings: tuple[Finding, ...]) -> tuple[str, ...]:
+        return self._aides.beat.notes(seen, findings) if self._aides.beat else ()
 
     def _hold_lease(self) -> bool:
         return self._journal.hold_lease(self._holder, self._clock(), self._rules.lease_s)
@@ -240,7 +245,7 @@ class Keeper:
             policy=policy,
             changes=seen.changes,
             blind=why_blind,
-            problems=_problems(seen, why_blind),
+            problems=problems(seen, why_blind),
             findings=tuple(_light(finding) for finding in findings),
             apps=apps,
             pools={
@@ -281,18 +286,3 @@ def _light(finding: Finding) -> Finding:
     return (
         replace(finding, site=Site(site.place, None, site.instance, site.incarnation, site.twins)) if site else finding
     )
-
-
-def _problems(seen: Seen, why_blind: str | None) -> tuple[str, ...]:
-    """Return which sources fail now, for readiness and the page."""
-    sources = (("platform", seen.platform), ("platform events", seen.crashes))
-    failing = [f"{name}: {reading.why}" for name, reading in sources if isinstance(reading, Unknown)]
-    if isinstance(seen.platform, Known):
-        absent = [app.name for app in seen.platform.value if app.state == MISSING]
-        failing += [f"platform: the app {name} is not to be seen in the space" for name in absent]
-    failing += sorted({f"results: {one.why}" for one in seen.outcomes.values() if isinstance(one, Unknown)})
-    if isinstance(seen.changes, Unknown) and seen.changes.at:
-        failing.append(f"platform changes: {seen.changes.why}")
-    if isinstance(seen.clients, Unknown) and seen.clients.at:
-        failing.append(f"broker connections: {seen.clients.why}")
-    return (*([why_blind] if why_blind else []), *failing)

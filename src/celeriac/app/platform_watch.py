@@ -1,9 +1,10 @@
 """The platform as it is read again and again: one read at a time, in a thread of its own, its last answer kept for a while."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from celeriac.app.asking import SOURCE_LIMIT_S, Asked
+from celeriac.core.arrivals import Arrivals, shown
 from celeriac.core.model import App, Crash, Place
 from celeriac.core.readings import Known, Reading, Unknown
 from celeriac.core.snapshot import Lived
@@ -14,6 +15,9 @@ KEPT_S = 30.0
 """How long the platform's last answer serves while its next one is under way; an act reads the index again anyway."""
 
 CRASHES_BACK_S = 900.0
+CLOCKS_APART_S = 900.0
+"""How far the platform's clock may be behind ours for its crashes to be found all the same."""
+
 REMEMBER_EVERY_S = 3600.0
 
 
@@ -32,8 +36,9 @@ class PlatformWatch:
         self._cluster, self._platform, self._clock = cluster, platform, clock
         self._every_s, self._on_suspicion_s = every_s, on_suspicion_s
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"platform-{cluster}")
-        self._reading: tuple[Asked[tuple[App, ...]], Future[tuple[Crash, ...]], float] | None = None
+        self._reading: tuple[Asked[tuple[App, ...]], Future[tuple[Crash, ...]], Set[str] | None, float] | None = None
         self._due_at = 0.0
+        self._arrivals = Arrivals()
         self.apps: Reading[tuple[App, ...]] | None = None
         self.crashes: Reading[tuple[Crash, ...]] | None = None
 
@@ -52,11 +57,12 @@ class PlatformWatch:
         if platform is None:
             return
         if self._reading is None and now >= self._due_at:
-            apps, crashes = platform.apps, lambda: platform.crashes(now - CRASHES_BACK_S)
-            self._reading = (Asked(self._pool.submit(apps), self._clock), self._pool.submit(crashes), now)
+            apps, crashes = platform.apps, lambda: platform.crashes(now - CRASHES_BACK_S - CLOCKS_APART_S)
+            asked = Asked(self._pool.submit(apps), self._clock)
+            self._reading = (asked, self._pool.submit(crashes), shown(self.apps), now)
         if self._reading is None:
             return
-        apps_asked, crashes_future, began_at = self._reading
+        apps_asked, crashes_future, asked_of, began_at = self._reading
         first = self.apps is None
         if not apps_asked.done(within=SOURCE_LIMIT_S if first else WAIT_S):
             if now - began_at > KEPT_S or first:
@@ -64,8 +70,16 @@ class PlatformWatch:
             return
         self.apps = apps_asked.answer()
         self.crashes = Asked(crashes_future, self._clock).answer()
+        if isinstance(self.crashes, Known):
+            found = self._arrivals.dated(self.crashes.value, asked_of, began_at, self.crashes.at)
+            self.crashes = Known(found, self.crashes.at)
         self._reading = None
         self._due_at = self._clock() + (self._on_suspicion_s if wary else self._every_s)
+
+    @property
+    def ahead_s(self) -> float:
+        """Return by how many seconds at least the platform's clock is ahead of ours, as its crashes show."""
+        return self._arrivals.ahead_s
 
     def new_guids(self, known: Mapping[str, Lived], now: float) -> tuple[Lived, ...]:
         """Return the guids that the store does not know yet, or has not heard of for long."""

@@ -103,6 +103,8 @@ def _not_joined(case: Case) -> Finding | None:
     if waited <= case.limits.start_deadline_s or not case.listened(case.limits.start_deadline_s):
         return found(case, Verdict.STARTING, *filter(None, [instance.details]))
     note = "never joined: no event since its start, or its node name does not hold its instance guid"
+    if instance.state is InstanceState.DOWN and instance.details:
+        note = f"the platform cannot start it: {instance.details}"
     return found(case, Verdict.HUNG, note, remedy=RemedyKind.ALERT)
 
 
@@ -112,10 +114,8 @@ def _draining(case: Case) -> Finding | None:
     if one is None or not one.offline or case.stream is None:
         return None
     for_s = case.stream.observed_at - (one.offline_at or one.last_seen_at)
-    if for_s < case.limits.taken_back_s:
-        return (
-            None  # one that a broken connection made comes late, and `worker-online` about a second after it (mingle)
-        )
+    if for_s < case.limits.taken_back_s:  # that of a broken connection comes late, `worker-online` a second after it
+        return None
     if instance is None and case.gone_from_broker():
         return found(case, Verdict.STOPPED, "it said goodbye and its connections are gone")
     if for_s <= case.limits.drain_deadline_s:

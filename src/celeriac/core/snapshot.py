@@ -106,7 +106,8 @@ class Seen(Struct, frozen=True):
     `answered` is when each node last answered a ping of ours; `pools`, `shares` and `held` are by `Incarnation.key`; `crowds` is
     the crowd in which each incarnation that speaks no more was counted last; `lingering` holds the keys of incarnations
     whose connection was still there when they had missed some beats, or after their goodbye; `recycled` holds the guids that
-    we told to end; `outcomes`, by key too, is of the lives whose tasks are waited for before a kill.
+    we told to end; `outcomes`, by key too, is of the lives whose tasks are waited for before a kill; `platform_ahead_s` is by how many
+    seconds at least the platform's clock is ahead of ours, below 0 if it is behind (the times in `crashes` and `changes` are ours).
     """
 
     cluster: str
@@ -131,6 +132,7 @@ class Seen(Struct, frozen=True):
     changes: Reading[tuple[Change, ...]] | None = None
     recycled: frozenset[str] = frozenset()
     outcomes: dict[str, Reading[Outcomes]] = {}
+    platform_ahead_s: float = 0.0
 
 
 def silence(last_seen_at: float, stream: Stream) -> float:

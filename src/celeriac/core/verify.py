@@ -114,6 +114,8 @@ def _new_life(incident: Incident, finding: Finding | None) -> Proof:
     if guid and guid != incident.guid and running:
         return Proof("instance", seen=True, text=f"RUNNING with the new guid {guid}")
     state = instance.state.value if instance else "not there"
+    if instance and instance.details:
+        state = f"{state}: {instance.details}"
     return Proof("instance", seen=False, text=f"no new instance runs yet (it is {state})")
 
 

@@ -19,6 +19,7 @@ from celeriac.emulator.config import (
     UserConfig,
     load,
 )
+from celeriac.emulator.faults import Fault, FaultKind
 from celeriac.emulator.manifest import Manifest
 from celeriac.emulator.manifest_variables import read_variables
 from celeriac.emulator.server import Emulator, serve
@@ -30,6 +31,8 @@ __all__ = [
     "Emulator",
     "EmulatorConfig",
     "EmulatorConfigError",
+    "Fault",
+    "FaultKind",
     "Manifest",
     "OrganizationConfig",
     "ProcessConfig",

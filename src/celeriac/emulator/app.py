@@ -1,7 +1,8 @@
-"""The HTTP side of the emulator: all routes, every error in the form of its part, and a request id on each answer."""
+"""The HTTP side of the emulator: all routes, every error in the form of its part, a request id and a date on each answer."""
 
 import logging
 import uuid
+from email.utils import formatdate
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -9,7 +10,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from celeriac.emulator.clock import Clock
 from celeriac.emulator.errors import ApiError, LogCacheError, UaaError, unknown_error, unknown_request
+from celeriac.emulator.faulty_way import FaultyWay
 from celeriac.emulator.foundation import Foundation
 from celeriac.emulator.routes import (
     apps,
@@ -18,6 +21,7 @@ from celeriac.emulator.routes import (
     deployments,
     discovery,
     environment,
+    faults,
     login,
     logs,
     processes,
@@ -32,7 +36,20 @@ def create_app(foundation: Foundation) -> ASGIApp:
     """Make the application that answers for a foundation."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.state.foundation = foundation
-    for part in (discovery, login, spaces, apps, environment, processes, deployments, audit_events, logs, autoscaler):
+    parts = (
+        discovery,
+        login,
+        spaces,
+        apps,
+        environment,
+        processes,
+        deployments,
+        audit_events,
+        logs,
+        autoscaler,
+        faults,
+    )
+    for part in parts:
         app.include_router(part.router)
     handlers: dict[Any, Any] = {
         ApiError: _json_error,
@@ -43,7 +60,8 @@ def create_app(foundation: Foundation) -> ASGIApp:
     }
     for error, handler in handlers.items():
         app.add_exception_handler(error, handler)
-    return _RequestId(app)
+    way = FaultyWay(app, foundation.faults, foundation.uaa, foundation.clock)
+    return _Stamped(way, foundation.clock)
 
 
 def _json_error(_: Request, error: ApiError | UaaError) -> Response:
@@ -64,11 +82,11 @@ def _defect(request: Request, _: Exception) -> Response:
     return _json_error(request, unknown_error())
 
 
-class _RequestId:
-    """Outermost of all: numbers each answer, and logs a defect of the emulator instead of letting uvicorn do so."""
+class _Stamped:
+    """Outermost of all: numbers and dates each answer, and logs a defect of the emulator instead of letting uvicorn do so."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+        self._app, self._clock = app, clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,12 +94,13 @@ class _RequestId:
             return
         request_id = f"{uuid.uuid4()}::{uuid.uuid4()}".encode()
 
-        async def send_numbered(message: Message) -> None:
+        async def send_stamped(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (_REQUEST_ID, request_id)]
+                date = formatdate(self._clock(), usegmt=True).encode()
+                message["headers"] = [*message["headers"], (_REQUEST_ID, request_id), (b"date", date)]
             await send(message)
 
         try:
-            await self._app(scope, receive, send_numbered)
+            await self._app(scope, receive, send_stamped)
         except Exception:  # noqa: BLE001 (it was answered with 500 further in)
             _LOG.exception("The emulator failed to answer %s %s", scope["method"], scope["path"])

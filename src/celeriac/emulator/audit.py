@@ -2,12 +2,12 @@
 
 import json
 import threading
-import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from celeriac.emulator.clock import Clock
 from celeriac.emulator.entities import App, Process, Workload, new_guid
 from celeriac.emulator.logcache import AppLog, LogCache
 
@@ -58,8 +58,8 @@ class Crash:
 class AuditTrail:
     """Keeps the events, and writes the log line that the platform writes beside each."""
 
-    def __init__(self, logs: LogCache) -> None:
-        self._logs = logs
+    def __init__(self, logs: LogCache, clock: Clock) -> None:
+        self._logs, self._clock = logs, clock
         self._events: deque[AuditEvent] = deque(maxlen=_KEPT)
         self._lock = threading.Lock()
 
@@ -107,7 +107,11 @@ class AuditTrail:
         app, process = workload.app, workload.process
         place = {"instance": crash.instance_guid, "index": crash.index, "cell_id": crash.cell_id}
         ending = {"reason": "CRASHED", "exit_description": crash.description[:_DESCRIPTION_CHARACTERS]}
-        counts = {"crash_count": crash.crash_count, "crash_timestamp": time.time_ns(), "version": process.version}
+        counts = {
+            "crash_count": crash.crash_count,
+            "crash_timestamp": int(self._clock() * 1e9),
+            "version": process.version,
+        }
         payload = place | ending | counts
         self._record("app.crash", workload, Party(app.guid, "app", app.name), place | ending)
         self._record("audit.app.process.crash", workload, Party(process.guid, "process", process.type), payload)
@@ -118,7 +122,7 @@ class AuditTrail:
     def _record(self, kind: str, workload: Workload, actor: Party, data: Mapping[str, Any]) -> None:
         event = AuditEvent(
             guid=new_guid(),
-            created_at=int(time.time()),
+            created_at=int(self._clock()),
             type=kind,
             actor=actor,
             target=_target(workload.app),

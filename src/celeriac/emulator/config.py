@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from celeriac.emulator.app_config import AppConfig, ProcessConfig, SidecarConfig, read_apps
+from celeriac.emulator.faults import Fault, read_faults
 from celeriac.emulator.services import Service, read_service
 from celeriac.emulator.space_config import (
     DEVELOPER_EVERYWHERE,
@@ -99,6 +100,7 @@ class EmulatorConfig:
     disabled_features: tuple[str, ...] = ()
     cell_memory_mb: int | None = None
     log_lines_per_app: int = 5000
+    faults: tuple[Fault, ...] = ()
 
     def has_version(self, *wanted: int) -> bool:
         """Tell whether the advertised API version is at least the wanted one."""
@@ -156,6 +158,7 @@ def parse(content: Mapping[str, Any], folder: Path) -> EmulatorConfig:
         users=unique([_user(table) for table in root.tables("users")], "users", "name"),
         clients=unique([_client(table) for table in root.tables("clients")], "clients", "id"),
         services=unique([read_service(table) for table in root.tables("services")], "services", "name"),
+        faults=read_faults(root),
         apps=read_apps(root.tables("apps"), folder),
     )
     root.close()

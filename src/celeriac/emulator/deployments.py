@@ -5,10 +5,10 @@ ACTIVE until somebody cancels it.
 """
 
 import threading
-import time
 from dataclasses import dataclass, replace
 
 from celeriac.emulator.audit import AuditTrail, Party
+from celeriac.emulator.clock import Clock
 from celeriac.emulator.cloud_controller import CloudController
 from celeriac.emulator.config import EmulatorConfig
 from celeriac.emulator.entities import Process, new_guid
@@ -41,9 +41,9 @@ class Deployment:
 class Deployments:
     """Holds the deployments of the space and moves the active ones."""
 
-    def __init__(self, config: EmulatorConfig, controller: CloudController, audit: AuditTrail) -> None:
+    def __init__(self, config: EmulatorConfig, controller: CloudController, audit: AuditTrail, clock: Clock) -> None:
         self._pause = max(_LEAST_PAUSE_SECONDS, UPDATER_SECONDS / config.speed)
-        self._controller, self._audit = controller, audit
+        self._controller, self._audit, self._clock = controller, audit, clock
         self._all: dict[str, Deployment] = {}
         self._lock = threading.RLock()
         self._closing = threading.Event()
@@ -60,7 +60,7 @@ class Deployments:
 
     def create(self, app_guid: str, max_in_flight: int, actor: Party) -> Deployment:
         """Begin a rolling deployment; one that is active is superseded."""
-        now = int(time.time())
+        now = int(self._clock())
         with self._lock:
             for one in self._active():
                 if one.app_guid == app_guid:
@@ -120,4 +120,4 @@ class Deployments:
         return [one for one in self._all.values() if one.value == "ACTIVE"]
 
     def _move(self, one: Deployment, reason: str) -> None:
-        self._all[one.guid] = replace(one, reason=reason, updated_at=int(time.time()))
+        self._all[one.guid] = replace(one, reason=reason, updated_at=int(self._clock()))

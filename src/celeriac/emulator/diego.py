@@ -35,12 +35,22 @@ class _Generation:
 
 
 class Diego:
-    """Runs generations of processes; `on_crash` is called with the state locked and must not call back."""
+    """Runs generations of processes; `on_crash` is called with the state locked and must not call back.
 
-    def __init__(self, config: EmulatorConfig, logs: LogCache, api_url: str, on_crash: CrashListener) -> None:
+    While `full` says so there is room for nothing more.
+    """
+
+    def __init__(
+        self,
+        config: EmulatorConfig,
+        logs: LogCache,
+        api_url: str,
+        on_crash: CrashListener,
+        full: Callable[[], bool],
+    ) -> None:
         self._speed = config.speed
         self._memory_mb = config.cell_memory_mb
-        self._on_crash = on_crash
+        self._on_crash, self._full = on_crash, full
         self._cell = Cell(config, logs, api_url, self)
         self._generations: dict[str, _Generation] = {}
         self._placed: dict[str, tuple[_Generation, int]] = {}
@@ -161,6 +171,8 @@ class Diego:
         self._cell.run(generation.workload, slot.index, instance_guid)
 
     def _has_room(self, workload: Workload) -> bool:
+        if self._full():
+            return False
         if self._memory_mb is None:
             return True
         used = sum(generation.workload.process.memory_mb for generation, _ in self._placed.values())

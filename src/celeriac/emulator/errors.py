@@ -90,6 +90,17 @@ def feature_disabled(name: str) -> ApiError:
     return ApiError(403, 330002, "CF-FeatureDisabled", f"Feature Disabled: {name}")
 
 
+def instances_unavailable() -> ApiError:
+    """Diego does not tell what runs."""
+    detail = "Instances information unavailable: Unable to communicate with Diego"
+    return ApiError(503, 220002, "CF-InstancesUnavailable", detail)
+
+
+def diego_unavailable() -> ApiError:
+    """Diego takes no order."""
+    return ApiError(503, 170015, "CF-RunnerUnavailable", "Runner is unavailable: Unable to communicate with Diego")
+
+
 def unknown_error() -> ApiError:
     """The emulator has a defect."""
     return ApiError(500, 10001, "UnknownError", "An unknown error occurred.")

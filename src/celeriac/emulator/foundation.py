@@ -1,12 +1,15 @@
 """The whole emulated foundation, wired together, as the routes find it."""
 
+import time
 from dataclasses import dataclass
 
 from celeriac.emulator.audit import AuditTrail
+from celeriac.emulator.clock import Clock, WallClock
 from celeriac.emulator.cloud_controller import CloudController
 from celeriac.emulator.config import EmulatorConfig
 from celeriac.emulator.deployments import Deployments
 from celeriac.emulator.diego import Diego
+from celeriac.emulator.faults import FaultKind, Faults
 from celeriac.emulator.logcache import LogCache
 from celeriac.emulator.presenters import Presenters
 from celeriac.emulator.roles import Roles
@@ -17,7 +20,10 @@ from celeriac.emulator.usage import Meter
 
 @dataclass(frozen=True, slots=True)
 class Foundation:
-    """Every part that a route may need; `url` is the one address of API, login, UAA and log cache."""
+    """Every part that a route may need; `url` is the one address of API, login, UAA and log cache.
+
+    `clock` is what stamps its events, logs and answers; `faults` is what is wrong with it on demand.
+    """
 
     config: EmulatorConfig
     url: str
@@ -31,26 +37,34 @@ class Foundation:
     deployments: Deployments
     presenters: Presenters
     meter: Meter
+    faults: Faults
+    clock: WallClock
 
 
-def build(config: EmulatorConfig, url: str) -> Foundation:
+def build(config: EmulatorConfig, url: str, true_time: Clock = time.time) -> Foundation:
     """Wire a foundation that nothing runs in yet."""
-    logs = LogCache(config.log_lines_per_app)
-    audit = AuditTrail(logs)
-    diego = Diego(config, logs, url, audit.crash)
+    uaa, faults = Uaa(config, url), Faults()
+    faults.at_once = {FaultKind.TOKENS_EXPIRED: uaa.expire_all}
+    faults.put(*config.faults)
+    clock = WallClock(faults.ahead, true_time)
+    logs = LogCache(config.log_lines_per_app, clock)
+    audit = AuditTrail(logs, clock)
+    diego = Diego(config, logs, url, audit.crash, lambda: faults.has(FaultKind.NO_CAPACITY))
     spaces = Spaces(config)
     controller = CloudController(config, spaces, diego, audit)
     return Foundation(
         config=config,
         url=url,
-        uaa=Uaa(config, url),
+        uaa=uaa,
         logs=logs,
         audit=audit,
         diego=diego,
         spaces=spaces,
         roles=Roles(config, spaces.all),
         controller=controller,
-        deployments=Deployments(config, controller, audit),
+        deployments=Deployments(config, controller, audit, clock),
         presenters=Presenters(url),
         meter=Meter(),
+        faults=faults,
+        clock=clock,
     )

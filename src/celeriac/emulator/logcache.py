@@ -6,11 +6,11 @@ Timestamps rise strictly within an app, so that a reader who continues at the la
 import base64
 import itertools
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from celeriac.emulator.clock import Clock
 from celeriac.emulator.entities import Workload
 
 Envelope = dict[str, Any]
@@ -30,8 +30,8 @@ class _Ring:
 class LogCache:
     """Keeps the newest `size` envelopes of each source; a source is an app's guid."""
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self, size: int, clock: Clock) -> None:
+        self._size, self._clock = size, clock
         self._rings: dict[str, _Ring] = {}
         self._lock = threading.Lock()
 
@@ -40,7 +40,7 @@ class LogCache:
         payload = base64.b64encode(line).decode("ascii")
         with self._lock:
             ring = self._rings.setdefault(source_id, _Ring(self._size))
-            ring.last = max(time.time_ns(), ring.last + 1)
+            ring.last = max(self.now_ns(), ring.last + 1)
             envelope = {
                 "timestamp": str(ring.last),
                 "source_id": source_id,
@@ -50,6 +50,10 @@ class LogCache:
                 "log": {"payload": payload, "type": "ERR" if error else "OUT"},
             }
             ring.add(envelope)
+
+    def now_ns(self) -> int:
+        """Return the time in nanoseconds, as the foundation has it."""
+        return int(self._clock() * 1e9)
 
     def read(self, source_id: str, *, start: int, end: int, limit: int, descending: bool) -> list[Envelope]:
         """Return at most `limit` envelopes of [start, end) in nanoseconds: the oldest, or from the newest down."""

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Self
 import uvicorn
 
 from celeriac.emulator.app import create_app
+from celeriac.emulator.clock import Clock
 from celeriac.emulator.config import EmulatorConfig, UserConfig, load
 from celeriac.emulator.foundation import Foundation, build
 from celeriac.emulator.manifest import Manifest, read_manifest
@@ -29,14 +31,16 @@ _ANSWER_SECONDS = 2  # how long requests under way have to end before that
 class Emulator:
     """A running foundation on a loopback address; use it as a context manager, or `start` and `stop` it."""
 
-    def __init__(self, config: EmulatorConfig, *, on_end: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, config: EmulatorConfig, *, on_end: Callable[[], None] | None = None, true_time: Clock = time.time
+    ) -> None:
         self._config = config
         self._on_end = on_end
         self._ready: Path | None = None
         self._socket = _listen(config.host, config.port)
         host = f"[{config.host}]" if ":" in config.host else config.host
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
-        self.foundation: Foundation = build(config, self.url)
+        self.foundation: Foundation = build(config, self.url, true_time)
         settings = uvicorn.Config(
             create_app(self.foundation),
             access_log=False,
@@ -44,6 +48,7 @@ class Emulator:
             # uvicorn logs a traceback for each request that its shutdown cuts; ours are logged in `app`.
             log_level="critical",
             lifespan="off",
+            date_header=False,  # by the foundation's own clock, in `app`
             timeout_graceful_shutdown=_ANSWER_SECONDS,
         )
         self._server = uvicorn.Server(settings)

@@ -64,6 +64,13 @@ class Table:
             raise self.error(key, f"is {value!r}: give a number {'from 0 on' if zero else 'above 0'}")
         return float(value)
 
+    def number(self, key: str, default: float, *, least: float | None) -> float:
+        """Return a number from `least` on, or any if that is None."""
+        value = self._take(key, default)
+        if not isinstance(value, int | float) or isinstance(value, bool) or (least is not None and value < least):
+            raise self.error(key, f"is {value!r}: give a number" + ("" if least is None else f" from {least:g} on"))
+        return float(value)
+
     def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
         """Return a list of texts."""
         value = self._take(key, list(default))

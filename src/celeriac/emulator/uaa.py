@@ -83,6 +83,12 @@ class Uaa:
             raise UaaError(401, "invalid_client", f"Unauthorized grant type: {grant}")
         return grants[grant]()
 
+    def expire_all(self) -> None:
+        """Let no token that was given so far be good for anything."""
+        key = RSAKey.generate_key(_KEY_BITS)
+        with self._lock:
+            self._key, self._refresh = key, {}
+
     def caller(self, token: str) -> Caller:
         """Tell whose token this is; raises `ApiError` 401 if it is not one of ours or has expired."""
         try:

@@ -273,9 +273,9 @@ def test_an_incident_that_waits_for_a_person_needs_no_hurry(cluster, clock):
     assert asked(cluster, 20, *frozen, book=held) == 2
 
 
-def test_crashes_are_read_fifteen_minutes_back(cluster, clock):
-    """A keeper that begins sees what happened just before."""
-    cluster.platform.crashed = (crash(ago=800), crash(1, ago=1000))
+def test_crashes_are_read_half_an_hour_back(cluster, clock):
+    """A keeper that begins sees what happened just before, also where the platform's clock is fifteen minutes behind."""
+    cluster.platform.crashed = (crash(ago=1700), crash(1, ago=1900))
 
     assert [one.index for one in cluster.looked(alive(clock)).crashes.value] == [0]
 

@@ -36,7 +36,7 @@ def read(source_id: str, request: Request, view: LogReader) -> dict[str, Any]:
         raise LogCacheError(404) from error
     params = request.query_params
     start = _whole(params.get("start_time", "0"), "start_time")
-    end = _whole(params.get("end_time", "0"), "end_time") or time.time_ns() + 1
+    end = _whole(params.get("end_time", "0"), "end_time") or view.here.logs.now_ns() + 1
     limit = _whole(params.get("limit", "0"), "limit") or _DEFAULT_LIMIT
     descending = params.get("descending", "false").lower() in ("true", "1")
     if not 0 < limit <= _MOST:
