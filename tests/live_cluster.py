@@ -202,6 +202,7 @@ username = "celeriac"
 password = "secret"
 poll = 1
 poll_on_suspicion = 0.5
+requests_per_minute = 6000
 [[cluster]]
 name = "demo"
 broker = "{cluster.broker}"

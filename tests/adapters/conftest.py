@@ -12,7 +12,7 @@ import harness
 from adapters import stored
 from adapters.emulated import configured
 from adapters.faulty_foundation import FaultyFoundation
-from celeriac.adapters.cloudfoundry import Credentials, Session
+from celeriac.adapters.cloudfoundry import Budget, Credentials, Session
 from celeriac.adapters.control import CeleryControl
 from celeriac.adapters.sql import SqlStore
 from celeriac.emulator import Emulator
@@ -50,6 +50,7 @@ def connect() -> Iterator[Callable[..., Session]]:
         def connected(api: str, credentials: Credentials | None = None, **options) -> Session:
             who = credentials or Credentials("platform.cf", username="ada", password="secret")
             session = Session(api, who, **{"timeout": 5.0, "sleep": lambda _: None, **options})
+            session.budget = Budget(1e6, session.monotonic)  # tests ask faster than a keeper
             stack.callback(session.close)
             return session
 

@@ -116,8 +116,9 @@ class FaultyFoundation:
                 said = foundation._answer(Request(self.command, url.path, query, dict(self.headers), form))
                 if said is None:
                     return
-                self.send_response(said.status)
-                for name, value in ({"Content-Type": said.kind} | said.headers).items():
+                self.send_response_only(said.status)
+                usual = {"Date": self.date_time_string(), "Content-Type": said.kind}
+                for name, value in (usual | said.headers).items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(said.content)

@@ -266,7 +266,7 @@ def test_a_root_without_links_is_a_port_error(foundation, connect, body):
     """An address that is no foundation's API says so."""
     foundation.script(ROOT, body)
 
-    with pytest.raises(UnreachableError, match="Cloud Foundry's answer about its links cannot be read"):
+    with pytest.raises(PortError, match=r"is no Cloud Foundry API; check platform.cf.api|its links cannot be read"):
         connect(foundation.url).log_in()
 
 
@@ -390,13 +390,14 @@ def test_a_missing_file_of_authorities_is_found_at_the_beginning(tmp_path):
 ORG = {"resources": [{"guid": "o"}]}
 SPACE = {"resources": [{"guid": "s"}]}
 SHOP = {"resources": [{"guid": "a", "name": "shop", "state": "STARTED"}]}
-WORKER = {"resources": [{"type": "worker", "instances": 1, "health_check": {"data": {"timeout": None}}}]}
+OF_SHOP = {"relationships": {"app": {"data": {"guid": "a"}}}}
+WORKER = {"resources": [{"type": "worker", "instances": 1, "health_check": {"data": {"timeout": None}}} | OF_SHOP]}
 STATS = {"resources": [{"index": 0, "state": "RUNNING", "instance_guid": "g", "uptime": 5, "details": None}]}
 PATHS = {
     "/v3/organizations": ORG,
     "/v3/spaces": SPACE,
     APPS: SHOP,
-    "/v3/apps/a/processes": WORKER,
+    "/v3/processes": WORKER,
     "/v3/apps/a/processes/worker/stats": STATS,
 }
 

@@ -145,7 +145,10 @@ def test_an_unknown_space_names_the_setting(calm, watch):
     with pytest.raises(MissingError) as caught:
         watch(calm, "shop", space="nowhere").apps()
 
-    assert str(caught.value) == "no space 'nowhere' is to be seen; check platform.cf.space and the role"
+    assert str(caught.value) == (
+        "no space 'nowhere' is to be seen; check platform.cf.space and the role "
+        "(cf set-space-role ada demo nowhere SpaceAuditor)"
+    )
 
 
 def test_a_stopped_app_lists_its_wanted_indexes_as_down(calm, watch):
@@ -317,14 +320,15 @@ def test_a_role_that_may_only_look_is_refused(calm, watch):
 
     for order in (
         lambda: cloud.restart_instance(app.instances[0]),
-        lambda: cloud.restart_app(app.guid),
-        lambda: cloud.stop_app(app.guid),
-        lambda: cloud.start_app(app.guid),
+        lambda: cloud.orders.restart_app(app),
+        lambda: cloud.orders.scale(app, "worker", 1),
     ):
-        with pytest.raises(
-            RefusedError, match=r"You are not authorized to perform the requested action \(403, request "
-        ):
+        with pytest.raises(RefusedError) as caught:
             order()
+        assert str(caught.value).startswith(
+            "our account lacks the right to do this in space 'dev'; a manager gives it by: "
+            "cf set-space-role eve demo dev SpaceSupporter (You are not authorized"
+        )
     assert [one.guid for one in cloud.apps()[0].instances] == [one.guid for one in app.instances]
 
 
@@ -414,18 +418,18 @@ def test_before_the_first_look_at_the_apps_no_crash_is_known(launch, watch):
 
 
 def test_an_app_is_restarted_stopped_and_started(launch, watch):
-    """Each order is one request; a restart gives every index a new guid."""
+    """A restart gives every index a new guid; an app that others stop is stopped, and starts again."""
     cloud = watch(launch(named("shop", ProcessConfig(SLEEPER, instances=2)), named("mail")), "shop", "mail")
     before, other = until(cloud, RUNNING, RUNNING), until(cloud, RUNNING, app=1)
-    guid = before[0].app_guid
+    app = cloud.apps()[0]
 
-    cloud.restart_app(guid)
+    cloud.orders.restart_app(app)
     restarted = until(cloud, RUNNING, RUNNING)
     assert not {one.guid for one in restarted} & {one.guid for one in before}
-    cloud.stop_app(guid)
+    cloud._session.order("POST", f"/v3/apps/{app.guid}/actions/stop")
     assert cloud.apps()[0].state == "STOPPED"
     assert states(cloud) == [DOWN, DOWN]
-    cloud.start_app(guid)
+    cloud._session.order("POST", f"/v3/apps/{app.guid}/actions/start")
     started = until(cloud, RUNNING, RUNNING)
     assert not {one.guid for one in started} & {one.guid for one in (*before, *restarted)}
     assert [one.guid for one in cloud.apps()[1].instances] == [one.guid for one in other]
@@ -433,12 +437,12 @@ def test_an_app_is_restarted_stopped_and_started(launch, watch):
 
 
 def test_orders_to_an_unknown_app_are_missing(calm, watch):
-    """The guid of an app that is gone finds nothing."""
-    cloud = watch(calm, "shop")
+    """The guid of an app that is gone finds nothing, and what that may mean is told."""
+    cloud, gone = watch(calm, "shop"), App("cf", "no-such-guid", "shop", "STARTED")
 
-    for order in (cloud.restart_app, cloud.start_app, cloud.stop_app):
-        with pytest.raises(MissingError, match="App not found"):
-            order("no-such-guid")
+    for order in (cloud.orders.restart_app, lambda app: cloud.orders.scale(app, "worker", 2)):
+        with pytest.raises(MissingError, match=r"App not found.*or our account has lost its role in space 'dev'"):
+            order(gone)
 
 
 def test_recent_logs_are_the_newest_lines_oldest_first(launch, watch):
@@ -453,7 +457,7 @@ def test_recent_logs_are_the_newest_lines_oldest_first(launch, watch):
 
     lines = harness.wait_until(spoken, 10, "all four lines are there")
     assert [one.text for one in lines if one.stream == "OUT"] == ["out 1 é", "out 2 é", "out 3 é"]
-    assert [(one.text, one.index) for one in lines if one.stream == "ERR"] == [("problem", "0")]
+    assert [(one.text, one.index) for one in lines if one.stream == "ERR"] == [("problem", 0)]
     assert [one.at for one in lines] == sorted(one.at for one in lines)
     assert abs(lines[0].at - time.time()) < 30
     everything = recent(cloud._session, guid)

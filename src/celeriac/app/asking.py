@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from celeriac.core.errors import PortError
+from celeriac.core.errors import PortError, SparedError
 from celeriac.core.readings import Known, Reading, Unknown
 
 T = TypeVar("T")
@@ -28,6 +28,11 @@ class Asked(Generic[T]):
     def done(self, within: float) -> bool:
         """Wait at most so many seconds, and tell whether the answer is there."""
         return not wait([self._future], timeout=within).not_done
+
+    def spared_s(self) -> float | None:
+        """Return in how many seconds it is to be asked, if it was not asked to spare it; only once it is done."""
+        error = self._future.exception() if self._future.done() and not self._future.cancelled() else None
+        return error.after_s if isinstance(error, SparedError) else None
 
     def answer(self) -> Reading[T]:
         """Wait for the answer, at most for the time limit of a source."""

@@ -44,8 +44,9 @@ class ChangeWatch:
             self._asked_at, self._asked_of = now, shown(apps)
             self._asked = Asked(self._pool.submit(lambda: platform.changes(now - REMEMBERED_S)), self._clock)
         if self._asked is not None and self._asked.done(within=WAIT_S):
-            self._last, self._asked = self._asked.answer(), None
-            self._date(self._asked_at or now)
+            spared_s, answer, self._asked = self._asked.spared_s(), self._asked.answer(), None
+            if spared_s is None or not isinstance(self._last, Known):
+                self._last = self._dated(answer, self._asked_at or now)
         return self._told(self._versions.look(apps.value, now), every_s)
 
     @property
@@ -53,10 +54,10 @@ class ChangeWatch:
         """Return by how many seconds at least the platform's clock is ahead of ours, as its events show."""
         return self._arrivals.ahead_s
 
-    def _date(self, asked_at: float) -> None:
-        if isinstance(self._last, Known):
-            found = self._arrivals.dated(self._last.value, self._asked_of, asked_at, self._last.at)
-            self._last = Known(found, self._last.at)
+    def _dated(self, answer: Reading[tuple[Change, ...]], asked_at: float) -> Reading[tuple[Change, ...]]:
+        if isinstance(answer, Unknown):
+            return answer
+        return Known(self._arrivals.dated(answer.value, self._asked_of, asked_at, answer.at), answer.at)
 
     def _told(self, new_versions: tuple[Change, ...], every_s: float) -> Reading[tuple[Change, ...]]:
         last, now = self._last, self._clock()

@@ -107,7 +107,7 @@ class Checkup:
         return checkup_view(self.lines(cluster), self._clock())
 
     def _facts(self, clusters: list[ClusterProbes]) -> Facts:
-        named = {one.platform for one in clusters}
+        named = {name for one in clusters for name in (one.platform or "").split(", ")}
         places = [one for one in self._platforms if one.name in named or len(clusters) == len(self._clusters)]
         threads = min(MOST_THREADS, 4 + 12 * len(clusters) + 2 * len(places))
         pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="checkup")
@@ -134,7 +134,11 @@ class Checkup:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _acts(self, platform: str) -> bool:
-        return any(one.mode is not Mode.OBSERVE for one in self._clusters.values() if one.platform == platform)
+        return any(
+            one.mode is not Mode.OBSERVE
+            for one in self._clusters.values()
+            if platform in (one.platform or "").split(", ")
+        )
 
 
 class Asking:

@@ -2,17 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import cast
 
-from celeriac.adapters.cloudfoundry import Session
 from celeriac.adapters.control import CeleryControl
 from celeriac.adapters.sql import SqlStore
 from celeriac.app.checkup import Checkup, ClusterProbes, PlatformProbes, StoreProbes
 from celeriac.bootstrap.brokers import broker, results, trial
 from celeriac.bootstrap.keeping import policy
-from celeriac.bootstrap.platforms import platform
+from celeriac.bootstrap.platforms import CONSOLE, Foundations, target_of
 from celeriac.bootstrap.process import steady_clock
-from celeriac.platform_ports import PlatformRights
 from celeriac.settings import ClusterSettings, PlatformSettings, Settings
 
 PATIENCE_S = 4.0
@@ -24,17 +21,15 @@ def checkup(
 ) -> Checkup:
     """Return the checkup of all clusters and platforms of these settings; `ending` closes what it opens."""
     impatient = settings.model_copy(update={"platform": tuple(map(_impatient, settings.platform))})
-    sessions: dict[str, Session] = {}
-    made = Checkup(
-        [_cluster(impatient, store, one, sessions, ending) for one in impatient.cluster],
-        [_platform(one, impatient, sessions) for one in impatient.platform],
+    foundations = Foundations(impatient, CONSOLE)
+    ending.callback(foundations.close)
+    return Checkup(
+        [_cluster(impatient, store, one, foundations, ending) for one in impatient.cluster],
+        [_platform(one, foundations) for one in impatient.platform],
         StoreProbes(store.look(), store.journal(), settings.history.retention()),
         clock,
         serving=serving,
     )
-    for session in sessions.values():
-        ending.callback(session.close)
-    return made
 
 
 @contextmanager
@@ -46,14 +41,14 @@ def own_checkup(settings: Settings) -> Iterator[Checkup]:
 
 
 def _cluster(
-    settings: Settings, store: SqlStore, cluster: ClusterSettings, sessions: dict[str, Session], ending: ExitStack
+    settings: Settings, store: SqlStore, cluster: ClusterSettings, foundations: Foundations, ending: ExitStack
 ) -> ClusterProbes:
     name = cluster.name
     asked, tried = broker(cluster), trial(cluster)
     for one in (asked, tried):
         if one is not None:
             ending.callback(one.close)
-    place = next((one for one in settings.platform if one.name == cluster.platform), None)
+    watched = foundations.watched(cluster)
     pauses = store.pauses()
     return ClusterProbes(
         name=name,
@@ -66,24 +61,18 @@ def _cluster(
         trial=tried,
         broker=asked,
         results=results(cluster),
-        foundation=platform(place, cluster.apps, sessions) if place else None,
-        platform=cluster.platform,
+        foundation=watched.platform if watched else None,
+        platform=", ".join(cluster.platforms) or None,
         apps=cluster.apps,
         management=cluster.management is not None,
         enable_task_events=cluster.enable_task_events,
     )
 
 
-def _platform(place: PlatformSettings, settings: Settings, sessions: dict[str, Session]) -> PlatformProbes:
-    apps = tuple(app for one in settings.cluster if one.platform == place.name for app in one.apps)
-    where = f"{place.api} ({place.org}/{place.space})"
-    return PlatformProbes(place.name, place.kind, where, _rights(platform(place, apps, sessions)))
-
-
-def _rights(adapter: object) -> PlatformRights | None:
-    """Return what tells our rights; None where a platform's adapter tells none."""
-    tells = all(hasattr(adapter, name) for name in ("rights", "clock_ahead"))
-    return cast("PlatformRights", adapter) if tells else None
+def _platform(place: PlatformSettings, foundations: Foundations) -> PlatformProbes:
+    target = target_of(place)
+    where = f"{target.api} ({target.org}/{target.space})"
+    return PlatformProbes(place.name, place.kind, where, foundations.rights(place))
 
 
 def _impatient(place: PlatformSettings) -> PlatformSettings:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from celeriac.adapters.cloudfoundry import Session
 from celeriac.adapters.control import CeleryControl
 from celeriac.adapters.sql import SqlStore
 from celeriac.app.aftermath import Aftermath
@@ -20,7 +19,7 @@ from celeriac.app.heal import REMEMBERED_S, Aides, Keeper, Rules
 from celeriac.app.preserve import Preserver, Witnesses
 from celeriac.bootstrap.brokers import broker, results
 from celeriac.bootstrap.naming import cluster_named
-from celeriac.bootstrap.platforms import platform
+from celeriac.bootstrap.platforms import Foundations, polls
 from celeriac.bootstrap.process import steady_clock
 from celeriac.bootstrap.storing import open_store, wait_for_schema
 from celeriac.core.desk import Past
@@ -60,14 +59,14 @@ def run_keeper(
 def keepers(settings: Settings, store: SqlStore, *, reached: Callable[[str], None] = lambda _: None) -> list[Keeper]:
     """Return one keeper for each cluster; they share the holder of the lease."""
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    sessions: dict[str, Session] = {}
+    foundations = Foundations(settings)
     return [
         Keeper(
-            gatherer(settings, store, one, sessions),
+            gatherer(settings, store, one, foundations),
             store.journal(),
             rules(settings, one.name, store.pauses()),
             holder=holder,
-            aides=aides(settings, store, one, sessions),
+            aides=aides(settings, store, one, foundations),
             reached=reached,
         )
         for one in settings.cluster
@@ -84,37 +83,38 @@ def rules(settings: Settings, cluster: str, pauses: Pauses) -> Rules:
     )
 
 
-def gatherer(settings: Settings, store: SqlStore, cluster: ClusterSettings, sessions: dict[str, Session]) -> Gatherer:
-    """Return what looks at one cluster; clusters on one platform share its session."""
+def gatherer(settings: Settings, store: SqlStore, cluster: ClusterSettings, foundations: Foundations) -> Gatherer:
+    """Return what looks at one cluster; clusters on one foundation share its connection and budget."""
     url = cluster.broker.get_secret_value()
-    place = next((one for one in settings.platform if one.name == cluster.platform), None)
     control = CeleryControl(url)
-    foundation = platform(place, cluster.apps, sessions) if place else None
+    watched = foundations.watched(cluster)
+    poll_s, poll_on_suspicion_s = polls(settings, cluster)
     sources = Sources(
         history=store.history(cluster.name),
         broker=broker(cluster),
         control=control,
         hands=control,
-        records=foundation,
-        platform=foundation,
+        records=watched.records if watched else None,
+        platform=watched.platform if watched else None,
+        orders=watched.orders if watched else None,
         tasks=store.tasks(cluster.name),
         charts=store.charts(cluster.name),
         lives=store.tasks(cluster.name),
         results=results(cluster),
-        poll_s=place.poll if place else 10.0,
-        poll_on_suspicion_s=place.poll_on_suspicion if place else 2.0,
+        poll_s=poll_s,
+        poll_on_suspicion_s=poll_on_suspicion_s,
     )
     return Gatherer(cluster.name, sources, settings.heal.limits(), steady_clock())
 
 
-def aides(settings: Settings, store: SqlStore, cluster: ClusterSettings, sessions: dict[str, Session]) -> Aides:
+def aides(settings: Settings, store: SqlStore, cluster: ClusterSettings, foundations: Foundations) -> Aides:
     """Return what works beside one cluster's keeper."""
-    place = next((one for one in settings.platform if one.name == cluster.platform), None)
+    watched = foundations.watched(cluster)
     witnesses = Witnesses(
         tasks=store.tasks(cluster.name),
         inspection=CeleryControl(cluster.broker.get_secret_value()),
         broker=broker(cluster),
-        records=platform(place, cluster.apps, sessions) if place else None,
+        records=watched.records if watched else None,
     )
     # Logs are no payloads of tasks: whatever is kept of those, what may be secret in a log is not.
     redaction = Redaction(Payloads.REDACTED, (*WORDS, *cluster.secret_words))
@@ -177,7 +177,7 @@ def paused(directory: Path) -> str | None:
 def one_look(settings: Settings, store: SqlStore, cluster: str | None) -> Moment:
     """Look at one cluster until the observer's next word, as the keeper does, and return the moment."""
     one = cluster_named(settings, cluster or settings.cluster[0].name)
-    looking = gatherer(settings, store, one, {})
+    looking = gatherer(settings, store, one, Foundations(settings))
     book = store.journal().book(one.name, time.time() - REMEMBERED_S)
     try:
         looking.look(book)

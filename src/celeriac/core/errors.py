@@ -4,6 +4,7 @@
   + SettingsError        a setting is missing, unknown or wrong: names the setting and the fix
   + PortError            something outside did not do what was asked
     - UnreachableError   no answer; a retry may help
+      . SparedError      it was not asked, as it is asked seldom enough; a retry after some seconds helps
     - RefusedError       it answered no (login, rights, quota); a retry does not help
     - MissingError       it does not know the thing; a retry does not help
     - ConflictError      it is busy with something else, or the thing changed meanwhile; a retry may help
@@ -28,6 +29,14 @@ class UnreachableError(PortError):
     """No answer, or none in time: whether the request took effect is not known."""
 
     retryable = True
+
+
+class SparedError(UnreachableError):
+    """It was not asked now, to spare it: says nothing of its state; `after_s` seconds later it is asked again."""
+
+    def __init__(self, text: str, *, after_s: float) -> None:
+        super().__init__(text)
+        self.after_s = after_s
 
 
 class RefusedError(PortError):

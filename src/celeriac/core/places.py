@@ -48,23 +48,27 @@ def _mapped(seen: Seen, by_host: dict[str, list[Incarnation]]) -> list[Site]:
     if not isinstance(seen.platform, Known):
         return _remembered(seen, by_host, None)
     # An app that has gone from sight may be gone, or we may have lost our role: its workers are not forgotten.
-    missing = {app.name for app in seen.platform.value if app.state == MISSING}
+    missing: set[tuple[str | None, str | None]] = {
+        (app.platform, app.name) for app in seen.platform.value if app.state == MISSING
+    }
     found = _remembered(seen, by_host, missing)
-    for app in (one for one in seen.platform.value if one.name not in missing):
+    for app in (one for one in seen.platform.value if (one.platform, one.name) not in missing):
         for instance in app.instances:
             place = instance.place(seen.cluster)
             found += _in_container(place, app, instance, by_host.get(instance.guid or "", []))
     return found
 
 
-def _remembered(seen: Seen, by_host: dict[str, list[Incarnation]], apps: set[str] | None) -> list[Site]:
+def _remembered(
+    seen: Seen, by_host: dict[str, list[Incarnation]], apps: set[tuple[str | None, str | None]] | None
+) -> list[Site]:
     """Without the platform's word on these apps (None: on any), keep each place by the newest guid that it had."""
     newest: dict[Place, tuple[float, str]] = {}
     for lived in seen.lived:
         newest[lived.place] = max(newest.get(lived.place, (0.0, "")), (lived.seen_at, lived.guid))
     found: list[Site] = []
     for place, (_, guid) in newest.items():
-        if by_host.get(guid) and (apps is None or place.app in apps):
+        if by_host.get(guid) and (apps is None or (place.platform, place.app) in apps):
             found += _in_container(place, None, None, by_host[guid])
     return found
 

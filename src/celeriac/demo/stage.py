@@ -107,6 +107,7 @@ space = "production"
 username = "celeriac"
 password = "demo"
 poll = 2
+requests_per_minute = 600
 
 [[cluster]]
 name = "demo"

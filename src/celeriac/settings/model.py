@@ -65,9 +65,16 @@ class ClusterSettings(Section):
         description="URL of RabbitMQ's management API, as `http://user:password@host:15672`; without a user it is asked as "
         "the broker's own. Only for RabbitMQ.",
     )
-    platform: Name | None = Field(default=None, description="The platform that its workers run on.")
+    platform: Name | tuple[Name, ...] | None = Field(
+        default=None, description="The platform that its workers run on, or a list of several."
+    )
     apps: tuple[str, ...] = Field(
         default=(), description="Apps of that platform with its workers: `name`, or `name:process`."
+    )
+    app_labels: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Label selector of Cloud Foundry for more such apps: `celery=worker,team in (shop,mail)`.",
     )
     enable_task_events: Literal["once", "never"] = Field(
         default="once", description="Whether a worker that sends no task events is told, once, to send them."
@@ -109,6 +116,13 @@ class ClusterSettings(Section):
             msg = "management is the URL of RabbitMQ's management API, and this broker is no RabbitMQ; leave it out"
             raise ValueError(msg)
         return self
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Return the names of its platforms."""
+        if self.platform is None:
+            return ()
+        return (self.platform,) if isinstance(self.platform, str) else self.platform
 
     @property
     def broker_kind(self) -> str:
@@ -276,10 +290,11 @@ class Settings(Section):
             raise ValueError(msg)
         known = {one.name for one in self.platform}
         for cluster in self.cluster:
-            if cluster.platform is not None and cluster.platform not in known:
-                msg = f"cluster {cluster.name!r} names the platform {cluster.platform!r}, and there is no such [[platform]]"
-                raise ValueError(msg)
-            if (cluster.platform is None) != (not cluster.apps):
-                msg = f"cluster {cluster.name!r} must have both platform and apps, or neither"
+            for name in cluster.platforms:
+                if name not in known:
+                    msg = f"cluster {cluster.name!r} names the platform {name!r}, and there is no such [[platform]]"
+                    raise ValueError(msg)
+            if bool(cluster.platforms) != bool(cluster.apps or cluster.app_labels):
+                msg = f"cluster {cluster.name!r} must have both platform and apps (or app_labels), or neither"
                 raise ValueError(msg)
         return self

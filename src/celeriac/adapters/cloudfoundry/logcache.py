@@ -1,54 +1,128 @@
-"""Recent log lines from log-cache: a lossy ring in memory per app, read by time window."""
+"""Log lines from log-cache: a lossy ring in memory per app, read by time window; followed by walking such windows."""
 
 import base64
+import binascii
+import re
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from msgspec import Struct
-
 from celeriac.adapters.cloudfoundry.answers import understood
 from celeriac.adapters.cloudfoundry.session import Session
+from celeriac.core.apps import LogLine
+from celeriac.core.errors import UnreachableError
 
 OLDEST = -6795364578871345152
 """The start time that `cf logs --recent` sends: before anything."""
 
+MOST = 1000
+LAG_S = 2.0
+"""Lines of several cells come in order only after a while, so that the newest seconds are read later."""
 
-class LogLine(Struct, frozen=True):
-    """One line of an instance or of the platform about it; `at` in seconds since the epoch."""
+EVERY_S = 1.0
+OUTAGE_S = 30.0
+"""How long a silent log-cache is asked again before a follower is told."""
 
-    at: float
-    source: str
-    index: str
-    stream: str
-    text: str
+OF_INSTANCES = re.compile(r"^(?:APP|CELL|HEALTH)(?:/|$)")
+"""Sources whose lines are of one instance; those of API, STG and RTR are of the app."""
 
 
 @understood("an app's logs")
 def recent(session: Session, app_guid: str, *, limit: int = 200) -> list[LogLine]:
     """Return an app's newest log lines, oldest first."""
-    answer = session.get_from(
-        session.link("log_cache"),
-        f"/api/v1/read/{quote(app_guid, safe='')}",
-        descending="true",
-        envelope_types="LOG",
-        limit=min(limit, 1000),
-        start_time=OLDEST,
-    )
-    return [_line(envelope) for envelope in reversed(answer["envelopes"]["batch"])]
+    found = _read(session, app_guid, descending="true", limit=min(limit, MOST), start_time=OLDEST)
+    return [_line(envelope) for envelope in reversed(found)]
 
 
 def recent_of(session: Session, app_guid: str, index: int, *, limit: int) -> list[LogLine]:
     """Return the newest lines of one index, oldest first, as far as they are among the app's newest 1,000."""
-    return [one for one in recent(session, app_guid, limit=1000) if one.index == str(index)][-limit:]
+    return [one for one in recent(session, app_guid, limit=MOST) if one.index == index][-limit:]
+
+
+def follow(
+    session: Session,
+    app_guid: str,
+    since: float,
+    *,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[tuple[LogLine, ...]]:
+    """Yield an app's lines from then on, each once, two seconds late; an empty tuple about each second without any.
+
+    An outage of log-cache is waited out for half a minute, then it is an UnreachableError.
+    """
+    start, answered_at = int(since * 1e9), now()
+    while True:
+        end = int((now() - LAG_S) * 1e9)
+        try:
+            found = _window(session, app_guid, start, end) if end > start else []
+            answered_at = now()
+        except UnreachableError:
+            if now() - answered_at > OUTAGE_S:
+                raise
+            found = []
+        if found:
+            start = found[-1][0] + 1
+        yield tuple(line for _, line in found)
+        if len(found) < MOST:
+            sleep(EVERY_S)
+
+
+@understood("an app's logs")
+def _window(session: Session, app_guid: str, start: int, end: int) -> list[tuple[int, LogLine]]:
+    found = _read(session, app_guid, limit=MOST, start_time=start, end_time=end)
+    return [(int(envelope["timestamp"]), _line(envelope)) for envelope in found]
+
+
+@understood("an app's logs")
+def guids(session: Session, app_guid: str) -> list[tuple[str, int, str, float]]:
+    """Return (process type, index, instance guid, time) of the newest lines and gauges: older APIs tell guids nowhere else."""
+    answer = session.get_from(
+        session.link("log_cache"),
+        f"/api/v1/read/{quote(app_guid, safe='')}",
+        descending="true",
+        limit=MOST,
+        start_time=OLDEST,
+    )
+    found = []
+    for envelope in answer["envelopes"]["batch"]:
+        tags, index = envelope.get("tags") or {}, str(envelope.get("instance_id", ""))
+        if tags.get("process_instance_id") and index.isdecimal():
+            at = int(envelope["timestamp"]) / 1e9
+            found.append((tags.get("process_type", ""), int(index), tags["process_instance_id"], at))
+    return found
+
+
+def _read(session: Session, app_guid: str, **params: Any) -> list[dict[str, Any]]:
+    path = f"/api/v1/read/{quote(app_guid, safe='')}"
+    answer = session.get_from(session.link("log_cache"), path, envelope_types="LOG", **params)
+    return list(answer["envelopes"]["batch"])
 
 
 def _line(envelope: dict[str, Any]) -> LogLine:
     tags, body = envelope.get("tags") or {}, envelope.get("log") or {}
-    payload = base64.b64decode(body.get("payload", ""))
+    source, index = str(tags.get("source_type", "")), str(envelope.get("instance_id", ""))
+    of_instance = bool(OF_INSTANCES.match(source)) and index.isdecimal()
     return LogLine(
         at=int(envelope["timestamp"]) / 1e9,
-        source=tags.get("source_type", ""),
-        index=envelope.get("instance_id", ""),
+        source=source,
         stream=body.get("type", "OUT"),
-        text=payload.decode(errors="replace").rstrip("\n"),
+        text=_payload(body).decode(errors="replace").rstrip("\n"),
+        process=(tags.get("process_type") or _process(source)) if of_instance else None,
+        index=int(index) if of_instance else None,
     )
+
+
+def _payload(body: dict[str, Any]) -> bytes:
+    try:
+        return base64.b64decode(body.get("payload", ""))
+    except binascii.Error as error:
+        msg = "a line is not in base64"
+        raise ValueError(msg) from error
+
+
+def _process(source: str) -> str | None:
+    """Return the process type that `APP/PROC/WORKER` or `APP/REV/3/PROC/WORKER` names."""
+    _, found, process = source.partition("/PROC/")
+    return process.partition("/")[0].lower() if found else None

@@ -1,43 +1,77 @@
-"""Tokens from UAA: password, client_credentials and refresh, one login at a time, renewed a minute before they expire."""
+"""Tokens from UAA by every grant, one login at a time, renewed a minute before they expire."""
 
 import base64
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
 
 import httpx2
 from msgspec import Struct
 
+from celeriac.adapters.cloudfoundry import cf_login
 from celeriac.adapters.cloudfoundry.answers import content, understood
+from celeriac.adapters.cloudfoundry.failures import no_answer
+from celeriac.adapters.cloudfoundry.kept_login import KeptLogin
 from celeriac.core.errors import RefusedError, UnreachableError
 
 EARLY_S = 60.0
 REFUSED_S = 60.0
 """A refused login is not tried again for so long: UAA locks an account after a few failures."""
 
+REFUSALS = frozenset({400, 401, 403})
 CF_CLIENT = ("cf", "")
 """The public client that `cf` itself logs in with; its secret is empty."""
 
 
 class Credentials(Struct, frozen=True):
-    """Who logs in: a user, or a UAA client. `setting` names the settings table for error messages."""
+    """Who logs in: a user, a UAA client, or whoever a token, a passcode or the login of `cf` stands for.
+
+    `setting` names the settings table for error messages; `keep` is the file for what a passcode leaves.
+    """
 
     setting: str
     username: str | None = None
     password: str | None = None
     client_id: str | None = None
     client_secret: str | None = None
+    origin: str | None = None
+    refresh_token: str | None = None
+    passcode: str | None = None
+    keep: Path | None = None
+    cf_config: Path | None = None
 
     def __repr__(self) -> str:
         return f"Credentials({self.who})"
 
     @property
     def who(self) -> str:
-        return f"client {self.client_id}" if self.client_id else f"user {self.username}"
+        if self.client_id:
+            return f"client {self.client_id}"
+        if self.username:
+            return f"user {self.username}"
+        if self.cf_config:
+            return f"`cf` in {self.cf_config}"
+        return f"{self.setting}.{'passcode' if self.passcode else 'refresh_token'}"
 
-    @property
-    def secret_setting(self) -> str:
-        return f"{self.setting}.client_secret" if self.client_id else f"{self.setting}.password"
+    def refused(self, why: str) -> str:
+        """Return what to say and to do when UAA refuses it."""
+        if self.cf_config:
+            return f"the login of {self.who} has ended ({why}); run `cf login` again"
+        if self.passcode:
+            return (
+                f"the login by one-time passcode has ended or the passcode was used ({why}); "
+                f"give a new one in {self.setting}.passcode"
+            )
+        if self.refresh_token:
+            return (
+                f"the refresh token has expired or was revoked ({why}); give a new one in {self.setting}.refresh_token"
+            )
+        secret = "client_secret" if self.client_id else "password"
+        return f"Cloud Foundry refuses the login of {self.who}: {why}; check {self.setting}.{secret}"
 
 
 class Login:
@@ -52,47 +86,106 @@ class Login:
     ) -> None:
         self._http, self._credentials, self._monotonic, self._on_busy = http, credentials, monotonic, on_busy
         self._lock = threading.Lock()
+        self._kept = KeptLogin(credentials.keep, credentials.passcode or "") if credentials.keep else None
+        self._client = CF_CLIENT
         self._token: str | None = None
         self._refresh: str | None = None
         self._until = 0.0
-        self.own_guid: str | None = None
+        self._spent: str | None = None
+        self._why = "there is no refresh token"
+        self._claims: dict[str, Any] = {}
         self._refused: tuple[str, float] = ("", 0.0)
+
+    @property
+    def own_guid(self) -> str | None:
+        """The user's guid, or the client's id."""
+        found = self._claims.get("user_id") or self._claims.get("client_id")
+        return str(found) if found else None
+
+    @property
+    def account(self) -> str | None:
+        """The user's name, or the client's id."""
+        found = self._claims.get("user_name") or self._claims.get("client_id")
+        return str(found) if found else None
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the token is good for."""
+        found = self._claims.get("scope") or ()
+        return frozenset(found.split() if isinstance(found, str) else map(str, found))
 
     def token(self, url: str, *, not_this: str | None = None) -> str:
         """Return a valid access token from `url` (UAA's base); `not_this` is one that the API has just refused."""
         with self._lock:
             stale = self._token == not_this or self._monotonic() >= self._until
             if self._token is None or stale:
-                self._renew(url)
+                self._renew(url, not_this)
             if self._token is None:
                 raise RefusedError("UAA gave no access token")
             return self._token
 
-    def _renew(self, url: str) -> None:
+    def _renew(self, url: str, not_this: str | None) -> None:
         why, until = self._refused
         if self._monotonic() < until:
             raise RefusedError(why)
-        if self._refresh is not None:
-            form = {"grant_type": "refresh_token", "refresh_token": self._refresh}
-            self._refresh = None
-            answer = self._post(url, form, CF_CLIENT)
-            if answer.status_code == 200:
-                self._keep(answer)
+        if self._refreshed(url, self._refresh):
+            return
+        one = self._credentials
+        if one.cf_config is not None:
+            self._by_cf(url, not_this, one.cf_config)
+        elif one.passcode is not None:
+            self._by_passcode(url, one.passcode)
+        else:
+            self._keep(self._checked(self._post(url, *self._grant())))
+
+    def _refreshed(self, url: str, token: str | None) -> bool:
+        """Tell whether a refresh token got us a new access token; one that UAA refuses is never sent again."""
+        if not token or token == self._spent:
+            return False
+        answer = self._post(url, _refresh(token), self._client)
+        if answer.status_code != 200:
+            if answer.status_code in REFUSALS:
+                self._refresh, self._spent, self._why = None, token, _description(answer)
+            return False
+        self._keep(answer)
+        return True
+
+    def _by_cf(self, url: str, not_this: str | None, path: Path) -> None:
+        """Take the token that `cf` holds until it ends, then renew it for ourselves; its file is only read."""
+        found = cf_login.read(path, f"{self._credentials.setting}.cf_login")
+        self._client = found.client
+        claims = _claims(found.access_token)
+        left = float(claims.get("exp") or 0) - time.time() - EARLY_S
+        if left > 0 and found.access_token != not_this:
+            self._token, self._claims, self._until = found.access_token, claims, self._monotonic() + left
+            return
+        if not self._refreshed(url, found.refresh_token):
+            client = "of a client, whose secret `cf` does not keep: give client_id and client_secret"
+            self._refuse(client if found.of_client else self._why)
+
+    def _by_passcode(self, url: str, passcode: str) -> None:
+        with self._kept.alone() if self._kept else contextlib.nullcontext():
+            if self._kept and self._refreshed(url, self._kept.token()):
                 return
-        self._keep(self._checked(self._post(url, *self._grant())))
+            form = {"grant_type": "password", "passcode": passcode}
+            self._keep(self._checked(self._post(url, form, CF_CLIENT)))
 
     def _grant(self) -> tuple[dict[str, str], tuple[str, str]]:
         one = self._credentials
         if one.client_id is not None:
             return {"grant_type": "client_credentials"}, (one.client_id, one.client_secret or "")
+        if one.refresh_token is not None:
+            return _refresh(one.refresh_token), CF_CLIENT
         form = {"grant_type": "password", "username": one.username or "", "password": one.password or ""}
+        if one.origin is not None:
+            form["login_hint"] = json.dumps({"origin": one.origin})
         return form, CF_CLIENT
 
     def _post(self, url: str, form: dict[str, str], auth: tuple[str, str]) -> httpx2.Response:
         try:
             answer = self._http.post(f"{url}/oauth/token", data=form, auth=auth, headers={"Accept": "application/json"})
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
-            raise UnreachableError(f"UAA at {url}: {str(error) or type(error).__name__}") from error
+            raise no_answer(f"UAA at {url}", error, f"{self._credentials.setting}.ca_file") from error
         if answer.status_code == 429:
             self._on_busy(answer)
             raise UnreachableError("UAA asked to wait (429)")
@@ -101,29 +194,40 @@ class Login:
     def _checked(self, answer: httpx2.Response) -> httpx2.Response:
         if answer.status_code == 200:
             return answer
-        if answer.status_code in {400, 401, 403}:
-            one, why = self._credentials, _description(answer)
-            text = f"Cloud Foundry refuses the login of {one.who}: {why}; check {one.secret_setting}"
-            self._refused = (text, self._monotonic() + REFUSED_S)
-            raise RefusedError(text)
+        if answer.status_code in REFUSALS:
+            self._refuse(_description(answer))
         raise UnreachableError(f"UAA answered {answer.status_code}")
+
+    def _refuse(self, why: str) -> NoReturn:
+        text = self._credentials.refused(why)
+        self._refused = (text, self._monotonic() + REFUSED_S)
+        raise RefusedError(text)
 
     def _keep(self, answer: httpx2.Response) -> None:
         body = content(answer)
         with understood("the login"):
             lifetime = float(body.get("expires_in") or 0)
-            self._token, self._refresh = body["access_token"], body.get("refresh_token")
+            self._token = body["access_token"]
+            self._refresh = body.get("refresh_token") or (
+                self._refresh if self._credentials.client_id is None else None
+            )
         self._until = self._monotonic() + max(0.0, lifetime - EARLY_S)
-        self.own_guid = _own_guid(str(self._token))
+        self._claims = _claims(str(self._token))
+        if self._kept and self._refresh:
+            self._kept.keep(self._refresh)
 
 
-def _own_guid(token: str) -> str | None:
-    """Return the user's guid, or the client's id, from a token's claims; it is not checked, as it proves nothing here."""
+def _refresh(token: str) -> dict[str, str]:
+    return {"grant_type": "refresh_token", "refresh_token": token}
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Return a token's claims; it is not checked, as it proves nothing here."""
     try:
-        claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
-        return str(claims.get("user_id") or claims["client_id"])
-    except (IndexError, ValueError, KeyError, AttributeError):
-        return None
+        found = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    except (IndexError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _description(answer: httpx2.Response) -> str:

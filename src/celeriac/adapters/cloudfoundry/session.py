@@ -1,26 +1,28 @@
 """Requests to one foundation: discovery, token, time limits, repeated reads, and errors in the words of the ports.
 
 Reads are repeated on the answers that a router or a busy API gives; orders (POST, DELETE) never, since whether they took
-effect is not known. While the API asks us to wait (429, Retry-After) nothing is sent at all.
+effect is not known. While the API asks us to wait (429, Retry-After) nothing is sent at all. What goes to the API counts in the
+budget; its root and the other parts of the foundation do not, as no limit of Cloud Foundry's counts them.
 """
 
-import json
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from celeriac.adapters.cloudfoundry.answers import content, understood
+from celeriac.adapters.cloudfoundry.budget import Budget
+from celeriac.adapters.cloudfoundry.failures import error_of, no_answer
 from celeriac.adapters.cloudfoundry.login import Credentials, Login
-from celeriac.core.errors import MissingError, PortError, RefusedError, UnreachableError
+from celeriac.core.errors import MissingError, RefusedError, SparedError, UnreachableError
 from celeriac.processes import backoff
 
 READS = 3
 PAGES = 1000
-BUSY = frozenset({500, 502, 503, 504})
 
 
 class Session:
@@ -40,10 +42,14 @@ class Session:
         limits = httpx2.Timeout(timeout, connect=min(5.0, timeout))
         self._http = httpx2.Client(timeout=limits, verify=verify, follow_redirects=False)
         self._login = Login(self._http, credentials, monotonic, self._note_wait)
+        self._setting, self.is_client = credentials.setting, credentials.client_id is not None
+        self._credentials = credentials
+        self.budget = Budget(30, monotonic)
         self._api = api.rstrip("/")
+        self._version: tuple[int, ...] = ()
         self._links: dict[str, Any] | None = None
         self._quiet_until = 0.0
-        self._timeout, self._monotonic, self._sleep = timeout, monotonic, sleep
+        self._timeout, self.monotonic, self._sleep = timeout, monotonic, sleep
 
     def close(self) -> None:
         """Close the connections."""
@@ -58,14 +64,38 @@ class Session:
         """The guid that audit events name us by, as the last token has it; None where it has none."""
         return self._login.own_guid
 
+    @property
+    def account(self) -> str:
+        """Who we are, as `cf set-space-role` wants it."""
+        one = self._credentials
+        return self._login.account or one.client_id or one.username or "OUR-ACCOUNT"
+
+    def scopes(self) -> frozenset[str]:
+        """Return what the token is good for."""
+        self.log_in()
+        return self._login.scopes
+
+    def version(self) -> tuple[int, ...]:
+        """Return the API's version, as its root tells it; empty if it tells none."""
+        self.link("self")
+        return self._version
+
+    def clock_ahead(self, now: Callable[[], float] = time.time) -> float:
+        """Return by how many seconds the foundation's clock is ahead of ours, by the Date header: to a second or so."""
+        before = now()
+        answer = self._send("GET", self._api + "/", None, None, {})
+        with understood("the time"):
+            told = parsedate_to_datetime(answer.headers["Date"]).timestamp() + 0.5  # it tells whole seconds
+        return told - (before + now()) / 2
+
     def get(self, path: str, **params: Any) -> Any:
         """Return the JSON answer of a read; repeated a few times while the foundation is busy, but not when it is silent."""
-        until = self._monotonic() + self._timeout
+        until = self.monotonic() + self._timeout
         for attempt in range(1, READS + 1):
             try:
                 return content(self._call("GET", self._api + path, params))
             except UnreachableError:
-                now = self._monotonic()
+                now = self.monotonic()
                 if attempt == READS or now >= until or now < self._quiet_until:
                     raise
                 self._sleep(backoff(attempt, first=0.2, cap=1.0))
@@ -95,15 +125,27 @@ class Session:
     def link(self, name: str) -> str:
         """Return the address of another part of the foundation (`login`, `log_cache`), as the API's root names it."""
         if self._links is None:
-            answer = self._send("GET", self._api + "/", None, None, {})
-            found = content(self._judged(answer))
-            with understood("its links"):
-                self._links = dict(found["links"])
+            self._links = self._discover()
         with understood("its links"):
             href = (self._links.get(name) or {}).get("href")
         if not href:
             raise MissingError(f"the foundation at {self._api} names no {name}")
         return str(href).rstrip("/")
+
+    def _discover(self) -> dict[str, Any]:
+        """Read the API's root; what answers otherwise is no Cloud Foundry."""
+        check = f"check {self._setting}.api, which is what `cf api` shows"
+        answer = self._send("GET", self._api + "/", None, None, {})
+        if answer.status_code in {401, 403, 404}:
+            raise MissingError(f"there is no Cloud Foundry API at {self._api} ({answer.status_code}); {check}")
+        found = content(self._judged(answer))
+        if not isinstance(found, dict) or not isinstance(found.get("links"), dict):
+            raise MissingError(f"what answers at {self._api} is no Cloud Foundry API; {check}")
+        with understood("its links"):
+            links = dict(found["links"])
+            told = ((links.get("cloud_controller_v3") or {}).get("meta") or {}).get("version") or ""
+            self._version = tuple(int(one) for one in str(told).split(".") if one.isdecimal())
+        return links
 
     def get_from(self, base: str, path: str, **params: Any) -> Any:
         """Return the JSON answer of a read from another part of the foundation."""
@@ -123,25 +165,31 @@ class Session:
 
     def _send(self, method: str, url: str, params: Any, body: Any, headers: dict[str, str]) -> httpx2.Response:
         self._keep_quiet()
+        counts = url.startswith(f"{self._api}/v3/")
+        if counts:
+            self.budget.count()
         try:
-            return self._http.request(method, url, params=params or None, json=body, headers=headers)
+            answer = self._http.request(method, url, params=params or None, json=body, headers=headers)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
-            raise UnreachableError(f"{url.partition('?')[0]}: {str(error) or type(error).__name__}") from error
+            raise no_answer(url.partition("?")[0], error, f"{self._setting}.ca_file") from error
+        if counts:
+            self.budget.heed(answer.headers, time.time())
+        return answer
 
     def _keep_quiet(self) -> None:
-        wait = self._quiet_until - self._monotonic()
+        wait = self._quiet_until - self.monotonic()
         if wait > 0:
-            raise UnreachableError(f"the foundation asked to wait; {wait:.0f} s are left")
+            raise SparedError(f"the foundation asked to wait; {wait:.0f} s are left", after_s=wait)
 
     def _judged(self, answer: httpx2.Response) -> httpx2.Response:
         if answer.is_success:
             return answer
         if answer.status_code == 429:
             self._note_wait(answer)
-        raise _error(answer)
+        raise error_of(answer)
 
     def _note_wait(self, answer: httpx2.Response) -> None:
-        self._quiet_until = self._monotonic() + _retry_after(answer)
+        self._quiet_until = self.monotonic() + _retry_after(answer)
 
     def _own_path(self, href: str) -> str:
         """Return a link's path; a link to another host is refused, since the token would go there."""
@@ -156,23 +204,3 @@ def _retry_after(answer: httpx2.Response) -> float:
         return min(300.0, max(1.0, float(answer.headers.get("Retry-After", "30"))))
     except ValueError:
         return 30.0
-
-
-def _error(answer: httpx2.Response) -> PortError:
-    request_id = answer.headers.get("X-Vcap-Request-Id")
-    text = f"{_detail(answer)} ({answer.status_code}" + (f", request {request_id})" if request_id else ")")
-    if answer.status_code == 404:
-        return MissingError(text)
-    if answer.status_code == 429 or answer.status_code in BUSY:
-        return UnreachableError(text)
-    return RefusedError(text)
-
-
-def _detail(answer: httpx2.Response) -> str:
-    """Return the details of a v3 error; routers answer in HTML or plain text, which says nothing to people."""
-    try:
-        errors = json.loads(answer.text)["errors"]
-        details = "; ".join(str(error["detail"]) for error in errors)
-    except (ValueError, KeyError, TypeError):
-        details = ""
-    return details or f"Cloud Foundry answered {answer.reason_phrase or 'an error'}"
