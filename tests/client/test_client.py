@@ -165,9 +165,11 @@ def test_it_stands_alone():
         "celeriac.client",
         "celeriac.client.api",
         "celeriac.client.answers",
-        "celeriac.client.casebook_answers",
+        "celeriac.client.app_answers",
+        "celeriac.client.apps",
         "celeriac.client.checkup_answers",
         "celeriac.client.connection",
+        "celeriac.client.casebook_answers",
         "celeriac.client.orders",
         "celeriac.client.task_answers",
     }

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from celeriac.app.app_queries import AppQueries
+from celeriac.app.app_record_queries import AppRecordQueries, Told
 from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.checkup import Checkups
 from celeriac.app.commands import Commands
@@ -25,12 +27,14 @@ from celeriac.core.pauses import Pause
 from celeriac.core.places import Site
 from celeriac.core.queues import QueueSample
 from celeriac.core.readings import Evidence
+from celeriac.core.redact import Redaction
 from celeriac.core.rollup import ALL, HOUR, MINUTE, Count, contributed, parted, rolls, total
 from celeriac.core.search import Cursor, Facets, Found, Histogram, TaskFilter, TaskRow
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import FINAL, Task
 from celeriac.ports import AuditEntry
 from web.checked import Outside, checkup
+from web.told import MemoryRecords, night_records
 
 NOW = 1_790_000_000.0
 GUID = "5f0c{:04d}-91aa-4c1e-6f2b-3c4d"
@@ -289,6 +293,7 @@ class World:
     pauses: MemoryPauses = field(default_factory=MemoryPauses)
     audit: MemoryAudit = field(default_factory=MemoryAudit)
     outside: Outside = field(default_factory=Outside)
+    platform: MemoryRecords = field(default_factory=lambda: night_records(NOW))
 
     def __post_init__(self) -> None:
         brokers = dict(zip(self.histories, ("redis", "rabbitmq"), strict=False))
@@ -303,7 +308,10 @@ class World:
         checkups = Checkups(
             lambda: checkup(self.histories, self.journal, self.outside, lambda: self.time), lambda: self.time
         )
-        apart = Apart(pausing, self.casebook, checkups)
+        apps = AppQueries(sources, self.journal, lambda: self.time)
+        told = {"orders": Told(self.platform, Redaction())}
+        records = AppRecordQueries(apps, told, lambda: self.time)
+        apart = Apart(pausing, self.casebook, checkups, records)
         return Queries(sources, self.journal, self.requests, lambda: self.time, lambda: self.disk_free, apart)
 
     @property

@@ -40,6 +40,15 @@ PROMISED = {
     "Casualty": "id name worker queue state at fate why",
     "Kept": "incident kept_at exhibits",
     "Exhibit": "source read_at why lines",
+    "App": "id cluster platform name state processes instances turns passes",
+    "AppInstance": (
+        "process index guid state uptime_s since details worker nodes verdict last_heartbeat_at heartbeat_age_s"
+    ),
+    "Process": "type wanted running",
+    "LogLine": "at source process index stream level text",
+    "AppEvent": "id at kind actor text",
+    "Environment": "items hidden",
+    "Variable": "name value",
     "Problem": "type title status detail",
 }
 
@@ -63,7 +72,10 @@ def test_lists_have_one_shape(document):
 
     assert lists == {
         f"{noun}List"
-        for noun in ("Cluster", "Worker", "Incident", "App", "Observation", "Pause", "Queue", "QueueSample")
+        for noun in (
+            *("Cluster", "Worker", "Incident", "App", "AppEvent", "LogLine"),
+            *("Observation", "Pause", "Queue", "QueueSample"),
+        )
     }
     for name in lists:
         assert set(document["components"]["schemas"][name]["properties"]) == {"items", "next"}

@@ -15,20 +15,24 @@ from celeriac.web.api.stream import Feed
 
 
 class Listener:
-    """One open stream, read by a thread."""
+    """One open stream, read by a thread, as soon as it may go on."""
 
-    def __init__(self, url):
+    def __init__(self, url, path="/api/v1/stream", headers=None, *, paused=False):
         self.lines = []
         self.ended = threading.Event()
+        self._may = threading.Event()
+        if not paused:
+            self._may.set()
         address = urlsplit(url)
         self._connection = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
-        self._connection.request("GET", "/api/v1/stream")
+        self._connection.request("GET", path, headers=headers or {})
         self._socket = self._connection.sock
         self._answer = self._connection.getresponse()
         self.media_type = self._answer.headers["content-type"]
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
+        self._may.wait(60)
         with contextlib.suppress(OSError, http.client.HTTPException):
             self.lines.extend(line.decode().rstrip() for line in iter(self._answer.readline, b""))
         self.ended.set()
@@ -36,7 +40,11 @@ class Listener:
     def heard(self, event):
         return self.lines.count(f"event: {event}")
 
+    def go_on(self):
+        self._may.set()
+
     def close(self):
+        self.go_on()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         assert self.ended.wait(5)

@@ -81,13 +81,8 @@ class Commands:
 
     def _app(self, app: str, cluster: str | None) -> tuple[Place, App]:
         """Return the one watched app of this name or id, and its place, whose incident nobody may hold."""
-        found = [one for one in self._queries.apps(cluster) if app in (one.id, one.name)]
-        if not found:
-            raise MissingError(f"No app {app!r} is watched.")
-        if len(found) > 1:
-            clusters = ", ".join(one.cluster for one in found)
-            raise ConflictError(f"{app!r} is watched in more than one cluster: {clusters}. Name the cluster.")
-        place = Place(found[0].cluster, found[0].platform, found[0].name)
+        seen = self._queries.app(app, cluster)
+        place = Place(seen.cluster, seen.platform, seen.name)
         for one in self._journal.incidents(place.cluster, open_only=True, limit=1000):
             if one.place == place:
                 _not_held(one)

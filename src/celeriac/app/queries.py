@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from celeriac.app.app_queries import AppQueries, heard_lives
+from celeriac.app.app_record_queries import AppRecordQueries
+from celeriac.app.app_views import AppView
 from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.chart_queries import ChartQueries
 from celeriac.app.checkup import Checkups
@@ -12,11 +15,10 @@ from celeriac.app.passing import Passing, scene_of
 from celeriac.app.pausing import Pausing
 from celeriac.app.queue_queries import QueueQueries
 from celeriac.app.report_queries import ReportQueries
-from celeriac.app.shaping import app_view, incident_view, order_view, remedy_view, worker_view
+from celeriac.app.shaping import incident_view, order_view, remedy_view, worker_view
 from celeriac.app.sources import STALE_S, Source, Sources
 from celeriac.app.task_queries import TaskQueries
 from celeriac.app.views import (
-    AppView,
     ClusterView,
     Headline,
     IncidentView,
@@ -26,17 +28,17 @@ from celeriac.app.views import (
     moment,
 )
 from celeriac.core.errors import ConflictError, MissingError, UnreachableError
-from celeriac.core.model import Incarnation, Mode
-from celeriac.core.snapshot import Stream
+from celeriac.core.model import Mode
 from celeriac.ports import Journal, Requests
 
 
 class Apart(NamedTuple):
-    """Reads that are made elsewhere, of stores of their own or of what is not stored."""
+    """Reads that are made elsewhere: of stores of their own, of the platforms, or of what is not stored."""
 
     pausing: Pausing
     casebook: CasebookQueries
     checkups: Checkups
+    app_records: AppRecordQueries
 
 
 class Queries:
@@ -60,8 +62,8 @@ class Queries:
         self._clock = clock
         self.pausing = apart.pausing
         self.reports = ReportQueries(sources, journal, clock)
-        self.casebook = apart.casebook
-        self.checkups = apart.checkups
+        self.casebook, self.checkups, self.app_records = apart.casebook, apart.checkups, apart.app_records
+        self._apps = AppQueries(sources, journal, clock)
         self.tasks = TaskQueries(sources, clock)
         self.charts = ChartQueries(sources, clock)
         self.queues = QueueQueries(sources, journal, clock)
@@ -126,7 +128,7 @@ class Queries:
             board = self._journal.board(source.name)
             if board:
                 incidents = self._open_by_place(source.name)
-                stream, lives = self._lives(source)
+                stream, lives = heard_lives(source)
                 scene = scene_of(board, self._clock())
                 found += [worker_view(each, board, lives, stream, incidents, scene) for each in board.findings]
         return sorted(found, key=lambda one: (one.cluster, one.name))
@@ -175,27 +177,17 @@ class Queries:
 
     def apps(self, cluster: str | None = None) -> list[AppView]:
         """Return the watched apps with the platform's state and our verdict side by side."""
-        found: list[AppView] = []
-        for source in self._sources.chosen(cluster):
-            board = self._journal.board(source.name)
-            if board:
-                verdicts = {one.place: one for one in board.findings}
-                scene = scene_of(board, self._clock())
-                found += [app_view(app, source.name, verdicts, scene) for app in board.apps]
-        return sorted(found, key=lambda one: (one.cluster, one.name))
+        return self._apps.all(cluster)
+
+    def app(self, id: str, cluster: str | None = None) -> AppView:
+        """Return one app by id or name; raises MissingError, or ConflictError where several clusters watch it."""
+        return self._apps.one(id, cluster)
 
     def _version(self, source: Source) -> tuple[int, bool]:
         try:
             return source.history.version(), self.observation.stalled(source.history.stream()) is not None
         except UnreachableError:
             return -1, True
-
-    def _lives(self, source: Source) -> tuple[Stream | None, dict[str, Incarnation]]:
-        """Return how the observer hears, and the newest lives; where they cannot be read, the keeper's word stands."""
-        try:
-            return source.history.stream(), {one.key: one for one in source.history.incarnations()}
-        except UnreachableError:
-            return None, {}
 
     def _open_by_place(self, cluster: str) -> dict[str, str]:
         return {one.place.id: one.id for one in self._journal.incidents(cluster, open_only=True, limit=1000)}

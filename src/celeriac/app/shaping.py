@@ -4,12 +4,10 @@ import base64
 import binascii
 
 from celeriac.app.order_views import OrderView
-from celeriac.app.passing import passed_by_all, passes
+from celeriac.app.passing import passes
 from celeriac.app.recycling import no_recycling
 from celeriac.app.task_views import TaskView
 from celeriac.app.views import (
-    AppInstanceView,
-    AppView,
     EvidenceView,
     HearingView,
     IncidentView,
@@ -27,8 +25,7 @@ from celeriac.core.guard import Scene
 from celeriac.core.handling import refused
 from celeriac.core.incident import Deed, HeldReason, Incident, Remedy, RemedyKind, Word
 from celeriac.core.memory import Board
-from celeriac.core.model import App, Incarnation, Instance, Place, Pool
-from celeriac.core.proposal import turns
+from celeriac.core.model import Incarnation, Instance, Pool
 from celeriac.core.queues import QueueSample
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
@@ -246,28 +243,6 @@ def order_view(word: Word) -> OrderView:
         reason=word.why,
         note=word.note,
     )
-
-
-def app_view(app: App, cluster: str, findings: dict[Place, Finding], scene: Scene | None) -> AppView:
-    """Return a watched app with our verdict beside each of its instances."""
-    rows = []
-    for instance in app.instances:
-        finding = findings.get(instance.place(cluster))
-        rows.append(
-            AppInstanceView(
-                process=instance.process,
-                index=instance.index,
-                guid=instance.guid,
-                state=instance.state.value,
-                uptime_s=instance.uptime_s,
-                details=instance.details,
-                worker=finding.place.id if finding else None,
-                verdict=finding.verdict if finding else None,
-            )
-        )
-    order = turns(app, cluster, findings)
-    passing = passed_by_all((findings[one] for one in order if one in findings), scene)
-    return AppView(app.guid, cluster, app.platform, app.name, app.state, rows, [one.name for one in order], passing)
 
 
 def opaque_pair(*parts: str) -> str:

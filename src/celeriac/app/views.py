@@ -116,38 +116,6 @@ class RemedyView:
 
 
 @dataclass(frozen=True, slots=True)
-class AppInstanceView:
-    """One index of an app with the platform's state and our verdict side by side."""
-
-    process: str
-    index: int
-    guid: str | None
-    state: str
-    uptime_s: float | None
-    details: str | None
-    worker: str | None
-    verdict: Verdict | None
-
-
-@dataclass(frozen=True, slots=True)
-class AppView:
-    """A watched app as the platform reports it.
-
-    `turns` names its instances in the order in which a rolling restart takes them, the deaf and hung first; `passes` are the
-    reasons that hold the keeper now, and that a person's own order passes.
-    """
-
-    id: str
-    cluster: str
-    platform: str
-    name: str
-    state: str
-    instances: list[AppInstanceView]
-    turns: list[str]
-    passes: list[str]
-
-
-@dataclass(frozen=True, slots=True)
 class ClusterView:
     """One cluster at a glance; `blind` says why silence proves nothing now, `problems` which sources fail.
 

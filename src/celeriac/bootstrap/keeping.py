@@ -18,15 +18,13 @@ from celeriac.app.gather import Gatherer, Sources
 from celeriac.app.heal import REMEMBERED_S, Aides, Keeper, Rules
 from celeriac.app.preserve import Preserver, Witnesses
 from celeriac.bootstrap.brokers import broker, results
-from celeriac.bootstrap.naming import cluster_named
+from celeriac.bootstrap.naming import cluster_named, redaction
 from celeriac.bootstrap.platforms import Foundations, polls
 from celeriac.bootstrap.process import steady_clock
 from celeriac.bootstrap.storing import open_store, wait_for_schema
 from celeriac.core.desk import Past
 from celeriac.core.limits import Policy
 from celeriac.core.offline import Moment
-from celeriac.core.redact import Payloads, Redaction
-from celeriac.core.secret_words import WORDS
 from celeriac.ports import Pauses
 from celeriac.settings import ClusterSettings, Settings
 
@@ -116,12 +114,10 @@ def aides(settings: Settings, store: SqlStore, cluster: ClusterSettings, foundat
         broker=broker(cluster),
         records=watched.records if watched else None,
     )
-    # Logs are no payloads of tasks: whatever is kept of those, what may be secret in a log is not.
-    redaction = Redaction(Payloads.REDACTED, (*WORDS, *cluster.secret_words))
 
     def preserver() -> Preserver:
         """Crashes have threads of their own, so that no kill waits for one."""
-        return Preserver(witnesses, store.casebook(), redaction, steady_clock())
+        return Preserver(witnesses, store.casebook(), redaction(cluster), steady_clock())
 
     return Aides(
         switch=events_switch(store, cluster),

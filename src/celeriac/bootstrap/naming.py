@@ -1,9 +1,11 @@
-"""What settings and flags name: the store's directory, and one cluster."""
+"""What settings and flags name: the store's directory, one cluster, and what is secret in its logs."""
 
 import os
 from pathlib import Path
 
 from celeriac.core.errors import SettingsError
+from celeriac.core.redact import Payloads, Redaction
+from celeriac.core.secret_words import WORDS
 from celeriac.settings import ClusterSettings, Settings
 
 
@@ -26,3 +28,8 @@ def cluster_named(settings: Settings, name: str) -> ClusterSettings:
             return one
     known = ", ".join(one.name for one in settings.cluster)
     raise SettingsError(f"There is no [[cluster]] {name!r} in the settings; there are: {known}.")
+
+
+def redaction(cluster: ClusterSettings) -> Redaction:
+    """Return what is left out of what a platform tells: logs are no payloads of tasks, so these are redacted whatever is kept."""
+    return Redaction(Payloads.REDACTED, (*WORDS, *cluster.secret_words))

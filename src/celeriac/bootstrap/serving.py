@@ -3,21 +3,25 @@
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from celeriac.adapters.sql import SqlStore
+from celeriac.app.app_queries import AppQueries
+from celeriac.app.app_record_queries import AppRecordQueries, Told
 from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.checkup import Checkup, Checkups
 from celeriac.app.commands import Commands
 from celeriac.app.pausing import Pausing
 from celeriac.app.queries import Apart, Queries
 from celeriac.app.sources import Source, Sources
+from celeriac.bootstrap.naming import redaction
 from celeriac.bootstrap.process import steady_clock
 from celeriac.bootstrap.storing import open_store, wait_for_schema
+from celeriac.platform_ports import AppRecords
 from celeriac.settings import ClusterSettings, Settings
 from celeriac.web.app import create_app
 from celeriac.web.server import Server
@@ -31,15 +35,18 @@ def run_console(settings: Settings, stopping: threading.Event) -> None:
             console(settings, store).run()
 
 
-def console(settings: Settings, store: SqlStore) -> Server:
-    """Return the console's server."""
+def console(settings: Settings, store: SqlStore, records: Mapping[str, AppRecords] | None = None) -> Server:
+    """Return the console's server; `records` tell of the apps of clusters, by its name, and are read on sessions of its own."""
     clock = steady_clock()
     journal = store.journal()
     sources = Sources(_source(one, store) for one in settings.cluster)
     pausing = Pausing(sources, store.pauses(), store.audit(), clock)
     kept = store.casebook()
     checkups = Checkups(lambda: _checkup(settings, store, clock), clock)
-    apart = Apart(pausing, CasebookQueries(journal, kept, kept), checkups)
+    of = records or {}
+    told = {one.name: Told(of[one.name], redaction(one)) for one in settings.cluster if one.name in of}
+    app_records = AppRecordQueries(AppQueries(sources, journal, clock), told, clock)
+    apart = Apart(pausing, CasebookQueries(journal, kept, kept), checkups, app_records)
     queries = Queries(sources, journal, journal, clock, lambda: _disk_free(settings.store), apart)
     app = create_app(queries, Commands(queries, journal, journal, clock, store.audit()))
     return Server(app, settings.console.host, settings.console.port)

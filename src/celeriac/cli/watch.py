@@ -1,4 +1,4 @@
-"""The commands that read: workers, incidents, apps, and how well clusters are heard."""
+"""The commands that read: workers, incidents, and how well clusters are heard."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import click
 from celeriac.cli.casebook import FEW, beside, casualties_text
 from celeriac.cli.console import asks_console, console, prints_json
 from celeriac.cli.tables import age, clock, duration, paint, plain, span, table, to_json
-from celeriac.client import App, Celeriac, Incident, Observation, Worker
+from celeriac.client import Celeriac, Incident, Observation, Worker
 
 OVER = frozenset({"resolved", "closed"})
 
@@ -95,21 +95,6 @@ def incidents(
         click.echo(incidents_table(found))
     else:
         click.echo("No incident yet." if everything else "No incident is open. `--all` shows those that are over.")
-
-
-@click.command()
-@prints_json
-@asks_console
-def apps(*, as_json: bool, url: str, token: str | None, cluster: str | None) -> None:
-    """List the watched apps and their instances: the platform's state beside the verdict."""
-    with console(url, token) as client:
-        found = client.apps(cluster)
-    if as_json:
-        click.echo(to_json(found))
-    elif found:
-        click.echo(apps_table(found))
-    else:
-        click.echo("No app is watched. Add a [[platform]] to celeriac.toml.")
 
 
 def tell_of_clusters(client: Celeriac, cluster: str | None) -> None:
@@ -210,26 +195,6 @@ def step_line(one: Incident, number: int) -> str:
     """Return one step of the timeline."""
     step = one.steps[number]
     return f"{clock(step.at)}  {plain(step.kind):<10} {plain(step.text)}"
-
-
-def apps_table(found: list[App]) -> str:
-    """Return one line an instance."""
-    rows = [
-        (
-            app.name,
-            app.cluster,
-            f"{one.process}/{one.index}",
-            one.state,
-            span(one.uptime_s),
-            one.verdict or "no worker",
-            one.guid,
-            one.details,
-        )
-        for app in found
-        for one in app.instances
-    ]
-    headings = ("APP", "CLUSTER", "INSTANCE", "STATE", "UP", "VERDICT", "GUID", "DETAILS")
-    return table(headings, rows, give=("DETAILS", "GUID"), right=("UP",))
 
 
 def observation_table(found: list[Observation]) -> str:

@@ -1,8 +1,6 @@
 """A typed client of Celeriac's HTTP API; it stands alone and imports nothing else of Celeriac."""
 
 from celeriac.client.answers import (
-    App,
-    AppInstance,
     Cluster,
     Decision,
     Evidence,
@@ -19,10 +17,20 @@ from celeriac.client.answers import (
     Step,
     Worker,
 )
-from celeriac.client.api import Celeriac, TaskFilter, Time
+from celeriac.client.api import Celeriac, TaskFilter
+from celeriac.client.app_answers import (
+    App,
+    AppEvent,
+    AppInstance,
+    Environment,
+    LogLine,
+    Process,
+    Remark,
+    Variable,
+)
 from celeriac.client.casebook_answers import Casualties, Casualty, Exhibit, Kept, Line
 from celeriac.client.checkup_answers import Check, Checkup
-from celeriac.client.connection import DEFAULT_URL, ClientError
+from celeriac.client.connection import DEFAULT_URL, ClientError, Time
 from celeriac.client.task_answers import (
     Bucket,
     Counts,
@@ -41,6 +49,7 @@ from celeriac.client.task_answers import (
 __all__ = [
     "DEFAULT_URL",
     "App",
+    "AppEvent",
     "AppInstance",
     "Bucket",
     "Casualties",
@@ -54,6 +63,7 @@ __all__ = [
     "Decision",
     "DurationTable",
     "Durations",
+    "Environment",
     "Evidence",
     "Exhibit",
     "Facets",
@@ -64,12 +74,15 @@ __all__ = [
     "Kept",
     "LeftOut",
     "Line",
+    "LogLine",
     "Observation",
     "Order",
     "Pause",
     "Percentiles",
+    "Process",
     "Queue",
     "QueueSample",
+    "Remark",
     "Remedy",
     "Report",
     "Step",
@@ -79,5 +92,6 @@ __all__ = [
     "TaskFilter",
     "TaskPage",
     "Time",
+    "Variable",
     "Worker",
 ]

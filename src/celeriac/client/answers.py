@@ -233,32 +233,6 @@ class Report(Struct, frozen=True):
     decisions: list[Decision]
 
 
-class AppInstance(Struct, frozen=True):
-    """One index of an app: the platform's state and Celeriac's verdict."""
-
-    process: str
-    index: int
-    guid: str | None
-    state: str
-    uptime_s: float | None
-    details: str | None
-    worker: str | None
-    verdict: str | None
-
-
-class App(Struct, frozen=True):
-    """A watched app; `turns` names its instances as a rolling restart takes them, `passes` what a person's order passes."""
-
-    id: str
-    cluster: str
-    platform: str
-    name: str
-    state: str
-    instances: list[AppInstance]
-    turns: list[str] = []
-    passes: list[str] = []
-
-
 class Cluster(Struct, frozen=True):
     """One cluster at a glance."""
 

@@ -1,14 +1,12 @@
 """The client itself: one method a route."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import TypeAlias, TypedDict, Unpack
+from typing import TypedDict, Unpack
 from urllib.parse import quote
 
 import msgspec
 
 from celeriac.client.answers import (
-    App,
     Cluster,
     Incident,
     Observation,
@@ -20,14 +18,12 @@ from celeriac.client.answers import (
     Report,
     Worker,
 )
+from celeriac.client.apps import Apps
 from celeriac.client.casebook_answers import Casualties, Kept
 from celeriac.client.checkup_answers import Checkup
-from celeriac.client.connection import Items
+from celeriac.client.connection import Items, Time
 from celeriac.client.orders import Orders
 from celeriac.client.task_answers import Counts, DurationTable, Facets, Histogram, Task, TaskPage
-
-Time: TypeAlias = datetime | float
-"""A time with its zone, or seconds since the epoch."""
 
 
 class TaskFilter(TypedDict, total=False):
@@ -49,7 +45,7 @@ class TaskFilter(TypedDict, total=False):
     search: str | None
 
 
-class Celeriac(Orders):
+class Celeriac(Apps, Orders):
     """A connection to one console; use it as a context manager, or call `close`."""
 
     def clusters(self) -> list[Cluster]:
@@ -163,10 +159,6 @@ class Celeriac(Orders):
     def doctor(self, cluster: str | None = None) -> Checkup:
         """Check what Celeriac can see and do on one or all clusters; it takes some seconds."""
         return self._get("/doctor", Checkup, cluster=cluster)
-
-    def apps(self, cluster: str | None = None) -> list[App]:
-        """Return the watched apps."""
-        return self._get("/apps", Items[App], cluster=cluster).items
 
     def remedy(self, id: str) -> Remedy:
         """Return how far an order is."""

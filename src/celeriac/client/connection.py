@@ -1,8 +1,10 @@
 """The connection to a console: one request, one answer of a known type, one error for all that can go wrong."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import httpx2
@@ -11,6 +13,11 @@ from msgspec import Struct
 
 T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:5555"
+SILENCE_S = 40.0
+"""A stream says something each 15 s; one that is silent for so long is cut off."""
+
+Time: TypeAlias = datetime | float
+"""A time with its zone, or seconds since the epoch."""
 
 
 class ClientError(Exception):
@@ -32,6 +39,13 @@ class Items(Struct, Generic[T], frozen=True):
 class _Problem(Struct, frozen=True):
     detail: str
     title: str = ""
+
+
+class Event(NamedTuple):
+    """One event of a stream, its data still as JSON."""
+
+    name: str
+    data: bytes
 
 
 class Connection:
@@ -66,8 +80,37 @@ class Connection:
     def _ask(
         self, method: str, path: str, answer: type[T], params: dict[str, Any], body: dict[str, Any] | None = None
     ) -> T:
-        try:
+        with self._told_in_a_sentence():
             response = self._http.request(method, path, params=params, json=body or None)
+        if response.status_code >= 300:
+            raise self._problem(response)
+        try:
+            return msgspec.json.decode(response.content, type=answer)
+        except msgspec.DecodeError as error:
+            msg = f"What answers at {self._url} is not a Celeriac console of this version ({error})."
+            raise ClientError(msg, status=response.status_code) from error
+
+    def _events(self, path: str, **params: Any) -> Iterator[Event]:
+        """Yield the events of a stream until it ends."""
+        given = {name: _told(value) for name, value in params.items() if value is not None}
+        usual = self._http.timeout
+        timeout = httpx2.Timeout(connect=usual.connect, read=SILENCE_S, write=usual.write, pool=usual.pool)
+        with self._told_in_a_sentence(), self._http.stream("GET", path, params=given, timeout=timeout) as response:
+            if response.status_code >= 300:
+                response.read()
+                raise self._problem(response)
+            name = ""
+            for line in response.iter_lines():
+                field, _, value = line.partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "data":
+                    yield Event(name, value.encode())
+
+    @contextmanager
+    def _told_in_a_sentence(self) -> Iterator[None]:
+        try:
+            yield
         except httpx2.TimeoutException as error:
             msg = f"The console at {self._url} did not answer in time. Is it busy, or is something between?"
             raise ClientError(msg) from error
@@ -77,13 +120,6 @@ class Connection:
                 "or name another with --url or CELERIAC_URL."
             )
             raise ClientError(msg) from error
-        if response.status_code >= 300:
-            raise self._problem(response)
-        try:
-            return msgspec.json.decode(response.content, type=answer)
-        except msgspec.DecodeError as error:
-            msg = f"What answers at {self._url} is not a Celeriac console of this version ({error})."
-            raise ClientError(msg, status=response.status_code) from error
 
     def _problem(self, response: httpx2.Response) -> ClientError:
         try:

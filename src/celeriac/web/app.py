@@ -16,10 +16,10 @@ import celeriac
 from celeriac.app.commands import Commands
 from celeriac.app.queries import Queries
 from celeriac.web import errors, health
-from celeriac.web.api import app_orders, casebook, docs, doctor, handling, stream, tasks, v1
+from celeriac.web.api import app_orders, apps, casebook, docs, doctor, handling, stream, tasks, v1
 from celeriac.web.auth import BrowserSafety
 from celeriac.web.deps import plain_parameters
-from celeriac.web.pages import checks, console, orders
+from celeriac.web.pages import app_pages, checks, console, orders
 from celeriac.web.pages.templating import environment
 
 Console: TypeAlias = FastAPI
@@ -54,6 +54,7 @@ def create_app(queries: Queries, commands: Commands, *, allowed_hosts: Collectio
     errors.install(app)
     for router in (
         v1.router,
+        apps.router,
         app_orders.router,
         casebook.router,
         doctor.router,
@@ -66,7 +67,7 @@ def create_app(queries: Queries, commands: Commands, *, allowed_hosts: Collectio
             dependencies=[Depends(plain_parameters)],
             responses=errors.responses(HTTPStatus.UNPROCESSABLE_ENTITY),
         )
-    for router in (docs.router, health.router, console.router, checks.router, orders.router):
+    for router in (docs.router, health.router, console.router, app_pages.router, checks.router, orders.router):
         app.include_router(router)
     app.mount("/static", OwnFiles(directory=STATIC), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI documents this way

@@ -53,7 +53,7 @@ class Feed:
             elif now - said_at >= self._beat_every_s:
                 said_at = now
                 yield self._event("beat")
-            await self._pause()
+            await self.rest(self._look_every_s)
 
     async def _look(self) -> tuple[int, ...]:
         async with self._looking:
@@ -66,11 +66,13 @@ class Feed:
                 self._looked_at = time.monotonic()
             return self._version
 
-    async def _pause(self) -> None:
+    async def rest(self, seconds: float) -> bool:
+        """Wait so long, and tell whether streams may go on: they end when the server begins to stop."""
         try:
-            await asyncio.wait_for(self._stopped.wait(), self._look_every_s)
+            await asyncio.wait_for(self._stopped.wait(), seconds)
         except TimeoutError:
-            return
+            return True
+        return False
 
     def _event(self, name: str) -> str:
         return f"event: {name}\ndata: {json.dumps({'now': round(self._queries.now(), 3)})}\n\n"

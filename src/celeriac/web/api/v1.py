@@ -9,7 +9,6 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from celeriac.app.views import (
-    AppView,
     ClusterView,
     IncidentView,
     ObservationView,
@@ -135,12 +134,6 @@ def incident(id: IncidentId, queries: Reads) -> IncidentView:
 def approve(id: IncidentId, commands: Orders, actor: Actor) -> RemedyView:
     """Store the approval; the keeper diagnoses again and acts only if the evidence still stands."""
     return commands.approve(id, actor)
-
-
-@router.get("/apps", tags=["apps"], summary="List the watched apps", responses=LISTED)
-def apps(queries: Reads, cluster: Cluster = None) -> Items[AppView]:
-    """Return the apps with the platform's state and our verdict side by side."""
-    return Items(items=queries.apps(cluster))
 
 
 @router.get("/remedies/{id}", tags=["remedies"], summary="Show one remedy", responses=MISSING)

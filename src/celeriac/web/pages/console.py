@@ -1,26 +1,20 @@
-"""The console: one page and its fragments; the orders that it can give are in `orders`.
+"""The console's first page; the orders that it can give are in `orders`."""
 
-Each fragment carries the digest of its own text. The page sends back the digests that it has, and gets only what
-differs, so nothing on the screen is touched without need.
-"""
-
-import hashlib
 from collections.abc import Callable
-from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from celeriac.app.queries import Queries
 from celeriac.app.sources import STALE_S
 from celeriac.app.views import IncidentView
-from celeriac.core.errors import UnreachableError
 from celeriac.core.incident import IncidentState
 from celeriac.core.search import TaskFilter
 from celeriac.web.deps import Reads
 from celeriac.web.pages import wording
-from celeriac.web.pages.templating import render, text_of
+from celeriac.web.pages.fragments import Have, changed, made
+from celeriac.web.pages.templating import render
 
 NEWEST_TASKS = 50
 RECENT_INCIDENTS = 20
@@ -88,39 +82,12 @@ FRAGMENTS: dict[str, Callable[[Screen], dict[str, Any]]] = {
 def console(request: Request, queries: Reads, cluster: str | None = None) -> HTMLResponse:
     """Show the page with everything on it, of one cluster or of all."""
     names = [one.name for one in queries.clusters()]
-    fragments = _fragments(request, queries, cluster)
+    fragments = made(request, Screen(queries, cluster), FRAGMENTS)
     context = {"fragments": fragments, "now": queries.now(), "names": names, "chosen": cluster}
     return render(request, "console.html", context)
 
 
 @router.get("/fragments")
-def fragments(
-    request: Request,
-    queries: Reads,
-    cluster: str | None = None,
-    have: Annotated[list[str], Query()] = [],  # noqa: B006 (FastAPI copies it)
-) -> Response:
+def fragments(request: Request, queries: Reads, have: Have, cluster: str | None = None) -> Response:
     """Return the fragments that differ from what the page has."""
-    made = _fragments(request, queries, cluster)
-    changed = {name: each for name, each in made.items() if each["digest"] not in have}
-    if not changed:
-        return Response(status_code=HTTPStatus.NO_CONTENT)
-    return render(request, "fragments.html", {"fragments": changed})
-
-
-def _fragments(request: Request, queries: Queries, cluster: str | None) -> dict[str, dict[str, str]]:
-    screen = Screen(queries, cluster)
-    texts = {name: _text(request, name, read, screen) for name, read in FRAGMENTS.items()}
-    return {name: {"name": name, "text": text, "digest": _digest(name, text)} for name, text in texts.items()}
-
-
-def _text(request: Request, name: str, read: Callable[[Screen], dict[str, Any]], screen: Screen) -> str:
-    """Return a fragment's text; where it cannot be read, it says so itself, and leaves the others alone."""
-    try:
-        return text_of(request, f"partials/{name}.html", read(screen))
-    except UnreachableError as error:
-        return text_of(request, "partials/unread.html", {"name": name, "why": str(error)})
-
-
-def _digest(name: str, text: str) -> str:
-    return f"{name}-{hashlib.blake2b(text.encode(), digest_size=9).hexdigest()}"
+    return changed(request, made(request, Screen(queries, cluster), FRAGMENTS), have)

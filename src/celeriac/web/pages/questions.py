@@ -3,8 +3,9 @@
 import json
 from collections.abc import Callable
 
+from celeriac.app.app_views import AppView
 from celeriac.app.order_views import PauseView
-from celeriac.app.views import AppView, IncidentView, WorkerView
+from celeriac.app.views import IncidentView, WorkerView
 from celeriac.core.incident import RemedyKind, Strategy
 
 APPROVE = {

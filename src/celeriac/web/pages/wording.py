@@ -1,11 +1,16 @@
 """How states, times and reasons read and look on a page: colour, icon and word together, never colour alone."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from celeriac.app.app_record_views import LogLineView
+from celeriac.app.app_views import AppView
 from celeriac.app.views import IncidentView, ObservationView, QueueView
 from celeriac.core.incident import HeldReason
+from celeriac.core.log_lines import Level
+from celeriac.core.model import Verdict
 from celeriac.core.queues import BY_EVENT, BY_MESSAGE, BY_WATCHING
 
 # (tone, icon): tones are colours of `tokens.css`, icons are symbols of `icons.html`. Green means: alive now.
@@ -48,6 +53,13 @@ LOOKS: dict[str, tuple[str, str]] = {
     "in a queue": ("begin", "inbox"),
     "redelivered": ("alive", "turn"),
     "finished after all": ("done", "check"),
+    # what a platform says of an instance
+    "RUNNING": ("alive", "check"),
+    "STARTING": ("begin", "rise"),
+    "CRASHED": ("bad", "cross"),
+    "DOWN": ("bad", "stop"),
+    "STOPPING": ("wane", "drain"),
+    "UNKNOWN": ("blind", "blind"),
     # how well a cluster is heard
     "heard well": ("alive", "check"),
     "not all is heard": ("bad", "alert"),
@@ -79,6 +91,8 @@ HELD = {
     HeldReason.MIN_HEALTHY: "Held: too few others would stay well",
     HeldReason.BREAKER: "Held: restarts have not helped this app",
 }
+
+LINE_TONES = {Level.WARNING: "tone-warn", Level.ERROR: "tone-bad", Level.CRITICAL: "tone-bad"}
 
 UNKNOWN = {
     "arriving_per_s": "Messages in",
@@ -142,6 +156,29 @@ def rate(per_s: float | None) -> str:
     if per_s is None:
         return ""
     return f"{per_s:.0f}" if per_s >= 10 or per_s == 0 else f"{per_s:.2g}"
+
+
+def verdicts(app: AppView) -> list[tuple[Verdict, int]]:
+    """Return how many of an app's workers have each verdict, the most frequent first."""
+    return Counter(one.verdict for one in app.instances if one.verdict).most_common()
+
+
+def line_tone(line: LogLineView) -> str:
+    """Return the tone of a log line."""
+    return LINE_TONES.get(line.level, "") if line.level else ""
+
+
+def line_source(line: LogLineView) -> str:
+    """Return who wrote a log line."""
+    return line.source if line.index is None else f"{line.source}/{line.index}"
+
+
+def up(value: float | None) -> str:
+    """Return for how long something has been up."""
+    if value is None or value < 86_400:
+        return seconds(value)
+    days, rest = divmod(round(value), 86_400)
+    return f"{days} d {rest // 3600:02d} h"
 
 
 def iso(at: datetime) -> str:
@@ -218,10 +255,14 @@ FILTERS: dict[str, Callable[..., Any]] = {
         how,
         iso,
         last_part,
+        line_source,
+        line_tone,
         oldest,
         rate,
         seconds,
         sentence,
         short,
+        up,
+        verdicts,
     )
 }
