@@ -5,37 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from celeriac.adapters.sql import SqlStore
-from celeriac.bootstrap.serving import console
-from celeriac.bootstrap.storing import open_store
-from celeriac.settings.sources import read
-from live.told_by_emulator import EmulatorRecords
 from live_cluster import SOON, App, LiveCluster, live_cluster
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 
 INSTANCE = "[APP/PROC/WORKER/1]"
-
-
-@contextlib.contextmanager
-def console_of(cluster: LiveCluster) -> Iterator[SqlStore]:
-    """Serve the cluster's store, and what the emulator tells of its apps."""
-    settings = read(cluster.config, environ={})
-    with open_store(settings).opened() as store:
-        server = console(settings, store, {"demo": EmulatorRecords(cluster.session)})
-        thread = threading.Thread(target=server.run, name="console", daemon=True)
-        thread.start()
-        try:
-            yield store
-        finally:
-            server.should_exit = True
-            thread.join(15)
 
 
 def argv(*words: str) -> list[str]:
@@ -77,29 +56,26 @@ def test_instances_log_and_events_of_real_workers(tmp_path: Path) -> None:
     """Both workers are killed: who follows the log of one reads how its next life begins, and nothing of the other."""
     log = tmp_path / "followed.log"
     with live_cluster(tmp_path, App("orders-worker", instances=2), heal=SOON) as cluster:
-        cluster.migrate()
-        cluster.role("observer")
-        cluster.role("keeper")
-        with console_of(cluster):
-            workers = cluster.all_well(2)
-            head, _, *rows = said(cluster, "apps", "orders-worker").splitlines()
-            assert head.endswith("running worker:2/2"), head
-            assert [row.split()[1:3] for row in rows] == [["RUNNING", "healthy"]] * 2
-            assert workers["orders-worker/1"].instance.guid in rows[1]
-            recent = said(cluster, "logs", "orders-worker", "--recent", "--instance", "1")
-            assert f"{INSTANCE} ERR" in recent
-            assert "ready." in recent
-            assert "WORKER/0]" not in recent
+        cluster.serve()
+        workers = cluster.all_well(2)
+        head, _, *rows = said(cluster, "apps", "orders-worker").splitlines()
+        assert head.endswith("running worker:2/2"), head
+        assert [row.split()[1:3] for row in rows] == [["RUNNING", "healthy"]] * 2
+        assert workers["orders-worker/1"].instance.guid in rows[1]
+        recent = said(cluster, "logs", "orders-worker", "--recent", "--instance", "1")
+        assert f"{INSTANCE} ERR" in recent
+        assert "ready." in recent
+        assert "WORKER/0]" not in recent
 
-            with following(cluster, log, "orders-worker", "--instance", "1") as process:
-                cluster.until(lambda: connected(process.pid), 20, "the log is followed")
-                for one in workers.values():
-                    os.kill(one.pid, signal.SIGKILL)
-                cluster.until(lambda: " ready." in log.read_text(), 60, "its next life is followed")
-                process.send_signal(signal.SIGINT)
-                assert process.wait(15) == 0
+        with following(cluster, log, "orders-worker", "--instance", "1") as process:
+            cluster.until(lambda: connected(process.pid), 20, "the log is followed")
+            for one in workers.values():
+                os.kill(one.pid, signal.SIGKILL)
+            cluster.until(lambda: " ready." in log.read_text(), 60, "its next life is followed")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(15) == 0
 
-            assert INSTANCE in log.read_text()
-            assert "WORKER/0]" not in log.read_text()
-            assert "audit.app.process.crash" in said(cluster, "events", "orders-worker")
-            assert said(cluster, "env", "orders-worker").splitlines() == ["STARTED_BY=cf", "BROKER_URL=(hidden)"]
+        assert INSTANCE in log.read_text()
+        assert "WORKER/0]" not in log.read_text()
+        assert "audit.app.process.crash" in said(cluster, "events", "orders-worker")
+        assert "BROKER_URL=(hidden)" in said(cluster, "env", "orders-worker").splitlines()

@@ -19,6 +19,7 @@ from celeriac.app.pausing import Pausing
 from celeriac.app.queries import Apart, Queries
 from celeriac.app.sources import Source, Sources
 from celeriac.bootstrap.naming import redaction
+from celeriac.bootstrap.platforms import CONSOLE, Foundations
 from celeriac.bootstrap.process import steady_clock
 from celeriac.bootstrap.storing import open_store, wait_for_schema
 from celeriac.platform_ports import AppRecords
@@ -32,7 +33,7 @@ def run_console(settings: Settings, stopping: threading.Event) -> None:
     with open_store(settings).opened() as store:
         wait_for_schema(store, stopping)
         if not stopping.is_set():
-            console(settings, store).run()
+            console(settings, store, app_records(settings)).run()
 
 
 def console(settings: Settings, store: SqlStore, records: Mapping[str, AppRecords] | None = None) -> Server:
@@ -50,6 +51,13 @@ def console(settings: Settings, store: SqlStore, records: Mapping[str, AppRecord
     queries = Queries(sources, journal, journal, clock, lambda: _disk_free(settings.store), apart)
     app = create_app(queries, Commands(queries, journal, journal, clock, store.audit()))
     return Server(app, settings.console.host, settings.console.port)
+
+
+def app_records(settings: Settings) -> dict[str, AppRecords]:
+    """Return, by cluster, who tells people of its apps."""
+    foundations = Foundations(settings, CONSOLE)
+    watched = {one.name: foundations.watched(one) for one in settings.cluster}
+    return {name: one.app_records for name, one in watched.items() if one is not None}
 
 
 def _checkup(settings: Settings, store: SqlStore, clock: Callable[[], float]) -> Checkup:
