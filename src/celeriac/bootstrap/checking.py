@@ -8,9 +8,9 @@ from celeriac.adapters.sql import SqlStore
 from celeriac.app.checkup import Checkup, ClusterProbes, PlatformProbes, StoreProbes
 from celeriac.bootstrap.brokers import broker, results, trial
 from celeriac.bootstrap.keeping import policy
-from celeriac.bootstrap.platforms import CONSOLE, Foundations, target_of
+from celeriac.bootstrap.platforms import CONSOLE, Foundations, address
 from celeriac.bootstrap.process import steady_clock
-from celeriac.settings import ClusterSettings, PlatformSettings, Settings
+from celeriac.settings import AnyPlatform, ClusterSettings, Settings
 
 PATIENCE_S = 4.0
 """A platform that takes longer for one request is told as not answering, whatever its own setting allows."""
@@ -69,11 +69,9 @@ def _cluster(
     )
 
 
-def _platform(place: PlatformSettings, foundations: Foundations) -> PlatformProbes:
-    target = target_of(place)
-    where = f"{target.api} ({target.org}/{target.space})"
-    return PlatformProbes(place.name, place.kind, where, foundations.rights(place))
+def _platform(place: AnyPlatform, foundations: Foundations) -> PlatformProbes:
+    return PlatformProbes(place.name, place.kind, address(place), foundations.rights(place))
 
 
-def _impatient(place: PlatformSettings) -> PlatformSettings:
+def _impatient(place: AnyPlatform) -> AnyPlatform:
     return place.model_copy(update={"timeout": min(place.timeout, PATIENCE_S)})

@@ -16,13 +16,14 @@ from celeriac.adapters.cloudfoundry import (
     cf_config,
     read_cf_login,
 )
+from celeriac.adapters.local_processes import Connection, LocalProcesses, LocalRecords
 from celeriac.app.several_apps import SeveralOrders, SeveralRecords
 from celeriac.app.several_platforms import SeveralPlatforms
 from celeriac.core.errors import PortError, RefusedError, SettingsError, UnreachableError
 from celeriac.evidence_ports import PlatformRecords
 from celeriac.platform_ports import AppOrders, AppRecords, PlatformRights
 from celeriac.ports import Platform
-from celeriac.settings import ClusterSettings, PlatformSettings, Settings
+from celeriac.settings import AnyPlatform, ClusterSettings, LocalPlatformSettings, PlatformSettings, Settings
 
 KEEPER = 0.8
 CONSOLE = 0.2
@@ -76,8 +77,12 @@ class Foundations:
             SeveralOrders({name: one.orders for name, one in each.items()}),
         )
 
-    def one(self, place: PlatformSettings, cluster: ClusterSettings) -> Watched:
+    def one(self, place: AnyPlatform, cluster: ClusterSettings) -> Watched:
         """Return what one cluster has of one platform."""
+        if isinstance(place, LocalPlatformSettings):
+            connection = _connection(place)
+            here = LocalProcesses(place.name, connection, selectors=cluster.apps)
+            return Watched(here, here, LocalRecords(connection), here)
         target = target_of(place)
         options = Options(
             labels=cluster.app_labels,
@@ -92,8 +97,10 @@ class Foundations:
         )
         return Watched(space, space, space.records, space.orders)
 
-    def rights(self, place: PlatformSettings) -> PlatformRights:
+    def rights(self, place: AnyPlatform) -> PlatformRights:
         """Return what tells what our account may do on one platform."""
+        if isinstance(place, LocalPlatformSettings):
+            return LocalProcesses(place.name, _connection(place), selectors=())
         target = target_of(place)
         session = self.session(place, target)
         return CloudFoundry(place.name, session, org=target.org, space=target.space, selectors=()).rights
@@ -111,7 +118,8 @@ class Foundations:
             one = session(place, self._settings.store, target)
             account = (target.api.rstrip("/"), who.who)
             # The least of what several tables of one account say.
-            rates = [each.requests_per_minute for each in self._settings.platform if self._account(each) == account]
+            foundations = [each for each in self._settings.platform if isinstance(each, PlatformSettings)]
+            rates = [each.requests_per_minute for each in foundations if self._account(each) == account]
             one.budget = self._budgets.setdefault(account, Budget(min(rates) * self._share))
             self._sessions[key] = one
         return self._sessions[key]
@@ -127,6 +135,18 @@ def polls(settings: Settings, cluster: ClusterSettings) -> tuple[float, float]:
     mine = [one for one in settings.platform if one.name in cluster.platforms]
     calm = min((one.poll for one in mine), default=10.0)
     return calm, min((one.poll_on_suspicion for one in mine), default=2.0)
+
+
+def address(place: AnyPlatform) -> str:
+    """Return where a platform is, in words for people; raises SettingsError as `target_of` does."""
+    if isinstance(place, LocalPlatformSettings):
+        return str(place.socket)
+    target = target_of(place)
+    return f"{target.api} ({target.org}/{target.space})"
+
+
+def _connection(place: LocalPlatformSettings) -> Connection:
+    return Connection(place.socket, timeout=place.timeout)
 
 
 def session(place: PlatformSettings, store: Path, target: Target) -> Session:
@@ -183,11 +203,15 @@ def _guessed_autoscaler(api: str) -> str | None:
     return api.rstrip("/").replace("https://api.", "https://autoscaler.", 1) if api.startswith("https://api.") else None
 
 
+def _opened(place: AnyPlatform, store: Path) -> Session | Connection:
+    return _connection(place) if isinstance(place, LocalPlatformSettings) else session(place, store, target_of(place))
+
+
 def check_logins(settings: Settings) -> list[str]:
     """Log in to every platform once: SettingsError if one refuses; return those that are not there yet."""
     absent = []
     for place in settings.platform:
-        one = session(place, settings.store, target_of(place))
+        one = _opened(place, settings.store)
         try:
             one.log_in()
         except UnreachableError as error:

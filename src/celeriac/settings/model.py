@@ -14,6 +14,7 @@ from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import Mode
 from celeriac.core.redact import Payloads
 from celeriac.settings.history import HistorySettings
+from celeriac.settings.local_platform import AnyPlatform
 from celeriac.settings.maintenance import MaintenanceSettings
 from celeriac.settings.platform import PlatformSettings
 from celeriac.settings.section import Name, Seconds, Section
@@ -264,7 +265,7 @@ class Settings(Section):
         description="Whether the store may lie on the disk of a Cloud Foundry app, which is empty after each restart.",
     )
     console: ConsoleSettings = ConsoleSettings()
-    platform: tuple[PlatformSettings, ...] = ()
+    platform: tuple[AnyPlatform, ...] = ()
     cluster: tuple[ClusterSettings, ...] = Field(min_length=1)
     history: HistorySettings = HistorySettings()
     heal: HealSettings = HealSettings()
@@ -289,6 +290,7 @@ class Settings(Section):
             msg = f"a [[heal.maintenance]] names the cluster {name!r}, and there is no such [[cluster]]"
             raise ValueError(msg)
         known = {one.name for one in self.platform}
+        labelled = {one.name for one in self.platform if isinstance(one, PlatformSettings)}
         for cluster in self.cluster:
             for name in cluster.platforms:
                 if name not in known:
@@ -296,5 +298,8 @@ class Settings(Section):
                     raise ValueError(msg)
             if bool(cluster.platforms) != bool(cluster.apps or cluster.app_labels):
                 msg = f"cluster {cluster.name!r} must have both platform and apps (or app_labels), or neither"
+                raise ValueError(msg)
+            if cluster.app_labels and not labelled.intersection(cluster.platforms):
+                msg = f"cluster {cluster.name!r} has app_labels, and no platform of it has labels; name its apps in apps"
                 raise ValueError(msg)
         return self

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from celeriac.core.errors import SettingsError
 from celeriac.settings import cloudfoundry
 from celeriac.settings.history import HistorySettings
+from celeriac.settings.local_platform import LocalPlatformSettings
 from celeriac.settings.model import (
     ClusterSettings,
     ConsoleSettings,
@@ -99,7 +100,8 @@ def _named(tables: list[Any], name: str, source: str) -> Any:
 def _sentence(error: ValidationError, values: dict[str, Any]) -> str:
     """Return the first fault as a sentence; values are not quoted, as they may be secrets."""
     fault = error.errors(include_url=False, include_input=False)[0]
-    where = _where(fault["loc"], values)
+    loc = _own_steps(fault["loc"])
+    where = _where(loc, values)
     if fault["type"] == "missing":
         return f"The setting {where} is missing."
     if fault["type"] == "extra_forbidden":
@@ -108,6 +110,11 @@ def _sentence(error: ValidationError, values: dict[str, Any]) -> str:
         return "There is no [[cluster]]: name at least one with its name and broker."
     text = fault["msg"].removeprefix("Value error, ")
     return f"The setting {where}: {text}." if where else f"The settings do not fit: {text}."
+
+
+def _own_steps(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Leave out the kind of a platform, which pydantic puts behind its table."""
+    return (*loc[:2], *loc[3:]) if len(loc) > 2 and loc[0] == "platform" else loc
 
 
 def _where(loc: tuple[int | str, ...], values: dict[str, Any]) -> str:
@@ -133,5 +140,6 @@ def _did_you_mean(loc: tuple[int | str, ...]) -> str:
         "history": HistorySettings,
     }
     section = sections.get(str(loc[0]), Settings) if len(loc) > 1 else Settings
+    section = LocalPlatformSettings if loc[0] == "platform" and "local" in loc[2:3] else section
     close = difflib.get_close_matches(str(loc[-1]), section.model_fields, n=1)
     return f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(section.model_fields)}"

@@ -1,0 +1,76 @@
+"""What is remembered of the processes: the lines that they wrote and what befell them, each bounded, oldest out first.
+
+Times rise strictly, so that a reader who goes on behind the last one that he saw misses nothing and sees nothing twice.
+"""
+
+import sys
+import threading
+import time
+import uuid
+from collections import deque
+from typing import Any
+
+LINES = 10_000
+EVENTS = 1_000
+LONGEST_LINE = 4096
+COLOURS = (36, 33, 32, 35, 34, 31)
+
+Row = dict[str, Any]
+
+
+class Records:
+    """The newest lines and events of one app; lines are shown on standard output too, with their writer in front."""
+
+    def __init__(self, *, colour: bool) -> None:
+        self._lines: deque[Row] = deque(maxlen=LINES)
+        self._events: deque[Row] = deque(maxlen=EVENTS)
+        self._lock = threading.Lock()
+        self._colour = colour
+        self._last = 0.0
+        self._colours: dict[str, int] = {}
+
+    def line(self, source: str, text: str, process: str, index: int, *, error: bool = False) -> None:
+        """Keep and show one line of a process, or about it."""
+        with self._lock:
+            at = self._now()
+            stream = "ERR" if error else "OUT"
+            row = {"at": at, "source": source, "stream": stream, "text": text, "process": process, "index": index}
+            self._lines.append(row)
+            self._show(at, f"{process}.{index}", text)
+
+    def event(self, kind: str, text: str, **more: Any) -> None:
+        """Keep one event: `more` holds process, index, instance, count, actor and uid where they are known."""
+        with self._lock:
+            self._events.append({"id": str(uuid.uuid4()), "at": self._now(), "kind": kind, "text": text, **more})
+
+    def newest_lines(self, limit: int, process: str | None, index: int | None) -> list[Row]:
+        """Return the newest lines, of all or of one index, oldest first."""
+        with self._lock:
+            kept = list(self._lines)
+        return [one for one in kept if process is None or (one["process"], one["index"]) == (process, index)][-limit:]
+
+    def lines_after(self, at: float, limit: int) -> list[Row]:
+        """Return the first lines after that time, oldest first."""
+        with self._lock:
+            kept = list(self._lines)
+        return [one for one in kept if one["at"] > at][:limit]
+
+    def events_since(self, since: float) -> list[Row]:
+        """Return the events since then, oldest first."""
+        with self._lock:
+            return [one for one in self._events if one["at"] >= since]
+
+    def _now(self) -> float:
+        self._last = max(time.time(), self._last + 1e-5)
+        return self._last
+
+    def _show(self, at: float, writer: str, text: str) -> None:
+        prefix = f"{time.strftime('%H:%M:%S', time.localtime(at))} {writer:<12} |"
+        if self._colour:
+            colour = self._colours.setdefault(writer, COLOURS[len(self._colours) % len(COLOURS)])
+            prefix = f"\x1b[{colour}m{prefix}\x1b[0m"
+        try:
+            sys.stdout.write(f"{prefix} {text}\n")
+            sys.stdout.flush()
+        except (OSError, ValueError):  # the terminal is gone: the processes go on
+            self._show = lambda *_: None  # type: ignore[method-assign]

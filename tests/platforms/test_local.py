@@ -1,0 +1,217 @@
+"""The ports that people's verbs use, and what is particular to `celeriac local`."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import harness
+from celeriac.adapters.local_processes import Connection, LocalProcesses
+from celeriac.core.errors import ConflictError, MissingError, RefusedError, UnreachableError
+from celeriac.local.slot import pause_after
+from platforms.staged import on_local
+
+pytestmark = pytest.mark.timeout(90)
+
+
+def guids(stage):
+    return [one.guid for one in stage.app().instances]
+
+
+def test_scaling_down_ends_the_highest_indexes_and_up_starts_new_ones(tmp_path):
+    with on_local(tmp_path, instances=3) as stage:
+        before = [one.guid for one in stage.until_running(3)]
+        stage.platform.scale(stage.app(), "worker", 1)
+        assert guids(stage) == before[:1]
+        stage.platform.scale(stage.app(), "worker", 3)
+        after = [one.guid for one in stage.until_running(3)]
+        assert after[0] == before[0]
+        assert not set(after[1:]) & set(before)
+        told = [one.what for one in stage.platform.changes(0)]
+        assert told == ["scaled process worker to 1", "scaled process worker to 3"]
+        with pytest.raises(RefusedError, match="0 to 100"):
+            stage.platform.scale(stage.app(), "worker", 101)
+        with pytest.raises(MissingError, match="there are: worker, web"):
+            stage.platform.scale(stage.app(), "clock", 1)
+        assert stage.platform.scaled_by(stage.app()) is None
+
+
+def test_a_restarted_app_has_new_instances_and_a_new_version(tmp_path):
+    with on_local(tmp_path) as stage:
+        before, version = (
+            set(guids(stage)) | {one.guid for one in stage.until_running(2)},
+            stage.app().processes[0].version,
+        )
+        stage.platform.restart_app(stage.app())
+        harness.wait_until(
+            lambda: all(one and one not in before for one in guids(stage)), 10, "new ones", dump=stage.dump
+        )
+        assert stage.app().processes[0].version != version
+        assert stage.platform.crashes(0) == ()
+        assert [one.what for one in stage.platform.changes(0)] == ["restarted the app"]
+        assert [one.kind for one in stage.records().events(stage.app(), 10)] == ["restart"]
+
+
+def test_an_order_for_an_instance_that_is_gone_touches_no_other(tmp_path):
+    with on_local(tmp_path, instances=1) as stage:
+        (first,) = stage.until_running(1)
+        stage.platform.restart_instance(first)
+        harness.wait_until(lambda: guids(stage)[0] not in {None, first.guid}, 10, "another", dump=stage.dump)
+        second = guids(stage)
+        with pytest.raises(ConflictError, match="another instance"):
+            stage.platform.restart_instance(first)
+        assert guids(stage) == second
+
+
+def test_lines_are_followed_each_once(tmp_path):
+    with on_local(tmp_path, worker="n=0; while :; do n=$((n+1)); echo n$n; sleep 0.05; done", instances=1) as stage:
+        stage.until_running(1)
+        numbers = []
+        for lines in stage.records().follow(stage.app(), 0):
+            numbers += [int(one.text[1:]) for one in lines if one.source == "APP/PROC/WORKER" and one.text[0] == "n"]
+            if len(numbers) > 30:
+                break
+        assert numbers == list(range(1, len(numbers) + 1))
+        newest = stage.records().lines(stage.app(), 3)
+        assert len(newest) == 3
+        assert {(one.process, one.index, one.stream) for one in newest} == {("worker", 0, "OUT")}
+
+
+def test_the_environment_is_told_without_secrets(tmp_path, monkeypatch):
+    monkeypatch.setenv("INHERITED", "from-the-shell")
+    with on_local(tmp_path) as stage:
+        told = {one.name: one.value for one in stage.records().environment(stage.app())}
+        assert told["GREETING"] == "hello"
+        assert (told["DB_PASSWORD"], told["BROKER_URL"], told["INHERITED"]) == (None, None, None)
+        assert "hunter2" not in str(told)
+        assert stage.records().room(stage.app()) == ()
+
+
+def test_rights_and_clock(tmp_path):
+    with on_local(tmp_path) as stage:
+        rights = stage.platform.rights()
+        assert (rights.acts, rights.reads_env, rights.lacking) == (True, True, ())
+        assert abs(stage.platform.clock_ahead()) < 1
+
+
+def test_only_its_user_can_reach_the_socket(tmp_path):
+    with on_local(tmp_path) as stage:
+        assert stat.S_IMODE(stage.socket.stat().st_mode) == 0o600
+        assert stat.S_IMODE(stage.socket.parent.stat().st_mode) == 0o700
+        again = subprocess.run(
+            [sys.executable, "-m", "celeriac", "local", "--file", tmp_path / "Procfile", "--socket", stage.socket],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert again.returncode != 0
+        assert "Another `celeriac local` answers" in again.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_it_however_it_ends(tmp_path, how):
+    with on_local(tmp_path, worker="echo pid $$; exec sleep 1000", instances=1) as stage:
+        (one,) = stage.until_running(1)
+
+        def pid():
+            found = [
+                line.text.split()[-1]
+                for line in stage.platform.logs(one, 50)
+                if "pid " in line.text and "OUT pid" in line.text
+            ]
+            return int(found[0]) if found else None
+
+        worker = harness.wait_until(pid, 10, "its pid is known", dump=stage.dump)
+        os.kill(stage.child.pid, how)
+        stage.child.wait(10)
+        harness.wait_until(lambda: not _lives(worker), 10, "the process is gone")
+        if how is signal.SIGTERM:
+            assert not stage.socket.exists()
+        with pytest.raises(UnreachableError, match="no `celeriac local` answers"):
+            stage.platform.apps()
+
+
+def _lives(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_what_never_answers_is_unreachable_within_the_time_limit(tmp_path):
+    path = tmp_path / "mute.sock"
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(path))
+        mute.listen()
+        begun = time.monotonic()
+        with pytest.raises(UnreachableError):
+            LocalProcesses("here", Connection(path, timeout=0.3), selectors=["shop"]).apps()
+        assert time.monotonic() - begun < 3
+
+
+def test_what_answers_nonsense_is_unreachable(tmp_path):
+    path = tmp_path / "odd.sock"
+    with socket.socket(socket.AF_UNIX) as odd:
+        odd.bind(str(path))
+        odd.listen()
+
+        def answer():
+            connection, _ = odd.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"<html>\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(UnreachableError, match="is no `celeriac local`"):
+            LocalProcesses("here", Connection(path, timeout=3), selectors=["shop"]).apps()
+
+
+def test_another_app_on_the_socket_gets_no_order(tmp_path):
+    from msgspec.structs import replace
+
+    with on_local(tmp_path, instances=1) as stage:
+        (one,) = stage.until_running(1)
+        with pytest.raises(MissingError, match="does not run here any more; shop does"):
+            stage.platform.restart_instance(replace(one, app="blog"))
+
+
+def test_the_pauses_between_starts_are_diegos():
+    assert [pause_after(n) for n in (1, 2, 3, 4, 5, 8, 9, 5000)] == [0, 0, 30, 60, 120, 960, 960, 960]
+
+
+def test_a_procfile_that_does_not_fit_is_one_sentence(tmp_path):
+    (tmp_path / "Procfile").write_text("worker sleep 1\n")
+    bad = subprocess.run(
+        [sys.executable, "-m", "celeriac", "local", "--file", tmp_path / "Procfile"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert bad.returncode != 0
+    assert "line 1, is not of the form `type: command`" in bad.stderr
+
+
+def test_the_doctor_tells_what_may_be_done_on_it(tmp_path):
+    with on_local(tmp_path, instances=1) as stage:
+        (tmp_path / "celeriac.toml").write_text(
+            f'store = "{tmp_path / "store"}"\n'
+            f'[[platform]]\nname = "here"\nkind = "local"\nsocket = "{stage.socket}"\n'
+            '[[cluster]]\nname = "demo"\nbroker = "redis://127.0.0.1:1/0"\nplatform = "here"\napps = ["shop"]\n'
+        )
+        asked = subprocess.run(
+            [sys.executable, "-m", "celeriac", "doctor", "--json", "--config", tmp_path / "celeriac.toml"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "owner of the socket" in asked.stdout, asked.stdout + asked.stderr
