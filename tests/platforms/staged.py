@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import harness
 from celeriac.adapters.cloudfoundry import CloudFoundry, Credentials, Session
@@ -18,17 +17,9 @@ WORKER = 'echo "I am $CF_INSTANCE_INDEX $CF_INSTANCE_GUID"; exec sleep 1000'
 ENV = {"GREETING": "hello", "DB_PASSWORD": "hunter2", "BROKER_URL": "redis://:hunter2@127.0.0.1:1/0"}
 
 
-class Watched(Protocol):
-    """What the tests use of both platforms' first ports."""
-
-    name: str
-
-    def apps(self) -> tuple[App, ...]: ...
-
-
 @dataclass
 class Stage:
-    """A running platform with the app `shop`; `place` is where its process wrote nothing yet."""
+    """A running platform with the app `shop`; the last three tell of the `celeriac local` that it is, if it is one."""
 
     kind: str
     platform: CloudFoundry | LocalProcesses

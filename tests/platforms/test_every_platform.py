@@ -77,6 +77,20 @@ def test_a_restarted_index_comes_back_as_another_instance_and_no_other_is_touche
     assert change.actor
 
 
+def test_a_wanted_index_is_told_also_while_it_does_not_run(stage):
+    stage = stage()
+    first, _ = stage.until_running(2)
+    looks = []
+
+    def back():
+        looks.append([(one.index, one.state) for one in stage.app().instances])
+        return stage.one(0).guid not in {None, first.guid}
+
+    stage.platform.restart_instance(first)
+    harness.wait_until(back, 15, "another instance", dump=stage.dump)
+    assert {tuple(index for index, _ in look) for look in looks} == {(0, 1)}
+
+
 def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(stage):
     stage = stage(worker="trap '' TERM; while :; do sleep 0.2; done", instances=1)
     (first,) = stage.until_running(1)

@@ -14,6 +14,7 @@ import pytest
 import harness
 from celeriac.adapters.local_processes import Connection, LocalProcesses
 from celeriac.core.errors import ConflictError, MissingError, RefusedError, UnreachableError
+from celeriac.local.ports import free_port
 from celeriac.local.slot import pause_after
 from platforms.staged import on_local
 
@@ -81,6 +82,45 @@ def test_lines_are_followed_each_once(tmp_path):
         newest = stage.records().lines(stage.app(), 3)
         assert len(newest) == 3
         assert {(one.process, one.index, one.stream) for one in newest} == {("worker", 0, "OUT")}
+
+
+def test_each_index_is_told_a_port_of_its_own_and_keeps_it(tmp_path):
+    with on_local(tmp_path, worker="echo port $PORT $CF_INSTANCE_GUID; exec sleep 1000") as stage:
+        first, second = stage.until_running(2)
+
+        def port(one):
+            said = [line.text.split()[-2] for line in stage.platform.logs(one, 50) if f" {one.guid}" in line.text[-37:]]
+            return int(said[0]) if said else None
+
+        ports = [
+            harness.wait_until(lambda one=one: port(one), 10, "its port", dump=stage.dump) for one in (first, second)
+        ]
+        assert ports[0] != ports[1]
+        stage.platform.restart_instance(first)
+        again = harness.wait_until(
+            lambda: stage.one(0).guid not in {None, first.guid} and port(stage.one(0)), 10, "another", dump=stage.dump
+        )
+        assert again == ports[0]
+
+
+def test_a_port_that_another_program_took_is_not_given_again():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port(port) != port
+    assert free_port(port) == port
+
+
+def test_who_writes_much_pushes_no_other_lines_out(tmp_path):
+    noisy = 'echo "I am $CF_INSTANCE_INDEX"; [ $CF_INSTANCE_INDEX = 0 ] || seq 3000; exec sleep 1000'
+    with on_local(tmp_path, worker=noisy) as stage:
+        quiet, loud = stage.until_running(2)
+        harness.wait_until(
+            lambda: stage.platform.logs(loud, 1)[0].text.endswith(" 3000"), 15, "all is written", dump=stage.dump
+        )
+        assert len(stage.platform.logs(loud, 1000)) == 1000
+        assert any(line.text.endswith("I am 0") for line in stage.platform.logs(quiet, 50))
 
 
 def test_the_environment_is_told_without_secrets(tmp_path, monkeypatch):

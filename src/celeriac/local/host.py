@@ -118,14 +118,17 @@ class Host:
 
     def environment(self) -> list[dict[str, str | None]]:
         """Return the variables by name; those of this host's own environment, and what may be a secret, without a value."""
+        port = {"PORT": "(of each instance)"}
         given = dict.fromkeys(GIVEN, "(of each instance)")
         inherited: dict[str, str | None] = dict.fromkeys(os.environ)
         told = {name: None if _secret(name, value) else value for name, value in self._env.items()}
-        return [{"name": name, "value": value} for name, value in sorted({**inherited, **told, **given}.items())]
+        return [
+            {"name": name, "value": value} for name, value in sorted({**inherited, **port, **told, **given}.items())
+        ]
 
-    def _environment(self, index: int, guid: str) -> dict[str, str]:
+    def _environment(self, index: int, guid: str, port: int) -> dict[str, str]:
         given = {name: guid if name.endswith("GUID") else str(index) for name in GIVEN}
-        return {**os.environ, **self._env, **given}
+        return {**os.environ, "PORT": str(port), **self._env, **given}
 
     def _resize(self, kind: _Type, instances: int) -> None:
         while len(kind.slots) > instances:

@@ -3,14 +3,16 @@
 Times rise strictly, so that a reader who goes on behind the last one that he saw misses nothing and sees nothing twice.
 """
 
+import heapq
 import sys
 import threading
 import time
 import uuid
 from collections import deque
+from operator import itemgetter
 from typing import Any
 
-LINES = 10_000
+LINES = 1_000  # of each index: who writes much pushes nobody else's out
 EVENTS = 1_000
 LONGEST_LINE = 4096
 COLOURS = (36, 33, 32, 35, 34, 31)
@@ -22,7 +24,7 @@ class Records:
     """The newest lines and events of one app; lines are shown on standard output too, with their writer in front."""
 
     def __init__(self, *, colour: bool) -> None:
-        self._lines: deque[Row] = deque(maxlen=LINES)
+        self._lines: dict[tuple[str, int], deque[Row]] = {}
         self._events: deque[Row] = deque(maxlen=EVENTS)
         self._lock = threading.Lock()
         self._colour = colour
@@ -35,7 +37,7 @@ class Records:
             at = self._now()
             stream = "ERR" if error else "OUT"
             row = {"at": at, "source": source, "stream": stream, "text": text, "process": process, "index": index}
-            self._lines.append(row)
+            self._lines.setdefault((process, index), deque(maxlen=LINES)).append(row)
             self._show(at, f"{process}.{index}", text)
 
     def event(self, kind: str, text: str, **more: Any) -> None:
@@ -45,20 +47,23 @@ class Records:
 
     def newest_lines(self, limit: int, process: str | None, index: int | None) -> list[Row]:
         """Return the newest lines, of all or of one index, oldest first."""
-        with self._lock:
-            kept = list(self._lines)
+        kept = self._kept()
         return [one for one in kept if process is None or (one["process"], one["index"]) == (process, index)][-limit:]
 
     def lines_after(self, at: float, limit: int) -> list[Row]:
         """Return the first lines after that time, oldest first."""
-        with self._lock:
-            kept = list(self._lines)
-        return [one for one in kept if one["at"] > at][:limit]
+        return [one for one in self._kept() if one["at"] > at][:limit]
 
     def events_since(self, since: float) -> list[Row]:
         """Return the events since then, oldest first."""
         with self._lock:
             return [one for one in self._events if one["at"] >= since]
+
+    def _kept(self) -> list[Row]:
+        """Return the lines of all, oldest first."""
+        with self._lock:
+            each = [list(lines) for lines in self._lines.values()]
+        return list(heapq.merge(*each, key=itemgetter("at")))
 
     def _now(self) -> float:
         self._last = max(time.time(), self._last + 1e-5)

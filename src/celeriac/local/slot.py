@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from celeriac.local.ports import free_port
 from celeriac.local.records import LONGEST_LINE, Records
 from celeriac.processes import Child, spawn
 
@@ -37,7 +38,9 @@ class Program:
     process: str
     command: str
     folder: Path
-    environment: Callable[[int, str], dict[str, str]]
+    environment: Callable[[int, str, int], dict[str, str]]
+    """Of an index, its instance guid and its port."""
+
     grace: float
 
     @property
@@ -56,7 +59,7 @@ class Slot:
         self._child: Child | None = None
         self._guid: str | None = None
         self._state, self._since, self._details = "STARTING", time.monotonic(), ""
-        self._crashes = 0
+        self._crashes = self._port = 0
         self._asked = self._closing = False
         self._thread = threading.Thread(target=self._run, name=f"{program.process}.{index}", daemon=True)
         self._thread.start()
@@ -142,7 +145,7 @@ class Slot:
             with self._lock:
                 self._guid = guid
             return f"cannot be started: {error.strerror or error}"
-        self._say(f"Started instance {guid} (pid {child.pid})")
+        self._say(f"Started instance {guid} (pid {child.pid}, port {self._port})")
         code = child.wait()
         with self._lock:
             self._child = None
@@ -153,13 +156,14 @@ class Slot:
         return f"{self._program.source}: Exited with status {status}"
 
     def _launch(self, guid: str) -> tuple[Child, list[threading.Thread]]:
+        self._port = free_port(self._port)
         (out_read, out_write), (err_read, err_write) = os.pipe(), os.pipe()
         try:
             with self._lock:  # an order that comes meanwhile waits, and finds the process
                 child = spawn(
                     ["/bin/sh", "-c", self._program.command],
                     name=guid,
-                    env=self._program.environment(self.index, guid),
+                    env=self._program.environment(self.index, guid, self._port),
                     cwd=self._program.folder,
                     stdout=out_write,
                     stderr=err_write,
