@@ -10,6 +10,7 @@ from typing import Protocol
 from celeriac.core.casualties import Casualties, Whereabouts
 from celeriac.core.exhibits import Kept, Line
 from celeriac.core.model import Instance
+from celeriac.core.occupancy import Load
 from celeriac.core.offline import Moment
 from celeriac.core.rollup import Count
 from celeriac.core.search import Found, TaskFilter
@@ -51,6 +52,16 @@ class Arrivals(Protocol):
 
     def counts(self, since: float, until: float, step_s: int, name: str | None = None) -> dict[int, Count]:
         """Return tasks by state (`core.rollup`) in each step, by its beginning in seconds; `step_s` is whole minutes."""
+
+
+class Loads(Protocol):
+    """How busy one cluster's apps were, and with what."""
+
+    def loads(self, app: str, since: float, until: float) -> list[Load]:
+        """Return the minutes of an app's processes, oldest first."""
+
+    def work(self, nodes: Collection[str], since: float, until: float, limit: int) -> tuple[list[Task], bool]:
+        """Return the tasks first heard of in a window that went to these nodes, earliest first, and whether these are all."""
 
 
 class Casebook(Protocol):

@@ -13,6 +13,7 @@ from celeriac.core.changes import Change
 from celeriac.core.incident import Incident, Remedy, Word
 from celeriac.core.memory import Board, Book, Changes
 from celeriac.core.model import App, Clients, Crash, Incarnation, Inspection, Instance, Pool
+from celeriac.core.occupancy import Load
 from celeriac.core.pauses import Pause
 from celeriac.core.queues import QueueSample, QueueState
 from celeriac.core.repair import Repair
@@ -25,8 +26,8 @@ from celeriac.core.tasks import Task
 class Condition(Struct, frozen=True):
     """How a reader fares: what waits in its own buffer, and what it knows to be lost.
 
-    `keeps` tells that the broker keeps what comes while nobody reads. `cuts` counts connections that ended while we were
-    behind, or that the broker ended for our slowness.
+    `keeps`: the broker keeps what comes while nobody reads. `cuts` counts connections that ended while we were behind, or
+    that the broker ended for our slowness, `refused` messages of a content type that is not accepted.
     """
 
     reader: str
@@ -34,17 +35,13 @@ class Condition(Struct, frozen=True):
     backlog_bytes: int = 0
     cuts: int = 0
     refused: int = 0
-    """Messages of a content type that is not accepted."""
 
 
 class EventStream(Protocol):
     """The cluster's events, as a subscription of our own."""
 
     def receive(self, within: float) -> list[bytes]:
-        """Return the bodies (JSON) that came within so many seconds, as soon as one came; connects first if need be.
-
-        An empty body stands for a message that cannot be read.
-        """
+        """Return the bodies (JSON) that came within so many seconds, as soon as one did; b"" is an unreadable one."""
 
     def mark(self) -> int:
         """Return what stands for all that `receive` has returned so far."""
@@ -135,6 +132,7 @@ class Batch(Struct, frozen=True):
     tasks: Sequence[Task] = ()
     incarnations: Sequence[Incarnation] = ()
     queues: Sequence[QueueSample] = ()
+    loads: Sequence[Load] = ()
 
 
 class Opening(Struct, frozen=True):

@@ -167,9 +167,10 @@ def test_it_stands_alone():
         "celeriac.client.answers",
         "celeriac.client.app_answers",
         "celeriac.client.apps",
+        "celeriac.client.capacity_answers",
+        "celeriac.client.casebook_answers",
         "celeriac.client.checkup_answers",
         "celeriac.client.connection",
-        "celeriac.client.casebook_answers",
         "celeriac.client.orders",
         "celeriac.client.task_answers",
     }

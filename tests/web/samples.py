@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from celeriac.app.app_queries import AppQueries
 from celeriac.app.app_record_queries import AppRecordQueries, Told
+from celeriac.app.capacity_queries import CapacityQueries, Meter
 from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.checkup import Checkups
 from celeriac.app.commands import Commands
@@ -22,6 +23,7 @@ from celeriac.core.finding import Finding
 from celeriac.core.incident import HeldReason, Incident, IncidentState, Remedy, RemedyKind, RemedyState, Step, Word
 from celeriac.core.memory import Board, Book, Changes
 from celeriac.core.model import App, Incarnation, Instance, InstanceState, Place, Pool, Process, Verdict
+from celeriac.core.occupancy import Load
 from celeriac.core.offline import Moment
 from celeriac.core.pauses import Pause
 from celeriac.core.places import Site
@@ -281,6 +283,21 @@ class MemoryCasebook:
 
 
 @dataclass
+class MemoryLoads:
+    """How busy one cluster's apps were, and the tasks that they ran."""
+
+    minutes: list[Load] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
+
+    def loads(self, app: str, since: float, until: float) -> list[Load]:
+        return [one for one in self.minutes if one.app == app and since <= one.at < until]
+
+    def work(self, nodes: Collection[str], since: float, until: float, limit: int) -> tuple[list[Task], bool]:
+        found = [one for one in self.tasks if one.worker in nodes and since <= one.first_at < until]
+        return found[:limit], len(found) <= limit
+
+
+@dataclass
 class World:
     """Everything that a console is made of, open to the tests."""
 
@@ -294,6 +311,7 @@ class World:
     audit: MemoryAudit = field(default_factory=MemoryAudit)
     outside: Outside = field(default_factory=Outside)
     platform: MemoryRecords = field(default_factory=lambda: night_records(NOW))
+    loads: MemoryLoads = field(default_factory=MemoryLoads)
 
     def __post_init__(self) -> None:
         brokers = dict(zip(self.histories, ("redis", "rabbitmq"), strict=False))
@@ -305,13 +323,15 @@ class World:
     def reads(self, sources: Sources) -> Queries:
         """Return the reads of these sources."""
         pausing = Pausing(sources, self.pauses, self.audit, lambda: self.time)
+        meters = {name: Meter(self.loads) for name in self.histories}
         checkups = Checkups(
             lambda: checkup(self.histories, self.journal, self.outside, lambda: self.time), lambda: self.time
         )
         apps = AppQueries(sources, self.journal, lambda: self.time)
         told = {"orders": Told(self.platform, Redaction())}
         records = AppRecordQueries(apps, told, lambda: self.time)
-        apart = Apart(pausing, self.casebook, checkups, records)
+        capacity = CapacityQueries(apps, meters, lambda: self.time)
+        apart = Apart(pausing, self.casebook, capacity, checkups, records)
         return Queries(sources, self.journal, self.requests, lambda: self.time, lambda: self.disk_free, apart)
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from celeriac.core.model import Incarnation
+from celeriac.core.occupancy import Load
 from celeriac.core.queues import QueueSample
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
@@ -21,6 +22,7 @@ class Flush(Struct):
     tasks: Sequence[Task]
     incarnations: Sequence[Incarnation]
     queues: Sequence[QueueSample]
+    loads: Sequence[Load]
     stored: int = 0
     under_way: int = 0
 
@@ -32,7 +34,7 @@ class Flush(Struct):
         """Return what is to be stored next, under way from now on."""
         tasks = self.tasks[self.stored : self.stored + BATCH_ROWS]
         self.under_way = len(tasks)
-        return Batch(stream, tasks, self.incarnations, self.queues)
+        return Batch(stream, tasks, self.incarnations, self.queues, self.loads)
 
     def store(self) -> None:
         """Note that what was under way is stored."""

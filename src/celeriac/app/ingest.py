@@ -21,6 +21,7 @@ from celeriac.core.errors import PortError
 from celeriac.core.events import Event, decode
 from celeriac.core.fold import ECHO, ClusterState
 from celeriac.core.model import Incarnation
+from celeriac.core.occupancy import Load
 from celeriac.core.queues import QueueSample
 from celeriac.core.snapshot import Stream, resumed
 from celeriac.core.tasks import Task
@@ -50,8 +51,9 @@ EVENTS_A_TASK = 3
 
 log = structlog.get_logger()
 
-Sampled = Callable[[Sequence[Task], Sequence[Incarnation], float | None], Sequence[QueueSample]]
-"""What `Sampler.take` is."""
+Samples = tuple[Sequence[QueueSample], Sequence[Load]]
+Sampled = Callable[[Sequence[Task], Sequence[Incarnation], float | None], Samples]
+"""What goes with a flush: what `Sampler.take` and `LoadWatch.take` return."""
 
 
 class Observer:
@@ -64,7 +66,7 @@ class Observer:
         recorder: Recorder,
         opening: Opening,
         clock: Callable[[], float],
-        sampled: Sampled = lambda *_: (),
+        sampled: Sampled = lambda *_: ((), ()),
     ) -> None:
         self._cluster, self._stream, self._recorder, self._clock = cluster, stream, recorder, clock
         self._name = f"celeriac@{cluster}.{opening.identity}"
@@ -228,9 +230,9 @@ class Observer:
             last = last or self._state.changed > self._state.max_tasks // 2  # soon there would be no room
             tasks, lives = self._state.changes() if last else self._state.due()
             self._waiting_bytes = 0
-            queues = self._sampled(tasks, lives, self._seen.flowing_since)
+            queues, loads = self._sampled(tasks, lives, self._seen.flowing_since)
             # Everything of before the last flush is in this one; of what came since, some is passed over.
-            self._held = Flush(self._mark if last else before, tasks, lives, queues)
+            self._held = Flush(self._mark if last else before, tasks, lives, queues, loads)
         self._look_around(now)
         self._recorder.record(self._held.part(self._seen))
         self._on_its_way = True

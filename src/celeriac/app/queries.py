@@ -6,6 +6,7 @@ from typing import NamedTuple
 from celeriac.app.app_queries import AppQueries, heard_lives
 from celeriac.app.app_record_queries import AppRecordQueries
 from celeriac.app.app_views import AppView
+from celeriac.app.capacity_queries import CapacityQueries
 from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.chart_queries import ChartQueries
 from celeriac.app.checkup import Checkups
@@ -37,6 +38,7 @@ class Apart(NamedTuple):
 
     pausing: Pausing
     casebook: CasebookQueries
+    capacity: CapacityQueries
     checkups: Checkups
     app_records: AppRecordQueries
 
@@ -62,7 +64,8 @@ class Queries:
         self._clock = clock
         self.pausing = apart.pausing
         self.reports = ReportQueries(sources, journal, clock)
-        self.casebook, self.checkups, self.app_records = apart.casebook, apart.checkups, apart.app_records
+        self.casebook, self.capacity = apart.casebook, apart.capacity
+        self.checkups, self.app_records = apart.checkups, apart.app_records
         self._apps = AppQueries(sources, journal, clock)
         self.tasks = TaskQueries(sources, clock)
         self.charts = ChartQueries(sources, clock)

@@ -30,6 +30,8 @@ MOST_QUEUES = 500
 STORED_WITHIN_S = 10.0
 """How long it may take until the `task-sent` of a message at the head is in the store."""
 
+FRESH_LOOKS = 3
+
 MUTE_BEATS = 3
 """So many heartbeats after its last word a worker without task events no longer counts."""
 
@@ -75,6 +77,12 @@ class Sampler:
         self._flow = Flow()
         self._mute: dict[str, float] = {}
         self._before: tuple[float, dict[str, tuple[QueueState, int]]] | None = None
+        self._depths: tuple[float, dict[str, int]] = (0.0, {})
+
+    def depths(self) -> dict[str, int]:
+        """Return how many messages wait in each queue, as of a look that is not older than a few; for any thread."""
+        at, depths = self._depths
+        return depths if self._clock() - at <= FRESH_LOOKS * self._every_s else {}
 
     def run(self, stopping: threading.Event) -> None:
         """Look again and again until told to stop; less often while the broker does not answer."""
@@ -113,6 +121,7 @@ class Sampler:
         at, states = self._clock(), found[:MOST_QUEUES]
         self._heads = {state.name: head for state in states if (head := self._head(state, at))}
         ages = {state.name: age(state, at, self._heads.get(state.name)) for state in states}
+        self._depths = (at, {state.name: state.depth for state in states if "ready" not in state.unknown})
         self._looks.append(Look(at, states, ages, self._consuming))
 
     def _looked(self) -> bool:

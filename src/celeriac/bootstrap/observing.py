@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import structlog
 
 from celeriac.app.ingest import Observer, Sampled
+from celeriac.app.load_watch import LoadWatch
 from celeriac.app.sampling import Sampler
 from celeriac.bootstrap.brokers import broker, reader
 from celeriac.bootstrap.naming import cluster_named
@@ -16,6 +17,7 @@ from celeriac.bootstrap.process import steady_clock
 from celeriac.bootstrap.storing import open_store
 from celeriac.bootstrap.writing import writer
 from celeriac.core.errors import PortError
+from celeriac.core.memory import Board
 from celeriac.core.model import Pool
 from celeriac.core.snapshot import Stream
 from celeriac.ports import Opening, Recorder
@@ -52,26 +54,39 @@ def run_observer(
 
 @contextlib.contextmanager
 def _sampler(settings: Settings, cluster: ClusterSettings, stopping: threading.Event) -> Iterator[Sampled]:
-    """Sample the broker's queues in a thread; nothing where nothing can be asked."""
+    """Sample the broker's queues, where they can be asked, and how busy apps are, each in a thread."""
     asked = broker(cluster)
-    if asked is None:
-        yield lambda *_: ()
-        return
-    with open_store(settings).opened() as store:
+    with open_store(settings).opened() as store, contextlib.ExitStack() as stack:
         journal = store.journal()
 
-        def pools() -> dict[str, Pool]:
-            board = journal.board(cluster.name)
-            return board.pools if board else {}
+        def board() -> Board | None:
+            return journal.board(cluster.name)
 
-        sampler = Sampler(cluster.name, asked, steady_clock(), tasks=store.tasks(cluster.name), pools=pools)
-        thread = threading.Thread(target=sampler.run, args=(stopping,), name="queues", daemon=True)
-        thread.start()
-        try:
-            yield sampler.take
-        finally:
-            stopping.set()
-            thread.join(timeout=10)
+        def pools() -> dict[str, Pool]:
+            seen = board()
+            return seen.pools if seen else {}
+
+        sampler = (
+            Sampler(cluster.name, asked, steady_clock(), tasks=store.tasks(cluster.name), pools=pools)
+            if asked
+            else None
+        )
+        loads = LoadWatch(board, sampler.depths if sampler else dict, steady_clock())
+        for name, each in (("queues", sampler), ("loads", loads)):
+            if each is not None:
+                stack.enter_context(_running(each.run, name, stopping))
+        yield lambda *flush: (sampler.take(*flush) if sampler else (), loads.take())
+
+
+@contextlib.contextmanager
+def _running(run: Callable[[threading.Event], None], name: str, stopping: threading.Event) -> Iterator[None]:
+    thread = threading.Thread(target=run, args=(stopping,), name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(timeout=10)
 
 
 def _opened(recorder: Recorder, stopping: threading.Event) -> Opening | None:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from celeriac.adapters.sql import SqlStore
 from celeriac.app.app_queries import AppQueries
 from celeriac.app.app_record_queries import AppRecordQueries, Told
+from celeriac.app.capacity_queries import CapacityQueries, Meter
 from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.checkup import Checkup, Checkups
 from celeriac.app.commands import Commands
@@ -46,8 +47,15 @@ def console(settings: Settings, store: SqlStore, records: Mapping[str, AppRecord
     checkups = Checkups(lambda: _checkup(settings, store, clock), clock)
     of = records or {}
     told = {one.name: Told(of[one.name], redaction(one)) for one in settings.cluster if one.name in of}
-    app_records = AppRecordQueries(AppQueries(sources, journal, clock), told, clock)
-    apart = Apart(pausing, CasebookQueries(journal, kept, kept), checkups, app_records)
+    meters = {one.name: Meter(store.loads(one.name), of.get(one.name)) for one in settings.cluster}
+    apps = AppQueries(sources, journal, clock)
+    apart = Apart(
+        pausing,
+        CasebookQueries(journal, kept, kept),
+        CapacityQueries(apps, meters, clock),
+        checkups,
+        AppRecordQueries(apps, told, clock),
+    )
     queries = Queries(sources, journal, journal, clock, lambda: _disk_free(settings.store), apart)
     app = create_app(queries, Commands(queries, journal, journal, clock, store.audit()))
     return Server(app, settings.console.host, settings.console.port)

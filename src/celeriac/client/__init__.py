@@ -28,6 +28,15 @@ from celeriac.client.app_answers import (
     Remark,
     Variable,
 )
+from celeriac.client.capacity_answers import (
+    BusyHour,
+    Capacity,
+    Expected,
+    Measured,
+    Peak,
+    ProcessCapacity,
+    Quota,
+)
 from celeriac.client.casebook_answers import Casualties, Casualty, Exhibit, Kept, Line
 from celeriac.client.checkup_answers import Check, Checkup
 from celeriac.client.connection import DEFAULT_URL, ClientError, Time
@@ -52,6 +61,8 @@ __all__ = [
     "AppEvent",
     "AppInstance",
     "Bucket",
+    "BusyHour",
+    "Capacity",
     "Casualties",
     "Casualty",
     "Celeriac",
@@ -66,6 +77,7 @@ __all__ = [
     "Environment",
     "Evidence",
     "Exhibit",
+    "Expected",
     "Facets",
     "Gap",
     "Histogram",
@@ -75,13 +87,17 @@ __all__ = [
     "LeftOut",
     "Line",
     "LogLine",
+    "Measured",
     "Observation",
     "Order",
     "Pause",
+    "Peak",
     "Percentiles",
     "Process",
+    "ProcessCapacity",
     "Queue",
     "QueueSample",
+    "Quota",
     "Remark",
     "Remedy",
     "Report",

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from celeriac.client.app_answers import App, AppEvent, Environment, LogLine, Remark
+from celeriac.client.capacity_answers import Capacity
 from celeriac.client.connection import Connection, Items, Time
 
 
@@ -70,6 +71,10 @@ class Apps(Connection):
     def environment(self, id: str, cluster: str | None = None) -> Environment:
         """Return the variables that an app is started with, without secrets."""
         return self._get(f"{_path(id)}/env", Environment, cluster=cluster)
+
+    def capacity(self, id: str, cluster: str | None = None, *, wait_s: float | None = None) -> Capacity:
+        """Return how busy an app was and how many instances its peak needs; `wait_s` is the wait objective (30 s)."""
+        return self._get(f"{_path(id)}/capacity", Capacity, cluster=cluster, wait_s=wait_s)
 
 
 def _path(id: str) -> str:

@@ -1,4 +1,4 @@
-"""How long a task has waited for its beginning."""
+"""When a task was due, and how long it has waited for its beginning."""
 
 from datetime import datetime
 
@@ -13,10 +13,16 @@ def waited(task: Task) -> float | None:
     began = task.started_at
     if began is None or began < (task.received_at or 0.0) or began < (task.retried_at or 0.0):
         return None
+    due = due_at(task)
+    return max(0.0, began - due) if due is not None else None
+
+
+def due_at(task: Task) -> float | None:
+    """Return when a task was sent (received, where nobody says), or its ETA where that is later; None if neither is known."""
     due = task.sent_at or task.received_at
     if task.eta is not None:
         due = max(filter(None, (due, _moment(task.eta))), default=None)
-    return max(0.0, began - due) if due is not None else None
+    return due
 
 
 def _moment(text: str) -> float | None:

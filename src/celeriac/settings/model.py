@@ -16,7 +16,7 @@ from celeriac.core.redact import Payloads
 from celeriac.settings.history import HistorySettings
 from celeriac.settings.local_platform import AnyPlatform
 from celeriac.settings.maintenance import MaintenanceSettings
-from celeriac.settings.platform import PlatformSettings
+from celeriac.settings.references import mistakes
 from celeriac.settings.section import Name, Seconds, Section
 from celeriac.settings.urls import (
     broker_kind,
@@ -277,29 +277,6 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _references(self) -> "Settings":
-        for kind, names in (
-            ("cluster", [one.name for one in self.cluster]),
-            ("platform", [one.name for one in self.platform]),
-        ):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                msg = f"two [[{kind}]] tables have the name {twice[0]!r}"
-                raise ValueError(msg)
-        clusters = {one.name for one in self.cluster}
-        for name in sorted({name for window in self.heal.maintenance for name in window.clusters} - clusters):
-            msg = f"a [[heal.maintenance]] names the cluster {name!r}, and there is no such [[cluster]]"
-            raise ValueError(msg)
-        known = {one.name for one in self.platform}
-        labelled = {one.name for one in self.platform if isinstance(one, PlatformSettings)}
-        for cluster in self.cluster:
-            for name in cluster.platforms:
-                if name not in known:
-                    msg = f"cluster {cluster.name!r} names the platform {name!r}, and there is no such [[platform]]"
-                    raise ValueError(msg)
-            if bool(cluster.platforms) != bool(cluster.apps or cluster.app_labels):
-                msg = f"cluster {cluster.name!r} must have both platform and apps (or app_labels), or neither"
-                raise ValueError(msg)
-            if cluster.app_labels and not labelled.intersection(cluster.platforms):
-                msg = f"cluster {cluster.name!r} has app_labels, and no platform of it has labels; name its apps in apps"
-                raise ValueError(msg)
+        for wrong in mistakes(self.cluster, self.platform, self.heal.maintenance):
+            raise ValueError(wrong)
         return self

@@ -16,10 +16,10 @@ import celeriac
 from celeriac.app.commands import Commands
 from celeriac.app.queries import Queries
 from celeriac.web import errors, health
-from celeriac.web.api import app_orders, apps, casebook, docs, doctor, handling, stream, tasks, v1
+from celeriac.web.api import app_orders, apps, capacity, casebook, docs, doctor, handling, stream, tasks, v1
 from celeriac.web.auth import BrowserSafety
 from celeriac.web.deps import plain_parameters
-from celeriac.web.pages import app_pages, checks, console, orders
+from celeriac.web.pages import app_pages, capacity_page, checks, console, orders
 from celeriac.web.pages.templating import environment
 
 Console: TypeAlias = FastAPI
@@ -56,6 +56,7 @@ def create_app(queries: Queries, commands: Commands, *, allowed_hosts: Collectio
         v1.router,
         apps.router,
         app_orders.router,
+        capacity.router,
         casebook.router,
         doctor.router,
         handling.router,
@@ -67,7 +68,8 @@ def create_app(queries: Queries, commands: Commands, *, allowed_hosts: Collectio
             dependencies=[Depends(plain_parameters)],
             responses=errors.responses(HTTPStatus.UNPROCESSABLE_ENTITY),
         )
-    for router in (docs.router, health.router, console.router, app_pages.router, checks.router, orders.router):
+    pages = (app_pages.router, capacity_page.router, console.router, checks.router, orders.router)
+    for router in (docs.router, health.router, *pages):
         app.include_router(router)
     app.mount("/static", OwnFiles(directory=STATIC), name="static")
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI documents this way

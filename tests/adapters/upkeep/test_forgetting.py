@@ -122,7 +122,7 @@ def test_what_is_over_is_found_by_an_index(started):
     """A scan of a year of roll-ups would keep the writer for seconds."""
     history = started()
     kinds = Forgetting(Retention()).kinds
-    assert {kind.at.table.name for kind in kinds} == {"rollups", "queue_samples", "remarks", "incarnations"}
+    assert {kind.at.table.name for kind in kinds} == {"rollups", "queue_samples", "loads", "remarks", "incarnations"}
     with history.database.reading() as connection:
         for kind in kinds:
             over = kind.at.table.select().where(*kind.over(NOW)).order_by(kind.at)

@@ -1,4 +1,4 @@
-"""Forgetting what is beside the tasks: roll-ups, samples of queues, workers' lives, and words that nothing holds any more."""
+"""Forgetting what is beside the tasks: roll-ups, samples of queues, loads of apps, workers' lives, and words that nothing holds any more."""
 
 import math
 from collections.abc import Iterator
@@ -67,12 +67,13 @@ class Forgetting:
         self._giving_up = [
             Kind(sampled, min(EACH_SAMPLE_S, retention.samples_s), 1_000_000, EACH),
             Kind(sampled, retention.samples_s, 1_000_000, MINUTE),
+            Kind(schema.loads.c.at, retention.samples_s, 1),
             Kind(rolled, retention.minutes_s, 1, MINUTE),
             Kind(rolled, retention.hours_s, 1, HOUR),
         ]
         self.kinds = [
             *self._giving_up,
-            Kind(schema.remarks.c.last_at, retention.samples_s, 1_000_000),  # after the samples that make them
+            Kind(schema.remarks.c.last_at, retention.samples_s, 1_000_000),  # after those that make them
             Kind(schema.incarnations.c.last_seen_at, LIVES_S, 1_000_000),
         ]
         self._due_at = 0.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 import sqlalchemy as sa
 
-from celeriac.adapters.sql import samples, schema
+from celeriac.adapters.sql import loads, samples, schema
 from celeriac.adapters.sql.database import Database, driver, upsert
 from celeriac.adapters.sql.history import SqlHistory
 from celeriac.adapters.sql.partitions import ROWS, Catalogue, Held
@@ -115,6 +115,8 @@ class SqlRecorder:
         _add_rollups(connection, tally, words)
         if batch.queues:
             samples.store(connection, batch.queues, words)
+        if batch.loads:
+            loads.store(connection, batch.loads)
         words.store(connection)
         if batch.incarnations:
             connection.execute(upsert(schema.incarnations), [_life(one) for one in batch.incarnations])

@@ -50,7 +50,7 @@ def store(connection: sa.Connection, samples: Sequence[QueueSample], words: Word
     for one in samples:
         text = msgspec.json.encode(_Remark(one.oldest_how, one.unknown), order="deterministic").decode()
         if text not in remarks:
-            remarks[text] = _remark(connection, text, max(each.at for each in samples))
+            remarks[text] = numbered(connection, text, max(each.at for each in samples))
         numbers = _Numbers(one.ready, one.unacked, one.consumers, one.arriving, one.completing, one.oldest_s)
         row = {"queue": words.number(one.name), "remark": remarks[text], "body": _packed(numbers)}
         rows += [
@@ -107,7 +107,7 @@ def _sample(name: str, at: int, body: bytes, text: str) -> QueueSample:
     return QueueSample(name=name, at=at / 1e6, **asdict(numbers), **asdict(remark))
 
 
-def _remark(connection: sa.Connection, text: str, at: float) -> int:
+def numbered(connection: sa.Connection, text: str, at: float) -> int:
     """Return a remark's number; that it was made at this time keeps it for as long as its samples."""
     row = schema.remarks.c
     new = insert(schema.remarks).values(text=text, last_at=micros(at))

@@ -183,7 +183,21 @@ queue_samples = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# What samples say in words, and when one last said so.
+# One minute of a process of an app: how busy its workers were.
+loads = sa.Table(
+    "loads",
+    history,
+    sa.Column("app", sa.String, primary_key=True),
+    sa.Column("process", sa.String, primary_key=True),
+    sa.Column("at", sa.Integer, primary_key=True),  # seconds: the beginning of the minute
+    sa.Column("looks", sa.Integer, nullable=False),
+    sa.Column("remark", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Index("ix_loads_at", "at"),
+    sqlite_with_rowid=False,
+)
+
+# What samples and loads say in words, and when one last said so.
 remarks = sa.Table(
     "remarks",
     history,

@@ -41,8 +41,8 @@ class SqlTasks:
         """Return a page of tasks, newest first."""
         with self._database.reading() as connection:
             asking = Asking(connection, which.within_s)
-            rows, searched_to = Page(asking, _condition(connection, which), _partitions(connection), which).found()
-            tasks = _tasks(connection, rows)
+            rows, searched_to = Page(asking, _condition(connection, which), partitions_of(connection), which).found()
+            tasks = tasks_of(connection, rows)
         cursors = [Cursor(row[_FIRST], row[_KEY].hex()) for row in rows]
         return Found([TaskRow(cursor, task) for cursor, task in zip(cursors, tasks, strict=True)], searched_to)
 
@@ -50,25 +50,25 @@ class SqlTasks:
         """Return one task."""
         key, _ = key_of(uuid)
         with self._database.reading() as connection:
-            for partition in _partitions(connection):
+            for partition in partitions_of(connection):
                 query = f"SELECT {', '.join(COLUMNS)} FROM tasks_{partition.id} WHERE key = ?"  # noqa: S608
                 row = driver(connection).execute(query, (key,)).fetchone()
                 if row is not None:
-                    return _tasks(connection, [row])[0]
+                    return tasks_of(connection, [row])[0]
         return None
 
     def named(self, uuids: Collection[str]) -> list[Task]:
         """Return those of these tasks that are stored."""
         keys = [key_of(uuid)[0] for uuid in uuids]
         with self._database.reading() as connection:
-            return _tasks(connection, list(lives.named(connection, _partitions(connection), keys)))
+            return tasks_of(connection, list(lives.named(connection, partitions_of(connection), keys)))
 
     def left_by(self, node: str, pid: int, limit: int) -> tuple[list[Task], int]:
         """Return the tasks that this life had under way when it spoke of them last, newest first, and their number."""
         with self._database.reading() as connection:
             worker = numbers_of(connection, [node]).get(node, _NO_WORD)
-            rows = lives.left_by(connection, _partitions(connection), worker, (node, pid))
-            return _tasks(connection, rows[:limit]), len(rows)
+            rows = lives.left_by(connection, partitions_of(connection), worker, (node, pid))
+            return tasks_of(connection, rows[:limit]), len(rows)
 
     def facets(self, which: TaskFilter) -> Facets:
         """Count the matching tasks by their values."""
@@ -100,7 +100,8 @@ def _condition(connection: sa.Connection, which: TaskFilter) -> Condition:
     return Condition(which, lambda text: numbers.get(text, _NO_WORD))
 
 
-def _tasks(connection: sa.Connection, rows: list[Any]) -> list[Task]:
+def tasks_of(connection: sa.Connection, rows: list[Any]) -> list[Task]:
+    """Return the tasks of these rows, their words read at once."""
     texts = texts_of(connection, (row[place] for row in rows for place in _WORDS))
     return [task_of(row, texts.__getitem__) for row in rows]
 
@@ -114,7 +115,7 @@ def _by_text(connection: sa.Connection, numbers: Counter[int | None]) -> dict[st
     return dict(counts.most_common())
 
 
-def _partitions(connection: sa.Connection) -> list[Any]:
+def partitions_of(connection: sa.Connection) -> list[Any]:
     """Return the partitions that hold rows, the newest rows first."""
     row = schema.partitions.c
     query = sa.select(row.id, row.from_at, row.to_at).where(row.stage != Stage.DROPPING, row.rows > 0)
@@ -127,7 +128,7 @@ def _grouped(connection: sa.Connection, which: TaskFilter, by: str, *, indexed: 
     Where each row must be looked at, partitions are read in pieces, of which one is counted whatever the time.
     """
     condition, asking = _condition(connection, which), Asking(connection, which.within_s)
-    partitions = [one for one in _partitions(connection) if condition.may_hold(one.from_at, one.to_at)]
+    partitions = [one for one in partitions_of(connection) if condition.may_hold(one.from_at, one.to_at)]
     groups: list[Any] = []
     counted = 0
     try:

@@ -10,6 +10,7 @@ from celeriac.adapters.sql.charts import SqlCharts
 from celeriac.adapters.sql.database import Database
 from celeriac.adapters.sql.history import SqlHistory
 from celeriac.adapters.sql.journal import SqlJournal
+from celeriac.adapters.sql.loads import SqlLoads
 from celeriac.adapters.sql.look import SqlLook
 from celeriac.adapters.sql.pauses import SqlPauses
 from celeriac.adapters.sql.search import SqlTasks
@@ -54,6 +55,10 @@ class SqlStore:
     def look(self) -> SqlLook:
         """Return what looks at the store from outside, also while it is not there."""
         return SqlLook(self._directory, self._control, {one.path.name: one for one in self._databases()})
+
+    def loads(self, cluster: str) -> SqlLoads:
+        """Return how busy one cluster's apps were."""
+        return SqlLoads(self._histories[cluster])
 
     def migrate(self) -> None:
         """Bring every file to the newest schema; makes the directory and the files if they are not there."""
