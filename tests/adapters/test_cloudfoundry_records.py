@@ -75,10 +75,10 @@ def test_a_follower_outlasts_a_short_outage_of_log_cache(scripted, cloud):
     busy = Answer(503, PAGE)
     scripted.script("/api/v1/read/a", busy, busy, {"envelopes": {"batch": [envelope]}}, busy)
 
-    def sleep(seconds):
+    def pass_(seconds):
         clock[0] += seconds
 
-    following = logcache.follow(cloud._session, "a", 990.0, now=lambda: clock[0], sleep=sleep)
+    following = logcache.follow(cloud._session, "a", 990.0, now=lambda: clock[0], sleep=pass_)
     assert [[one.text for one in batch] for batch in islice(following, 3)] == [[], [], ["hi"]]
     with pytest.raises(UnreachableError):
         for _ in following:

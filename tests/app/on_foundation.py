@@ -19,6 +19,7 @@ from celeriac.core.model import Consumer, Mode
 from celeriac.core.redact import Redaction
 from celeriac.emulator import AppConfig, Emulator, EmulatorConfig, Fault, ProcessConfig, UserConfig
 from celeriac.emulator.audit import Party
+from celeriac.emulator.cloud_controller import Scaling
 from celeriac.ports import Batch
 from core.builders import APP, CLUSTER, stream, worker
 
@@ -102,7 +103,7 @@ class Foundation:
     def scale(self, instances: int) -> None:
         """Have somebody else scale the app."""
         controller = self.emulator.foundation.controller
-        controller.scale(controller.processes()[0], instances, Party("bo-guid", "user", "bo"))
+        controller.scale(controller.processes()[0], Scaling(instances=instances), Party("bo-guid", "user", "bo"))
 
     def begin_anew(self) -> None:
         """Have another keeper take over, which remembers no look."""

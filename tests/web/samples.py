@@ -12,7 +12,7 @@ from celeriac.app.app_queries import AppQueries
 from celeriac.app.app_record_queries import AppRecordQueries, Told
 from celeriac.app.capacity_queries import CapacityQueries, Meter
 from celeriac.app.casebook_queries import CasebookQueries
-from celeriac.app.checkup import Checkups
+from celeriac.app.checkups import Checkups
 from celeriac.app.commands import Commands
 from celeriac.app.pausing import Pausing
 from celeriac.app.queries import Apart, Queries

@@ -3,7 +3,6 @@
 It reads and tries; it writes nothing and acts on nothing.
 """
 
-import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn, TypeVar
@@ -39,9 +38,6 @@ DAY_S = 86_400.0
 NOBODY = "celeriac-doctor"
 """A task that nobody has sent: to ask for its result reads the backend, and finds nothing."""
 
-AGAIN_S = 5.0
-"""A checkup serves for so long: whoever reloads a page must not load brokers and platforms."""
-
 
 class ClusterProbes(Struct, frozen=True):
     """The ports of one cluster; what is not configured is None."""
@@ -57,7 +53,7 @@ class ClusterProbes(Struct, frozen=True):
     broker: Broker | None = None
     results: Results | None = None
     foundation: Platform | None = None
-    platform: str | None = None
+    platforms: tuple[str, ...] = ()
     apps: tuple[str, ...] = ()
     management: bool = False
     enable_task_events: str = "once"
@@ -107,7 +103,7 @@ class Checkup:
         return checkup_view(self.lines(cluster), self._clock())
 
     def _facts(self, clusters: list[ClusterProbes]) -> Facts:
-        named = {name for one in clusters for name in (one.platform or "").split(", ")}
+        named = {name for one in clusters for name in one.platforms}
         places = [one for one in self._platforms if one.name in named or len(clusters) == len(self._clusters)]
         threads = min(MOST_THREADS, 4 + 12 * len(clusters) + 2 * len(places))
         pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="checkup")
@@ -134,11 +130,7 @@ class Checkup:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _acts(self, platform: str) -> bool:
-        return any(
-            one.mode is not Mode.OBSERVE
-            for one in self._clusters.values()
-            if platform in (one.platform or "").split(", ")
-        )
+        return any(one.mode is not Mode.OBSERVE for one in self._clusters.values() if platform in one.platforms)
 
 
 class Asking:
@@ -248,7 +240,7 @@ class ClusterLook:
             broker=one.broker_kind,
             mode=one.mode,
             management=one.management,
-            platform=one.platform,
+            platform=", ".join(one.platforms) or None,
             apps=one.apps,
             enable_task_events=one.enable_task_events,
             stream=self._stream.answer(),
@@ -279,23 +271,3 @@ def told(tasks: Tasks, now: float) -> Told:
 
 def _readable(results: Results | None) -> bool:
     return results is not None and not results.ended([NOBODY])
-
-
-class Checkups:
-    """Checkups for a server: one at a time, each good for some seconds; `make` is called with the first one."""
-
-    def __init__(self, make: Callable[[], Checkup], clock: Callable[[], float]) -> None:
-        self._make, self._clock = make, clock
-        self._lock = threading.Lock()
-        self._checkup: Checkup | None = None
-        self._made: dict[str | None, tuple[float, CheckupView]] = {}
-
-    def view(self, cluster: str | None = None) -> CheckupView:
-        """Return the newest checkup of one or all clusters."""
-        with self._lock:
-            at, view = self._made.get(cluster, (0.0, None))
-            if view is None or self._clock() - at >= AGAIN_S:
-                self._checkup = self._checkup or self._make()
-                view = self._checkup.view(cluster)
-                self._made[cluster] = (self._clock(), view)
-            return view

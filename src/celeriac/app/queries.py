@@ -9,7 +9,7 @@ from celeriac.app.app_views import AppView
 from celeriac.app.capacity_queries import CapacityQueries
 from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.chart_queries import ChartQueries
-from celeriac.app.checkup import Checkups
+from celeriac.app.checkups import Checkups
 from celeriac.app.observation_queries import ObservationQueries
 from celeriac.app.order_views import OrderView
 from celeriac.app.passing import Passing, scene_of

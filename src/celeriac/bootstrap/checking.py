@@ -62,7 +62,7 @@ def _cluster(
         broker=asked,
         results=results(cluster),
         foundation=watched.platform if watched else None,
-        platform=", ".join(cluster.platforms) or None,
+        platforms=cluster.platforms,
         apps=cluster.apps,
         management=cluster.management is not None,
         enable_task_events=cluster.enable_task_events,

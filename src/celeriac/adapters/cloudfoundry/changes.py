@@ -1,10 +1,23 @@
-"""What people did to apps, as audit events and deployments tell it; each answer is a few words of JSON."""
+"""What befell apps and what people did to them, as audit events and deployments tell it."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from celeriac.core.changes import Change
+from celeriac.core.exhibits import Line
+
+EVENT_WORDS = (
+    "process_type",
+    "process_index",
+    "index",
+    "instance",
+    "reason",
+    "exit_description",
+    "exit_status",
+    "crash_count",
+)
+"""What is told of an event's data; the rest may hold settings of the app."""
 
 
 def _scaled(data: Mapping[str, Any]) -> str:
@@ -57,3 +70,13 @@ def of_deployment(deployment: Mapping[str, Any], platform: str, app: str) -> Cha
         what="has a deployment under way, begun",
         active=True,
     )
+
+
+def line_of(event: Mapping[str, Any]) -> Line:
+    """Return any event of an app as one line, without what may hold its settings."""
+    data = event.get("data") or {}
+    told = {name: data[name] for name in EVENT_WORDS if data.get(name) not in (None, "")}
+    text = " ".join(
+        [event["type"], f"by {event['actor']['name']}", *(f"{name}={value}" for name, value in told.items())]
+    )
+    return Line(text, datetime.fromisoformat(event["created_at"]).timestamp())

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from celeriac.adapters.cloudfoundry import logcache
 from celeriac.adapters.cloudfoundry.answers import understood
-from celeriac.adapters.cloudfoundry.changes import TOLD, of_deployment, of_event
+from celeriac.adapters.cloudfoundry.changes import TOLD, line_of, of_deployment, of_event
 from celeriac.adapters.cloudfoundry.indexes import EMBEDS, Indexes, Listed
 from celeriac.adapters.cloudfoundry.orders import Orders
 from celeriac.adapters.cloudfoundry.records import Records
@@ -35,17 +35,6 @@ CRASHES_EVERY_S = 60.0
 """Crash events come a little after the change of state that they explain."""
 
 MOST_EVENTS = 200
-EVENT_WORDS = (
-    "process_type",
-    "process_index",
-    "index",
-    "instance",
-    "reason",
-    "exit_description",
-    "exit_status",
-    "crash_count",
-)
-"""What is told of an event's data; the rest may hold settings of the app."""
 
 
 class Options(Struct, frozen=True):
@@ -269,7 +258,7 @@ class CloudFoundry:
             "per_page": MOST_EVENTS,
         }
         found = islice(self._session.pages("/v3/audit_events", **params), MOST_EVENTS)
-        return tuple(_event(one) for one in reversed(list(found)))
+        return tuple(line_of(one) for one in reversed(list(found)))
 
     def _crash(self, event: dict[str, Any]) -> Crash | None:
         data, app = event["data"], self._app_guids.get(event["target"]["guid"])
@@ -293,15 +282,6 @@ class CloudFoundry:
 
 def _stamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _event(event: dict[str, Any]) -> Line:
-    data = event.get("data") or {}
-    told = {name: data[name] for name in EVENT_WORDS if data.get(name) not in (None, "")}
-    text = " ".join(
-        [event["type"], f"by {event['actor']['name']}", *(f"{name}={value}" for name, value in told.items())]
-    )
-    return Line(text, datetime.fromisoformat(event["created_at"]).timestamp())
 
 
 def _fits(platform: CloudFoundry) -> tuple[Platform, PlatformRecords]:
