@@ -113,6 +113,19 @@ def test_the_page_says_first_what_each_does(asked):
     assert 'name="instances" type="number" value="6"' in page
 
 
+def test_the_page_of_an_app_restarts_one_index(asked, world):
+    page = asked.get("/apps/orders-worker").text
+    assert "Restart index 2 of orders-worker (worker, now RUNNING, guid " in page
+    assert 'hx-post="/apps/app-guid-1/instances/2/restart"' in page
+
+    form = {"cluster": "orders", "process": "worker"}
+    answer = asked.post("/apps/orders-worker/instances/2/restart", data=form, headers=OURS)
+    assert answer.status_code == 202
+    assert "Restart of orders-worker worker 2 is ordered" in answer.text
+    (order,) = world.requests.asked.values()
+    assert (order.kind, order.guid) == (RemedyKind.RESTART_INSTANCE, samples.GUID.format(2))
+
+
 @pytest.mark.parametrize("path", ["restart", "scale"])
 def test_an_order_from_another_site_is_refused(asked, world, path):
     theirs = {"sec-fetch-site": "cross-site"}

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse
 
 from celeriac.app.commands import Scaled
@@ -12,7 +12,7 @@ from celeriac.app.views import RemedyView
 from celeriac.core.incident import RemedyKind, Strategy
 from celeriac.core.pauses import LONGEST_S
 from celeriac.web.api.app_orders import RestartOrder, ScaleOrder
-from celeriac.web.api.handling import MaybeWhy, Why
+from celeriac.web.api.handling import Body, MaybeWhy, Why
 from celeriac.web.deps import Actor, Orders, Reads
 from celeriac.web.pages.templating import render
 
@@ -30,6 +30,13 @@ class RestartForm(RestartOrder):
     """The same order as the API's, from the page."""
 
     cluster: str
+
+
+class InstanceForm(Body):
+    """Which cluster's app it is, and which of its process types."""
+
+    cluster: str
+    process: str
 
 
 class ScaleForm(ScaleOrder):
@@ -69,6 +76,22 @@ def restart_app(
     remedy = commands.restart_app(id, actor, order.cluster, order.strategy)
     what = "Rolling restart" if order.strategy is Strategy.ROLLING else "Restart of all instances"
     return _ordered(request, f"{what} of {_app_name(queries, id, order.cluster)} is ordered", remedy)
+
+
+@router.post("/apps/{id}/instances/{index}/restart")
+def restart_instance(
+    request: Request,
+    id: str,
+    index: Annotated[int, Path(ge=0)],
+    commands: Orders,
+    queries: Reads,
+    actor: Actor,
+    order: Annotated[InstanceForm, Form()],
+) -> HTMLResponse:
+    """Order the restart of one index of an app and say where to follow it."""
+    remedy = commands.restart_instance(id, index, actor, order.cluster, order.process)
+    name = f"{_app_name(queries, id, order.cluster)} {order.process} {index}"
+    return _ordered(request, f"Restart of {name} is ordered", remedy)
 
 
 @router.post("/apps/{id}/scale")

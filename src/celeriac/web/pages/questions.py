@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from celeriac.app.app_views import AppView
+from celeriac.app.app_views import AppInstanceView, AppView
 from celeriac.app.order_views import PauseView
 from celeriac.app.views import IncidentView, WorkerView
 from celeriac.core.incident import RemedyKind, Strategy
@@ -25,6 +25,16 @@ def restart_question(worker: WorkerView) -> str:
     return (
         f"Restart {worker.name}? The keeper stops {INSTANCE_OF.format(instance)}, the platform starts it again, "
         f"and Celeriac checks that it came back.{busy}{_passed(worker.passes)}"
+    )
+
+
+def restart_instance_question(instance: AppInstanceView, app: AppView) -> str:
+    """Return what the restart of one index will do, to be read before it is ordered."""
+    found = f"found {instance.verdict.value} by Celeriac" if instance.verdict else "judged by nobody"
+    return (
+        f"Restart index {instance.index} of {app.name} ({instance.process}, now {instance.state}, guid {instance.guid}, {found})? "
+        "The keeper stops it, the platform starts it again, and Celeriac checks that it came back; the tasks that it runs are "
+        "cut off."
     )
 
 
@@ -112,6 +122,11 @@ def of_cluster(app: AppView) -> str:
     return json.dumps({"cluster": app.cluster})
 
 
+def of_process(instance: AppInstanceView, app: AppView) -> str:
+    """Return what to send with an order for one index: other process types have indexes of the same number."""
+    return json.dumps({"cluster": app.cluster, "process": instance.process})
+
+
 def all_at_once(app: AppView) -> str:
     """Return what to send to restart all instances of an app at once."""
     return json.dumps({"cluster": app.cluster, "strategy": Strategy.ALL_AT_ONCE})
@@ -144,9 +159,11 @@ FILTERS: dict[str, Callable[..., str]] = {
         approve_word,
         close_question,
         of_cluster,
+        of_process,
         recycle_question,
         restart_all_question,
         restart_app_question,
+        restart_instance_question,
         restart_question,
         resume_question,
         resumed,
