@@ -116,10 +116,10 @@ def test_the_page_says_first_what_each_does(asked):
 def test_the_page_of_an_app_restarts_one_index(asked, world):
     page = asked.get("/apps/orders-worker").text
     assert "Restart index 2 of orders-worker (worker, now RUNNING, guid " in page
-    assert 'hx-post="/apps/app-guid-1/instances/2/restart"' in page
+    assert 'hx-post="/apps/app-guid-1/instances/restart"' in page
 
-    form = {"cluster": "orders", "process": "worker"}
-    answer = asked.post("/apps/orders-worker/instances/2/restart", data=form, headers=OURS)
+    form = {"cluster": "orders", "process": "worker", "index": 2}
+    answer = asked.post("/apps/orders-worker/instances/restart", data=form, headers=OURS)
     assert answer.status_code == 202
     assert "Restart of orders-worker worker 2 is ordered" in answer.text
     (order,) = world.requests.asked.values()

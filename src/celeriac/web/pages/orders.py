@@ -3,8 +3,9 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path, Request
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse
+from pydantic import Field
 
 from celeriac.app.commands import Scaled
 from celeriac.app.queries import Queries
@@ -33,10 +34,11 @@ class RestartForm(RestartOrder):
 
 
 class InstanceForm(Body):
-    """Which cluster's app it is, and which of its process types."""
+    """Which cluster's app it is, and which index of which of its process types."""
 
     cluster: str
     process: str
+    index: int = Field(ge=0)
 
 
 class ScaleForm(ScaleOrder):
@@ -78,19 +80,18 @@ def restart_app(
     return _ordered(request, f"{what} of {_app_name(queries, id, order.cluster)} is ordered", remedy)
 
 
-@router.post("/apps/{id}/instances/{index}/restart")
+@router.post("/apps/{id}/instances/restart")
 def restart_instance(
     request: Request,
     id: str,
-    index: Annotated[int, Path(ge=0)],
     commands: Orders,
     queries: Reads,
     actor: Actor,
     order: Annotated[InstanceForm, Form()],
 ) -> HTMLResponse:
     """Order the restart of one index of an app and say where to follow it."""
-    remedy = commands.restart_instance(id, index, actor, order.cluster, order.process)
-    name = f"{_app_name(queries, id, order.cluster)} {order.process} {index}"
+    remedy = commands.restart_instance(id, order.index, actor, order.cluster, order.process)
+    name = f"{_app_name(queries, id, order.cluster)} {order.process} {order.index}"
     return _ordered(request, f"Restart of {name} is ordered", remedy)
 
 

@@ -124,7 +124,7 @@ def of_cluster(app: AppView) -> str:
 
 def of_process(instance: AppInstanceView, app: AppView) -> str:
     """Return what to send with an order for one index: other process types have indexes of the same number."""
-    return json.dumps({"cluster": app.cluster, "process": instance.process})
+    return json.dumps({"cluster": app.cluster, "process": instance.process, "index": instance.index})
 
 
 def all_at_once(app: AppView) -> str:
