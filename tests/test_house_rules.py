@@ -82,6 +82,16 @@ def test_tests_wait_for_a_condition_and_never_for_a_time():
     assert waiting == {"harness.py"}
 
 
+def test_what_is_decoded_from_threads_has_its_decoder_made_at_import():
+    """Of `decode(..., type=...)` msgspec learns the type at the first call, and a second thread there ends the process."""
+    named_at_once = re.compile(r"(?<!with _SHAPES:\n)^.*\bdecode\(.*type=", re.MULTILINE)
+    lone = re.compile(r"msgspec\.convert\(")
+    asked_alone = {"src/celeriac/cli/doctor.py", "src/celeriac/adapters/control.py"}
+
+    assert [named(path) for path in MODULES if named_at_once.search(path.read_text())] == []
+    assert {named(path) for path in MODULES if lone.search(path.read_text())} == asked_alone
+
+
 def test_third_party_files_are_not_committed():
     assert "/src/celeriac/web/static/vendor/" in (ROOT / ".gitignore").read_text().splitlines()
     assert [named(path) for path in SOURCE.rglob("*.min.*") if VENDOR not in path.parents] == []

@@ -4,6 +4,8 @@ import fcntl
 import os
 import resource
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from celeriac.adapters.sql import SqlStore
@@ -13,7 +15,7 @@ from celeriac.core.memory import Board, Changes
 from celeriac.core.redact import Redaction
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import Task
-from celeriac.ports import Batch
+from celeriac.ports import Batch, Journal
 
 
 def recorder(store: SqlStore) -> SqlRecorder:
@@ -47,8 +49,22 @@ def overfill(store: SqlStore, _: Path) -> object:
     return True
 
 
+def first_reads(store: SqlStore, _: Path) -> object:
+    """Read with eight threads what no thread of this process has read before."""
+    sys.setswitchinterval(1e-6)
+    readers = [store.journal() for _ in range(8)]
+    start = threading.Barrier(8)
+
+    def read(journal: Journal) -> bool:
+        start.wait()
+        return journal.board("a") is not None
+
+    with ThreadPoolExecutor(8) as pool:
+        return all(pool.map(read, readers))
+
+
 def main(what: str, directory: Path) -> None:
-    deeds = {"lease": lease, "migrate": migrate, "write": write, "overfill": overfill}
+    deeds = {"lease": lease, "migrate": migrate, "write": write, "overfill": overfill, "first_reads": first_reads}
     with SqlStore(directory, ("a",)).opened() as store:
         sys.stdout.write("ready\n")
         sys.stdout.flush()

@@ -15,6 +15,22 @@ from celeriac.core.memory import Book, Changes
 from celeriac.core.model import App, Instance, InstanceState, Pool, Process, Verdict
 from celeriac.core.snapshot import Lived
 
+# A process's first reads
+
+
+def test_threads_may_read_for_the_first_time_all_at_once(keeper, directory):
+    """What is read has tables that msgspec fills once; a thread that met half of one ended the process."""
+    app = App(
+        "cf", "guid", "shop", "STARTED", instances=(Instance("cf", "shop", "g", "web", 0, InstanceState.RUNNING),)
+    )
+    keeper.commit(Changes(board=board(apps=(app,), pools={"one": Pool("prefork", 2)})))
+
+    with rivals("first_reads", directory, 3) as outcomes:
+        pass
+
+    assert outcomes == ["True"] * 3
+
+
 # The lease
 
 

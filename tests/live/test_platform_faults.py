@@ -13,9 +13,7 @@ from live_cluster import SOON, App, LiveCluster, live_cluster
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
 DIEGO = "platform: Instances information unavailable: Unable to communicate with Diego (503"
-ROLE = (
-    "platform: the app orders-worker is not to be seen in the space: it was deleted, or our role there was taken away"
-)
+ROLE = "platform: space 'production' is not to be seen any more: our account has probably lost its role there, "
 
 
 def wrong(cluster: LiveCluster, *faults: dict[str, object]) -> None:

@@ -1,6 +1,7 @@
 """Celery's remote control, directed at named nodes but for one question; each call waits for so many answers or for its time limit."""
 
 import contextlib
+import threading
 from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
@@ -19,6 +20,9 @@ from celeriac.evidence_ports import SelfReport
 from celeriac.ports import Control, Hands
 
 T = TypeVar("T")
+
+_SHAPES = threading.Lock()
+"""msgspec learns a type when it first decodes one; a second thread that decodes one meanwhile ends the process."""
 
 
 class _Pong(Struct):
@@ -206,7 +210,7 @@ class CeleryControl:
 
         def take(reply: Any) -> None:
             for node, answer in reply.items() if isinstance(reply, dict) else ():
-                with contextlib.suppress(msgspec.ValidationError):
+                with contextlib.suppress(msgspec.ValidationError), _SHAPES:
                     found.append((node, msgspec.convert(answer, kind)))
                     missing.discard(node)
             if nodes and not missing:

@@ -53,6 +53,9 @@ class Answer(Struct, frozen=True):
     opening: Opening | None = None
 
 
+_answer = msgspec.msgpack.Decoder(Answer).decode
+
+
 class Writing(Protocol):
     """What the writer's process does with a store."""
 
@@ -177,7 +180,7 @@ class WriterProcess:
                 raise EOFError
             self._link.send_bytes(frame)
             if self._link.poll(within):
-                return msgspec.msgpack.decode(self._link.recv_bytes(), type=Answer)
+                return _answer(self._link.recv_bytes())
         except BlockingIOError:
             pass  # it does not read either
         except (OSError, EOFError):

@@ -19,6 +19,11 @@ class _Why(Struct, frozen=True):
     why: str | None
 
 
+_line = msgspec.json.Decoder(LogLine).decode
+_dropped = msgspec.json.Decoder(_Dropped).decode
+_why = msgspec.json.Decoder(_Why).decode
+
+
 class Apps(Connection):
     """The reads of apps."""
 
@@ -56,12 +61,12 @@ class Apps(Connection):
         which = {"instance": instance, "process": process}
         for event in self._events(f"{_path(id)}/logs/stream", cluster=cluster, since=since, **which):
             if event.name == "line":
-                yield msgspec.json.decode(event.data, type=LogLine)
+                yield _line(event.data)
             elif event.name == "dropped":
-                count = msgspec.json.decode(event.data, type=_Dropped).count
+                count = _dropped(event.data).count
                 yield Remark(f"{count} lines are left out here: they came faster than they were read.")
             elif event.name in {"trouble", "end"}:
-                why = msgspec.json.decode(event.data, type=_Why).why
+                why = _why(event.data).why
                 yield Remark(why or "The platform tells no more.")
 
     def app_events(self, id: str, cluster: str | None = None, *, limit: int = 50) -> list[AppEvent]:

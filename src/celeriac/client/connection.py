@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from threading import Lock
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeAlias, TypeVar
 from urllib.parse import urlencode
@@ -39,6 +40,11 @@ class Items(Struct, Generic[T], frozen=True):
 class _Problem(Struct, frozen=True):
     detail: str
     title: str = ""
+
+
+_problem = msgspec.json.Decoder(_Problem).decode
+_SHAPES = Lock()
+"""msgspec learns a type when it first decodes one, and a second thread that decodes one meanwhile ends the process."""
 
 
 class Event(NamedTuple):
@@ -85,7 +91,8 @@ class Connection:
         if response.status_code >= 300:
             raise self._problem(response)
         try:
-            return msgspec.json.decode(response.content, type=answer)
+            with _SHAPES:
+                return msgspec.json.decode(response.content, type=answer)
         except msgspec.DecodeError as error:
             msg = f"What answers at {self._url} is not a Celeriac console of this version ({error})."
             raise ClientError(msg, status=response.status_code) from error
@@ -123,7 +130,7 @@ class Connection:
 
     def _problem(self, response: httpx2.Response) -> ClientError:
         try:
-            problem = msgspec.json.decode(response.content, type=_Problem)
+            problem = _problem(response.content)
         except msgspec.DecodeError:
             msg = f"What answers at {self._url} is not a Celeriac console: it said {response.status_code}."
             return ClientError(msg, status=response.status_code)

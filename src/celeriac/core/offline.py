@@ -28,6 +28,9 @@ class Moment(Struct, frozen=True):
     """Whether workers at other places were left out: then guards that count workers may judge otherwise."""
 
 
+_load = msgspec.json.Decoder(Moment).decode
+
+
 def judge(moment: Moment) -> tuple[tuple[Finding, ...], Plan]:
     """Return the findings and the plan of this moment."""
     findings = diagnose(moment.seen, moment.limits)
@@ -66,4 +69,4 @@ def dump(moment: Moment) -> bytes:
 
 def load(text: bytes) -> Moment:
     """Return the moment of `dump`; raises `msgspec.DecodeError` with the path of what does not fit."""
-    return msgspec.json.decode(text, type=Moment)
+    return _load(text)

@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -15,6 +16,9 @@ from celeriac.core.errors import MissingError, PortError, RefusedError, Unreacha
 from celeriac.processes import backoff
 
 T = TypeVar("T")
+
+_SHAPES = threading.Lock()
+"""msgspec learns a type when it first decodes one; a second thread that decodes one meanwhile ends the process."""
 
 MOST_BYTES = 8_000_000
 """A longer answer is not read to its end: some 40,000 consumers."""
@@ -97,7 +101,8 @@ class Requests:
         if answer.status_code != 200:
             raise _error(answer.status_code, body)
         try:
-            return msgspec.json.decode(body, type=kind)
+            with _SHAPES:
+                return msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             why = "is there another program at its address, or a proxy in between?"
             raise UnreachableError(f"the answer of {API} cannot be read; {why}") from error

@@ -14,6 +14,10 @@ from celeriac.core.exhibits import Kept, joined
 from celeriac.core.offline import Moment
 from celeriac.evidence_ports import Casebook, Exhibits
 
+_kept = msgspec.json.Decoder(Kept).decode
+_moment = msgspec.json.Decoder(Moment).decode
+_casualties = msgspec.json.Decoder(Casualties).decode
+
 CASUALTIES_KEPT_S = 400 * 86400.0
 EVIDENCE_KEPT_S = 90 * 86400.0
 EVIDENCE_AT_MOST = 1000
@@ -50,14 +54,14 @@ class SqlCasebook:
         """Store the exhibits of an incident, in place of earlier ones of the same sources."""
         with self._database.writing() as connection:
             body = _body(connection, kept.incident, _EXHIBITS)
-            earlier = msgspec.json.decode(body, type=Kept) if body else None
+            earlier = _kept(body) if body else None
             _store(connection, kept.incident, _EXHIBITS, kept.at, msgspec.json.encode(joined(earlier, kept)))
 
     def kept(self, incident: str) -> Kept | None:
         """Return what was kept of an incident's worker before it was killed, or after it had crashed."""
         with self._database.reading() as connection:
             body = _body(connection, incident, _EXHIBITS)
-        return msgspec.json.decode(body, type=Kept) if body else None
+        return _kept(body) if body else None
 
     def keep_moment(self, incident: str, moment: Moment) -> None:
         """Store the moment in which an incident was opened or acted on, in place of an earlier one."""
@@ -69,14 +73,14 @@ class SqlCasebook:
         """Return the last such moment."""
         with self._database.reading() as connection:
             body = _body(connection, incident, _MOMENT)
-        return msgspec.json.decode(body, type=Moment) if body else None
+        return _moment(body) if body else None
 
     def _records(self, *conditions: sa.ColumnElement[bool]) -> list[Casualties]:
         row = schema.casualties.c
         query = sa.select(row.body).where(*conditions).order_by(row.ended_at, row.id)
         with self._database.reading() as connection:
             bodies = connection.scalars(query).all()
-        return [msgspec.json.decode(body, type=Casualties) for body in bodies]
+        return [_casualties(body) for body in bodies]
 
 
 def _store(connection: sa.Connection, incident: str, kind: str, at: float, body: bytes) -> None:

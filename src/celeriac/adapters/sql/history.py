@@ -11,6 +11,9 @@ from celeriac.core.queues import QueueSample
 from celeriac.core.snapshot import Stream
 from celeriac.ports import History
 
+_stream = msgspec.json.Decoder(Stream).decode
+_incarnation = msgspec.json.Decoder(Incarnation).decode
+
 KEPT_S = 2 * 86400.0
 """How long an incarnation that says nothing more is listed."""
 
@@ -25,7 +28,7 @@ class SqlHistory:
         """Return how well the observer hears, as of its last flush."""
         with self._database.reading() as connection:
             body = connection.scalar(sa.select(schema.stream.c.body))
-            return msgspec.json.decode(body, type=Stream) if body else None
+            return _stream(body) if body else None
 
     def incarnations(self) -> list[Incarnation]:
         """Return every incarnation heard within two days of the newest."""
@@ -33,7 +36,7 @@ class SqlHistory:
         newest = sa.select(sa.func.max(row.last_seen_at)).scalar_subquery()
         query = sa.select(row.body).where(row.last_seen_at > newest - micros(KEPT_S))
         with self._database.reading() as connection:
-            return [msgspec.json.decode(body, type=Incarnation) for body in connection.scalars(query)]
+            return [_incarnation(body) for body in connection.scalars(query)]
 
     def queues(self) -> list[QueueSample]:
         """Return the newest sample of each queue that was sampled within five minutes of the newest of all."""

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 import sqlalchemy as sa
+from msgspec.json import Decoder
 
 from celeriac.adapters.sql import schema
 from celeriac.adapters.sql.database import Database, insert, upsert
@@ -17,6 +18,9 @@ from celeriac.core.snapshot import Lived
 from celeriac.ports import Journal, Requests
 
 T = TypeVar("T")
+
+_INCIDENT, _REMEDY, _WORD = Decoder(Incident), Decoder(Remedy), Decoder(Word)
+_LIVED, _POOL, _BOARD = Decoder(Lived), Decoder(Pool), Decoder(Board)
 
 KEEPER_LEASE = "keeper"
 OPEN_REMEDIES = (RemedyState.REQUESTED, RemedyState.INTENDED, RemedyState.ACTED)
@@ -70,11 +74,11 @@ class SqlJournal:
             ).all()
             lived = connection.scalars(sa.select(schema.lived.c.body).where(schema.lived.c.cluster == cluster)).all()
             return Book(
-                incidents=_all(incidents, Incident),
-                remedies=_all(remedies, Remedy),
-                pools={key: msgspec.json.decode(body, type=Pool) for key, body in pools},
-                lived=_all(lived, Lived),
-                words=_all(words, Word),
+                incidents=_all(incidents, _INCIDENT),
+                remedies=_all(remedies, _REMEDY),
+                pools={key: _POOL.decode(body) for key, body in pools},
+                lived=_all(lived, _LIVED),
+                words=_all(words, _WORD),
             )
 
     def commit(self, changes: Changes, holder: str | None = None) -> None:
@@ -118,17 +122,17 @@ class SqlJournal:
         if open_only:
             query = query.where(row.state.not_in(OVER))
         with self._database.reading() as connection:
-            return list(_all(connection.scalars(query).all(), Incident))
+            return list(_all(connection.scalars(query).all(), _INCIDENT))
 
     def incident(self, id: str) -> Incident | None:
         """Return one incident."""
-        return self._one(schema.incidents, id, Incident)
+        return self._one(schema.incidents, id, _INCIDENT)
 
     def board(self, cluster: str) -> Board | None:
         """Return the keeper's last word."""
         with self._database.reading() as connection:
             body = connection.scalar(sa.select(schema.boards.c.body).where(schema.boards.c.cluster == cluster))
-            return msgspec.json.decode(body, type=Board) if body else None
+            return _BOARD.decode(body) if body else None
 
     def submit(self, remedy: Remedy) -> None:
         """Store a remedy in state `requested`."""
@@ -137,7 +141,7 @@ class SqlJournal:
 
     def remedy(self, id: str) -> Remedy | None:
         """Return one remedy."""
-        return self._one(schema.remedies, id, Remedy)
+        return self._one(schema.remedies, id, _REMEDY)
 
     def say(self, word: Word) -> None:
         """Store what a person wants to be done with an incident."""
@@ -146,16 +150,16 @@ class SqlJournal:
 
     def word(self, id: str) -> Word | None:
         """Return one of these."""
-        return self._one(schema.deeds, id, Word)
+        return self._one(schema.deeds, id, _WORD)
 
     def version(self) -> int:
         """Return a number that changes when another process has written."""
         return self._database.version()
 
-    def _one(self, table: sa.Table, id: str, kind: type[T]) -> T | None:
+    def _one(self, table: sa.Table, id: str, kind: Decoder[T]) -> T | None:
         with self._database.reading() as connection:
             body = connection.scalar(sa.select(table.c.body).where(table.c.id == id))
-            return msgspec.json.decode(body, type=kind) if body else None
+            return kind.decode(body) if body else None
 
 
 def _incident_row(incident: Incident) -> dict[str, object]:
@@ -204,8 +208,8 @@ def _text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _all(bodies: Iterable[str], kind: type[T]) -> tuple[T, ...]:
-    return tuple(msgspec.json.decode(body, type=kind) for body in bodies)
+def _all(bodies: Iterable[str], kind: Decoder[T]) -> tuple[T, ...]:
+    return tuple(kind.decode(body) for body in bodies)
 
 
 def _fits(journal: SqlJournal) -> tuple[Journal, Requests]:

@@ -43,6 +43,8 @@ class _Scene(Struct, array_like=True, frozen=True):
 
 
 _packed = msgspec.msgpack.Encoder().encode
+_numbers = msgspec.msgpack.Decoder(_Numbers).decode
+_scene = msgspec.json.Decoder(_Scene).decode
 
 
 def store(connection: sa.Connection, loads: Sequence[Load]) -> None:
@@ -89,7 +91,7 @@ class SqlLoads:
             rows = connection.execute(query).all()
             numbers = {one.remark for one in rows}
             found = connection.execute(sa.select(remark.id, remark.text).where(remark.id.in_(numbers)))
-            scenes = {id: msgspec.json.decode(text, type=_Scene) for id, text in found}
+            scenes = {id: _scene(text) for id, text in found}
         return [_load(app, *one[:3], scenes[one.remark], one.body) for one in rows]
 
     def work(self, nodes: Collection[str], since: float, until: float, limit: int) -> tuple[list[Task], bool]:
@@ -124,7 +126,7 @@ def _work(partition: int, workers: Sequence[int], window: tuple[float, float], l
 
 
 def _load(app: str, process: str, at: int, looks: int, scene: _Scene, body: bytes) -> Load:
-    one = msgspec.msgpack.decode(body, type=_Numbers)
+    one = _numbers(body)
     return Load(
         app, process, float(at), looks, one.busy, one.slots, one.most, one.instances, one.waiting, one.unsure,
         scene.nodes, scene.queues, scene.shared,

@@ -10,6 +10,8 @@ from celeriac.adapters.sql.schema import micros
 from celeriac.core.pauses import Pause
 from celeriac.ports import Pauses
 
+_pause = msgspec.json.Decoder(Pause).decode
+
 
 class SqlPauses:
     """`Pauses` on one database; those that are over stay, as a trail."""
@@ -27,7 +29,7 @@ class SqlPauses:
         row = schema.pauses.c
         query = sa.select(row.body).where(row.ended_at.is_(None), row.until_at > micros(now)).order_by(row.at, row.id)
         with self._database.reading() as connection:
-            return tuple(msgspec.json.decode(body, type=Pause) for body in connection.scalars(query).all())
+            return tuple(_pause(body) for body in connection.scalars(query).all())
 
     def end(self, id: str, now: float, actor: str) -> None:
         """End one of them before its time; one that has ended stays as it is."""
@@ -35,7 +37,7 @@ class SqlPauses:
         with self._database.writing() as connection:
             body = connection.scalar(sa.select(row.body).where(row.id == id, row.ended_at.is_(None)))
             if body is not None:
-                pause = msgspec.json.decode(body, type=Pause)
+                pause = _pause(body)
                 connection.execute(upsert(schema.pauses), [_row(replace(pause, ended_at=now, ended_by=actor))])
 
 

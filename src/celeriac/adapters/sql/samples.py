@@ -41,6 +41,8 @@ class _Remark(Struct, array_like=True, frozen=True):
 
 
 _packed = msgspec.msgpack.Encoder().encode
+_numbers = msgspec.msgpack.Decoder(_Numbers).decode
+_remark = msgspec.json.Decoder(_Remark).decode
 
 
 def store(connection: sa.Connection, samples: Sequence[QueueSample], words: Words) -> None:
@@ -103,7 +105,7 @@ def _read(connection: sa.Connection, query: "sa.Select[Any]") -> list[QueueSampl
 
 
 def _sample(name: str, at: int, body: bytes, text: str) -> QueueSample:
-    numbers, remark = msgspec.msgpack.decode(body, type=_Numbers), msgspec.json.decode(text, type=_Remark)
+    numbers, remark = _numbers(body), _remark(text)
     return QueueSample(name=name, at=at / 1e6, **asdict(numbers), **asdict(remark))
 
 
