@@ -131,6 +131,24 @@ def test_a_short_history_is_told(shop):
     assert one.seen_s == 3 * 3600
 
 
+def test_what_was_not_seen_does_not_thin_out_what_was(shop):
+    """Celeriac began five minutes ago, in the midst of the work: the rates are those of the four whole minutes."""
+    shop.peak_at = shop.now - 150
+    shop.record(loads=[load(shop.now - 60 * n, 10) for n in range(1, 6)])
+    shop.work(minutes=5)
+    one = shop.worker()
+    assert (one.measured.until - one.measured.since).total_seconds() == 240
+    assert one.measured.arriving_per_s == pytest.approx(2.5, rel=0.15)
+    assert one.measured.explained == pytest.approx(10, rel=0.2)
+    assert one.unknown is None
+
+
+def test_a_restart_in_the_last_minute_takes_no_slots_away(shop):
+    shop.week()
+    shop.record(loads=[load(shop.now - 30, 2, slots=5), load(shop.now + 30, 2, unsure=1)])
+    assert shop.worker().slots_per_instance == 4
+
+
 def test_an_app_that_was_never_seen_has_no_figures(shop):
     found = shop.queries.capacity("app-guid")
     assert found.processes == []

@@ -21,7 +21,8 @@ def measured(**fields) -> Measured:
 
 
 def scene(busy=11.0, now=None, peak=None, **fields) -> Scene:
-    return Scene(peak or load(NOW + 300, busy), now or load(NOW + 86400, 2), 10.0, measured(**fields))
+    now = now or load(NOW + 86400, 2)
+    return Scene(peak or load(NOW + 300, busy), now, 10.0, measured(**fields), now)
 
 
 def test_the_peak_of_a_known_load():
@@ -126,7 +127,7 @@ def test_a_task_that_began_before_the_window_or_ends_after_it_counts_for_what_it
 def test_nothing_tells_nothing():
     one = measure([], SINCE, UNTIL)
     assert (one.came, one.began, one.slot_s, one.arrival_scv, one.work) == (0, 0, None, None, None)
-    assert advise(Scene(load(NOW, 0), load(NOW, 0), 0.0, one)).needed is None
+    assert advise(Scene(load(NOW, 0), load(NOW, 0), 0.0, one, load(NOW, 0))).needed is None
 
 
 SCENES = st.builds(

@@ -8,7 +8,7 @@ from busy_week import load
 from celeriac.core.finding import Finding
 from celeriac.core.memory import Board
 from celeriac.core.model import Pool, Verdict
-from celeriac.core.occupancy import Load, added, hours, looked, peak
+from celeriac.core.occupancy import Load, added, fullest, hours, looked, peak, stretch
 from celeriac.core.places import Site
 from core.builders import APP, NOW, instance, place, worker
 
@@ -92,6 +92,21 @@ def test_the_peak_is_the_busiest_minute_and_of_several_the_one_where_most_waits(
     calm, full, waiting = load(AT, 3), load(AT + 60, 12), load(AT + 120, 12, waiting=9)
     assert peak([calm, waiting, full]) == waiting
     assert peak([]) is None
+
+
+def test_the_fullest_of_the_newest_minutes_shows_what_an_instance_has():
+    """One of them was restarted; before that each had four slots, and an hour ago eight."""
+    loads = [load(NOW, 1, slots=24), load(NOW + 3600, 1), load(NOW + 3660, 1, slots=7), load(NOW + 3720, 1, unsure=1)]
+    assert fullest(loads) == loads[1]
+    assert fullest([load(NOW, 1, unsure=1)]) is None
+
+
+def test_a_stretch_ends_where_nothing_was_seen():
+    loads = [load(NOW + 60 * n, 1) for n in (0, 1, 5, 12, 13, 14, 30)]
+    start = NOW // 60 * 60
+    assert stretch(loads, NOW + 60) == (start + 60, start + 360)
+    assert stretch(loads, NOW + 13 * 60 + 59) == (start + 13 * 60, start + 15 * 60)
+    assert stretch(loads, NOW + 30 * 60) == (start + 30 * 60, start + 31 * 60)
 
 
 def test_an_hour_that_nobody_saw_is_a_gap():

@@ -33,7 +33,7 @@ from celeriac.core.capacity import (
 )
 from celeriac.core.errors import PortError
 from celeriac.core.model import App
-from celeriac.core.occupancy import Hour, Load, hours, peak
+from celeriac.core.occupancy import Hour, Load, fullest, hours, peak, stretch
 from celeriac.core.retention import DAY_S
 from celeriac.core.rollup import MINUTE
 from celeriac.evidence_ports import Loads
@@ -96,7 +96,7 @@ class _Process:
     def view(self, quota: QuotaView) -> ProcessCapacityView:
         top, now = peak(self._loads) or self._loads[-1], self._loads[-1]
         measured = self._around(top.at + MINUTE / 2)
-        scene = Scene(top, now, self._busy(measured), measured)
+        scene = Scene(top, now, self._busy(measured), measured, fullest(self._loads))
         advice = advise(scene, self._wait_s)
         since, until = self._within
         seen_s = float(len(self._loads) * MINUTE)
@@ -104,7 +104,7 @@ class _Process:
             process=now.process,
             advice=advice_text(scene, advice, self._wait_s, quota.text),
             instances=now.instances,
-            slots_per_instance=slots_per_instance(now),
+            slots_per_instance=slots_per_instance(scene.full),
             seen_s=seen_s,
             seen=seen_text(seen_s, until - since),
             last_at=sure_moment(now.at),
@@ -137,8 +137,12 @@ class _Process:
         return measured if measured.complete else self._window(middle, MINUTE, SHORT_S)
 
     def _window(self, middle: float, width: float, before: float) -> Measured:
-        """Return what the tasks of one window tell; what came so many seconds before it may have run in it."""
-        since, until = middle - width / 2, min(middle + width / 2, self._within[1])
+        """Return what the tasks of one window tell; what came so many seconds before it may have run in it.
+
+        It ends where the app was not seen: rates over a time of which nothing is known would be too low.
+        """
+        first, last = stretch(self._loads, middle)
+        since, until = max(first, middle - width / 2), min(last, middle + width / 2, self._within[1])
         nodes = self._nodes(since - before, until + RUN_LATER_S)
         tasks, whole = self._reads.work(nodes, since - before, until, MOST_TASKS)
         if not whole and tasks:

@@ -18,7 +18,7 @@ def advice_text(scene: Scene, advice: Advice, wait_s: float, quota: str) -> str:
     waited = scene.measured.wait_p95_s
     seen = f"{peak.mean_busy:.3g} of {peak.mean_slots:.3g} slots busy"
     at = f"{day_and_time(peak.at)}: {seen}" + (f", p95 wait {span(waited)}" if waited is not None else "")
-    each = slots_per_instance(scene.now)
+    each = slots_per_instance(scene.full)
     had = number_of(peak.instances) + (f" of {each} {'slot' if each == 1 else 'slots'}" if each else "")
     if advice.needed is None:
         return f"{had} had the peak ({at}); how many it needs cannot be told: {advice.unknown}; {quota}."

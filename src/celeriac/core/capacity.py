@@ -74,13 +74,14 @@ class Expected(Struct, frozen=True):
 class Scene(Struct, frozen=True):
     """What advice rests on: the busiest minute, the load of the window around it, and what there is now.
 
-    `busy` are the slots that were busy on average over the window.
+    `busy` are the slots that were busy on average over the window; `full` is the minute that shows the slots of an instance.
     """
 
     peak: Load
     now: Load
     busy: float
     measured: Measured
+    full: Load | None
 
 
 class Advice(Struct, frozen=True):
@@ -121,7 +122,7 @@ def measure(tasks: Sequence[Task], since: float, until: float, *, complete: bool
 def advise(scene: Scene, wait_s: float = WAIT_S) -> Advice:
     """Return how many instances the peak needs for a wait of `wait_s` seconds at most, for `SHARE` of the tasks."""
     doubts = _doubts(scene)
-    per_instance = slots_per_instance(scene.now)
+    per_instance = slots_per_instance(scene.full)
     work = scene.measured.work
     why = _untold(scene) or (None if per_instance else "it is not known how many slots an instance has")
     if why or work is None or per_instance is None:
@@ -135,9 +136,9 @@ def advise(scene: Scene, wait_s: float = WAIT_S) -> Advice:
     )
 
 
-def slots_per_instance(load: Load) -> int | None:
+def slots_per_instance(load: Load | None) -> int | None:
     """Return the slots of one instance; the mean, rounded down, where they differ."""
-    if not load.instances or load.unsure:
+    if load is None or not load.instances or load.unsure:
         return None
     return max(1, int(load.mean_slots / load.instances + 1e-9)) if load.slots else None
 
@@ -184,10 +185,10 @@ def _untold(scene: Scene) -> str | None:
 
 def _doubts(scene: Scene) -> tuple[str, ...]:
     """Return what makes the figures less sure than they look."""
-    peak, now, found = scene.peak, scene.now, []
+    peak, full, found = scene.peak, scene.full, []
     if peak.unsure:
         found.append(f"the slots of {peak.unsure} workers were not known at the peak")
-    if now.instances and now.slots % (now.looks * now.instances):
+    if full and full.instances and full.slots % (full.looks * full.instances):
         found.append("its instances do not all have the same number of slots: the mean is taken")
     if peak.mean_busy >= 0.99 * peak.mean_slots and peak.waiting:
         found.append(

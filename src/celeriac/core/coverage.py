@@ -175,7 +175,7 @@ def _unnamed(watched: Watched, stream: Stream) -> Gap | None:
 
 RESULTS = Gap(
     "whole results, and how tasks ended whose events were lost",
-    "events hold at most 1024 characters of a result, and Celeriac asks no result backend",
+    "events hold at most 1024 characters of a result, and a result backend is asked only for the tasks of dead and hung workers",
 )
 
 

@@ -15,6 +15,12 @@ from celeriac.core.memory import Board
 from celeriac.core.model import Pool, Status, Verdict
 from celeriac.core.rollup import HOUR, MINUTE
 
+FULL_WITHIN_S = 900.0
+"""A minute in which an instance was restarted shows fewer slots than it has; so many seconds are looked back for a better one."""
+
+GAP_S = 300.0
+"""A longer gap between two minutes parts what was seen before from what was seen after."""
+
 MOST_NODES = 500
 """Of one minute; the names of more are not kept."""
 
@@ -168,6 +174,27 @@ def added(held: Load | None, new: Load) -> Load:
 def peak(loads: Iterable[Load]) -> Load | None:
     """Return the minute with the most busy slots; of several, the one with the most waiting messages, then the latest."""
     return max(loads, key=lambda one: (one.mean_busy, one.waiting or 0, one.at), default=None)
+
+
+def fullest(loads: Sequence[Load]) -> Load | None:
+    """Return the newest minute that shows how many slots an instance has: of the last ones that with the most, all of them known."""
+    known = [one for one in loads if one.at > loads[-1].at - FULL_WITHIN_S and one.instances and not one.unsure]
+    return max(known, key=lambda one: (one.mean_slots / one.instances, one.at), default=None)
+
+
+def stretch(loads: Sequence[Load], at: float) -> tuple[float, float]:
+    """Return from when to when the app was seen without a gap, around a minute that was seen.
+
+    Of several minutes the first does not count: it was seen from somewhere in it on.
+    """
+    since = until = at // MINUTE * MINUTE
+    for one in reversed(loads):
+        if since - GAP_S <= one.at < since:
+            since = one.at
+    for one in loads:
+        if until < one.at <= until + GAP_S:
+            until = one.at
+    return since + MINUTE if since < until else since, until + MINUTE
 
 
 def hours(loads: Iterable[Load], since: float, until: float) -> list[Hour]:

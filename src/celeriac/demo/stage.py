@@ -94,6 +94,7 @@ password = "demo"
 
 
 def _settings(data: Path, urls: dict[str, str], api: str, port: int) -> str:
+    results = f'result_backend = "{urls["RESULT_URL"]}"\n' if urls["RESULT_URL"] else ""
     return f"""store = "{data / "store"}"
 
 [console]
@@ -112,7 +113,7 @@ requests_per_minute = 600
 [[cluster]]
 name = "demo"
 broker = "{urls["BROKER_URL"]}"
-platform = "cf"
+{results}platform = "cf"
 apps = ["orders-worker", "reports-worker"]
 
 [heal]
