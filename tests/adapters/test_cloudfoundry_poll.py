@@ -1,5 +1,7 @@
 """The cheap poll: one request for all processes, stats for what has changed, and what is never read as death."""
 
+from pathlib import Path
+
 import pytest
 
 import harness
@@ -74,6 +76,26 @@ def test_a_calm_space_costs_one_request_a_poll(foundation, cloud, clock):
     assert [one.line for one in foundation.requests[before:]] == [f"GET {PROCESSES}"] * 4
     assert foundation.requests[-1].query == {"space_guids": "s", "per_page": "5000", "embed": "process_instances"}
     assert cloud.apps()[0].instances[0].uptime_s == 120
+
+
+def test_a_calm_minute_costs_what_the_guide_says(foundation, cloud, clock):
+    """`60 / poll + 5`: as a keeper asks, over a quarter of an hour."""
+    foundation.script("/v3/deployments", {"resources": []})
+    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "cloudfoundry.md").read_text()
+    assert "60 / poll + 5 " in guide
+    counted = 0
+    for poll in range(6 * 20):
+        age = 100 + clock.now - 1000
+        foundation.script(PROCESSES, process(("RUNNING", age), ("RUNNING", age)))
+        cloud.apps()
+        cloud.crashes(0)
+        if poll % 6 == 0:
+            cloud.changes(0)
+        clock.now += 10
+        if poll == 5 * 6 - 1:  # the first minutes are those of a start
+            counted = len(foundation.requests)
+
+    assert (len(foundation.requests) - counted) / 15 == pytest.approx(60 / 10 + 5, abs=0.3)
 
 
 @pytest.mark.parametrize(
