@@ -17,7 +17,7 @@ DEV := .venv/stamps/dev-$(call digest,requirements/dev.txt $(notdir $(RUNTIME)))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check format docs reference bench fault-matrix soak lock build clean
+.PHONY: help demo install test check format docs reference bench fault-matrix soak lock real-cf build clean
 .DELETE_ON_ERROR:
 
 help: ## Print this list
@@ -54,6 +54,9 @@ fault-matrix: $(DEV) $(CELERY) ## Break real workers in every known way, and jud
 
 soak: $(DEV) $(CELERY) ## Disturb healthy workers for MINUTES=15: no restart may be false
 	@$(BIN)/python -m faults soak --minutes $(MINUTES) $(ARGS)
+
+real-cf: $(RUNTIME) ## Have the real cf command, where it is installed, work against the emulator
+	@$(BIN)/python scripts/real-cf
 
 build: $(DEV) ## Build the wheel into dist/
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist . && ls dist/*.whl
