@@ -28,7 +28,7 @@ def said(cluster: LiveCluster, *words: str) -> str:
 
 
 def env(cluster: LiveCluster) -> dict[str, str]:
-    return {**os.environ, "CELERIAC_URL": f"http://127.0.0.1:{cluster.port}", "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, "CELERIAC_URL": f"http://127.0.0.1:{cluster.port}", "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
 
 
 @contextlib.contextmanager
