@@ -15,6 +15,7 @@ from celeriac.emulator.errors import ApiError, LogCacheError, UaaError, unknown_
 from celeriac.emulator.faulty_way import FaultyWay
 from celeriac.emulator.foundation import Foundation
 from celeriac.emulator.routes import (
+    app_routes,
     apps,
     audit_events,
     autoscaler,
@@ -24,7 +25,10 @@ from celeriac.emulator.routes import (
     faults,
     login,
     logs,
+    manifests,
+    packages,
     processes,
+    sidecars,
     spaces,
 )
 
@@ -43,6 +47,10 @@ def create_app(foundation: Foundation) -> ASGIApp:
         apps,
         environment,
         processes,
+        sidecars,
+        packages,
+        app_routes,
+        manifests,
         deployments,
         audit_events,
         logs,
