@@ -358,6 +358,11 @@ class CommandLine:
         parts = (*parts, "system_env_json", "application_env_json")
         return {part: read(answer, part, dict) for part in parts}
 
+    def create_app_manifest(self, name):
+        answer = self.http.get(f"{self.url}/v3/apps/{self.find(name)['guid']}/manifest")
+        assert answer.status_code == 200
+        return answer.text
+
 
 @pytest.fixture
 def at(launch):
@@ -614,3 +619,7 @@ def test_env(cf):
     assert shown["application_env_json"]["VCAP_APPLICATION"]["application_name"] == "shop"
     assert shown["system_env_json"]["VCAP_SERVICES"]["p.redis"][0]["name"] == "broker"
     assert (shown["running_env_json"], shown["staging_env_json"]) == ({}, {})
+
+
+def test_create_app_manifest(cf):
+    assert cf.create_app_manifest("shop").startswith("---\napplications:\n- name: shop\n")
