@@ -64,7 +64,8 @@ class Cf:
         return self.get("/v3/audit_events", **params, **({"types": ",".join(types)} if types else {}))["resources"]
 
     def envelopes(self, name="shop", **params):
-        return self.get(f"/api/v1/read/{self.app(name)['guid']}", **({"limit": 1000} | params))["envelopes"]["batch"]
+        asked = {"limit": 1000, "envelope_types": "LOG"} | params
+        return self.get(f"/api/v1/read/{self.app(name)['guid']}", **asked)["envelopes"]["batch"]
 
     def lines(self, name="shop", **params):
         return [self.decode(each) for each in self.envelopes(name, **params)]

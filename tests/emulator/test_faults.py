@@ -277,6 +277,7 @@ def test_clock_skew(launch):
 
 def test_lost_role(shop, faults):
     """Nothing is to be seen any more, and nothing says why: as if it had been deleted."""
+    parts = {kind: shop.cf.get(f"/v3/{kind}s")["resources"][0] for kind in ("package", "droplet")}
     faults.put(Fault(FaultKind.LOST_ROLE))
 
     assert ask(shop, "/v3/apps").json()["resources"] == []
@@ -285,6 +286,10 @@ def test_lost_role(shop, faults):
     for method, path in (("GET", "/v3/apps/{}"), ("GET", STATS), ("POST", "/v3/apps/{}/actions/restart")):
         answer = ask(shop, path, method)
         assert (answer.status_code, errors(answer)) == (404, [(10010, "CF-ResourceNotFound", "App not found")])
+    for kind, one in parts.items():
+        assert errors(ask(shop, f"/v3/{kind}s/{one['guid']}")) == [
+            (10010, "CF-ResourceNotFound", f"{kind.title()} not found")
+        ]
     assert ask(shop, "/api/v1/read/{}").status_code == 404
     assert shop.cf.get("/v3")["links"]
 

@@ -1,14 +1,14 @@
 """The log cache: what it keeps of the output and of the platform, and how it is read."""
 
-import json
 import time
-from pathlib import Path
 
 import pytest
 
 import harness
+from celeriac.emulator.logcache import LogCache
+from emulator.shapes import assert_shape, published
 
-EXAMPLE = json.loads((Path(__file__).parent / "fixtures" / "logcache.read.json").read_text())["envelopes"]["batch"][0]
+EXAMPLE, GAUGE = published("logcache.read")["envelopes"]["batch"]
 TALKER = "echo to out; echo to err >&2; printf 'no newline'; exec sleep 1000"
 
 
@@ -67,8 +67,10 @@ def test_the_platform_speaks_too(talking):
 @pytest.fixture(scope="module")
 def numbered():
     """A log cache with ten lines, filled directly so that the times are known."""
-    from celeriac.emulator.logcache import LogCache
+    return filled()
 
+
+def filled():
     cache = LogCache(10, time.time)
     for number in range(13):
         cache.log("app", {"instance_id": "0"}, str(number).encode())
@@ -117,8 +119,8 @@ def test_the_parameters_of_a_read(talking):
     assert cf.envelopes(limit=1, descending="true") == everything[-1:]
     assert cf.envelopes(start_time=everything[1]["timestamp"], end_time=everything[2]["timestamp"]) == everything[1:2]
     assert cf.envelopes(start_time=time.time_ns() + 10**12) == []
-    assert cf.envelopes(envelope_types="GAUGE") == []
-    assert cf.get(f"/api/v1/read/{app}?envelope_types=GAUGE&envelope_types=LOG")["envelopes"]["batch"] == everything
+    assert cf.envelopes(envelope_types="COUNTER") == []
+    assert cf.get(f"/api/v1/read/{app}?envelope_types=TIMER&envelope_types=LOG")["envelopes"]["batch"] == everything
     for bad in ("limit=1001", "limit=-1", "limit=x", "start_time=now", "end_time=now"):
         assert cf.http.get(f"/api/v1/read/{app}?{bad}").status_code == 400
 
@@ -129,7 +131,56 @@ def test_meta_of_the_sources(talking):
 
     assert source == app
     assert meta.keys() == {"count", "oldestTimestamp", "newestTimestamp"}  # nothing has expired
-    assert int(meta["count"]) == len(talking.cf.envelopes())
+    assert int(meta["count"]) == len(talking.cf.envelopes(envelope_types="ANY"))
+
+
+def test_gauges_tell_what_an_instance_uses(talking):
+    talking.emulator.foundation.gauges.report()
+    [gauge] = talking.cf.envelopes(envelope_types="GAUGE")
+    [entry] = talking.cf.stats()
+    metrics = {name: metric["value"] for name, metric in gauge["gauge"]["metrics"].items()}
+
+    assert gauge.keys() == GAUGE.keys()
+    assert_shape(GAUGE["gauge"], gauge["gauge"])
+    assert gauge["tags"].keys() == GAUGE["tags"].keys()
+    assert gauge["tags"]["process_instance_id"] == entry["instance_guid"]
+    assert {name: metric["unit"] for name, metric in gauge["gauge"]["metrics"].items()}["cpu"] == "percentage"
+    assert (metrics["memory_quota"], metrics["disk_quota"]) == (entry["mem_quota"], entry["disk_quota"])
+    assert 0 < metrics["memory"] < metrics["memory_quota"]
+    assert metrics["container_age"] > 0
+
+
+def test_the_share_of_a_core_is_in_percent(launch):
+    running = launch("while :; do :; done")
+    running.cf.wait_states("RUNNING")
+
+    def busy():
+        running.emulator.foundation.gauges.report()
+        gauges = running.cf.envelopes(envelope_types="GAUGE", descending="true", limit=1)
+        return gauges and gauges[0]["gauge"]["metrics"]["cpu"]["value"] > 2  # of a whole core, on a busy machine too
+
+    harness.wait_until(busy, 20, "the instance is seen to be busy")
+
+
+def test_what_does_not_run_has_no_gauges(launch):
+    running = launch(app={"started": False})
+    running.emulator.foundation.gauges.report()
+
+    assert running.cf.envelopes(envelope_types="GAUGE") == []
+
+
+def test_gauges_displace_no_lines():
+    numbered = filled()
+    lines = numbered.read("app", start=0, end=2**63, limit=100, descending=False, kinds=["log"])
+    for number in range(20):
+        numbered.gauge("app", {"instance_id": "0"}, {"cpu": ("percentage", number)})
+    everything = numbered.read("app", start=0, end=2**63, limit=100, descending=False)
+    times = [int(each["timestamp"]) for each in everything]
+
+    assert [each for each in everything if "log" in each] == lines
+    assert [each["gauge"]["metrics"]["cpu"]["value"] for each in everything if "gauge" in each] == list(range(10, 20))
+    assert times == sorted(times)
+    assert numbered.meta()["app"]["count"] == "20"
 
 
 def test_a_very_long_line_is_split(launch):

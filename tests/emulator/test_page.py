@@ -6,19 +6,7 @@ from pathlib import Path
 import pytest
 
 from celeriac.emulator import EmulatorConfigError, load
-from celeriac.emulator.routes import (
-    apps,
-    audit_events,
-    autoscaler,
-    deployments,
-    discovery,
-    environment,
-    faults,
-    login,
-    logs,
-    processes,
-    spaces,
-)
+from celeriac.emulator.app import PARTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "emulator.md").read_text()
 EXAMPLE = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL).group(1)
@@ -57,20 +45,7 @@ def test_the_example_has_every_key(tmp_path, least):
 
 
 def test_the_page_lists_every_call():
-    parts = (
-        discovery,
-        login,
-        spaces,
-        apps,
-        environment,
-        processes,
-        deployments,
-        audit_events,
-        logs,
-        autoscaler,
-        faults,
-    )
-    calls = {f"`{method} {route.path}`" for part in parts for route in part.router.routes for method in route.methods}
+    calls = {f"`{method} {route.path}`" for part in PARTS for route in part.router.routes for method in route.methods}
 
     assert {call for call in calls if call not in PAGE} == set()
     assert calls == set(re.findall(r"`(?:GET|POST|PUT|PATCH|DELETE) [^`]+`", PAGE))

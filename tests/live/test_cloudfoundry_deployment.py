@@ -61,7 +61,7 @@ class Foundation:
         return self.session.get(f"/v3/apps/{self.app(name)}/processes/{kind}/stats")["resources"]
 
     def lines(self, name):
-        read = self.session.get(f"/api/v1/read/{self.app(name)}", limit="1000")
+        read = self.session.get(f"/api/v1/read/{self.app(name)}", limit="1000", envelope_types="LOG")
         return [base64.b64decode(each["log"]["payload"]).decode() for each in read["envelopes"]["batch"]]
 
     def dump(self):

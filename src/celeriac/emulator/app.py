@@ -15,6 +15,7 @@ from celeriac.emulator.errors import ApiError, LogCacheError, UaaError, unknown_
 from celeriac.emulator.faulty_way import FaultyWay
 from celeriac.emulator.foundation import Foundation
 from celeriac.emulator.routes import (
+    app_routes,
     apps,
     audit_events,
     autoscaler,
@@ -24,7 +25,10 @@ from celeriac.emulator.routes import (
     faults,
     login,
     logs,
+    manifests,
+    packages,
     processes,
+    sidecars,
     spaces,
 )
 
@@ -32,24 +36,31 @@ _LOG = logging.getLogger(__name__)
 _REQUEST_ID = b"x-vcap-request-id"
 
 
+PARTS = (
+    discovery,
+    login,
+    spaces,
+    apps,
+    environment,
+    processes,
+    sidecars,
+    packages,
+    app_routes,
+    manifests,
+    deployments,
+    audit_events,
+    logs,
+    autoscaler,
+    faults,
+)
+"""The modules whose routes are answered, each with a `router`."""
+
+
 def create_app(foundation: Foundation) -> ASGIApp:
     """Make the application that answers for a foundation."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.state.foundation = foundation
-    parts = (
-        discovery,
-        login,
-        spaces,
-        apps,
-        environment,
-        processes,
-        deployments,
-        audit_events,
-        logs,
-        autoscaler,
-        faults,
-    )
-    for part in parts:
+    for part in PARTS:
         app.include_router(part.router)
     handlers: dict[Any, Any] = {
         ApiError: _json_error,

@@ -163,6 +163,11 @@ class CloudController:
         with self._lock:
             return self._workload(self._apps[app_guid], self._of(app_guid)[0])
 
+    def workloads(self) -> list[Workload]:
+        """Return every process with its app."""
+        with self._lock:
+            return [self._workload(self._apps[each.app_guid], each) for each in self._processes.values()]
+
     def _begin_generation(self, app: App) -> App:
         for process in self._of(app.guid):
             self._keep_process(replace(process, version=new_guid()))

@@ -28,7 +28,16 @@ _GATEWAY_PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 
 _PORTAL_PAGE = "<html><head><title>Sign in</title></head><body>Please sign in to use this network.</body></html>"
 _NO_LOG_CACHE = "502 Bad Gateway: Registered endpoint failed to handle the request.\n"
 _NO_USAGE_WARNING = ("x-cf-warnings", "Stats+server+temporarily+unavailable.")
-_OF_ONE = {"apps": "App", "processes": "Process", "deployments": "Deployment", "audit_events": "Event"}
+_OF_ONE = {
+    "apps": "App",
+    "audit_events": "Event",
+    "deployments": "Deployment",
+    "droplets": "Droplet",
+    "packages": "Package",
+    "processes": "Process",
+    "routes": "Route",
+    "sidecars": "Sidecar",
+}
 """What the API calls the things of its lists when one is not to be seen."""
 
 

@@ -10,6 +10,7 @@ from celeriac.emulator.config import EmulatorConfig
 from celeriac.emulator.deployments import Deployments
 from celeriac.emulator.diego import Diego
 from celeriac.emulator.faults import FaultKind, Faults
+from celeriac.emulator.gauges import Gauges
 from celeriac.emulator.logcache import LogCache
 from celeriac.emulator.presenters import Presenters
 from celeriac.emulator.roles import Roles
@@ -37,6 +38,7 @@ class Foundation:
     deployments: Deployments
     presenters: Presenters
     meter: Meter
+    gauges: Gauges
     faults: Faults
     clock: WallClock
 
@@ -52,6 +54,7 @@ def build(config: EmulatorConfig, url: str, true_time: Clock = time.time) -> Fou
     diego = Diego(config, logs, url, audit.crash, lambda: faults.has(FaultKind.NO_CAPACITY))
     spaces = Spaces(config)
     controller = CloudController(config, spaces, diego, audit)
+    meter = Meter()
     return Foundation(
         config=config,
         url=url,
@@ -64,7 +67,8 @@ def build(config: EmulatorConfig, url: str, true_time: Clock = time.time) -> Fou
         controller=controller,
         deployments=Deployments(config, controller, audit, clock),
         presenters=Presenters(url),
-        meter=Meter(),
+        meter=meter,
+        gauges=Gauges(controller, logs, meter),
         faults=faults,
         clock=clock,
     )

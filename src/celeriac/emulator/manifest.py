@@ -23,14 +23,14 @@ _SIZE = re.compile(r"(\d+)\s*(MB?|GB?)", re.IGNORECASE)
 _UNSEEN = {
     "buildpack", "buildpacks", "default-route", "features", "lifecycle", "log-rate-limit-per-second", "no-route",
     "random-route", "readiness-health-check-http-endpoint", "readiness-health-check-interval",
-    "readiness-health-check-invocation-timeout", "readiness-health-check-type", "routes", "stack",
+    "readiness-health-check-invocation-timeout", "readiness-health-check-type", "stack",
 }  # fmt: skip
 """What the platform knows and the emulator has no use for: it stages nothing and routes nothing."""
 _OF_PROCESS = {
     "command", "disk_quota", "health-check-http-endpoint", "health-check-interval", "health-check-invocation-timeout",
     "health-check-type", "instances", "memory", "timeout",
 }  # fmt: skip
-_OF_APP = {"env", "metadata", "name", "path", "processes", "services", "sidecars"} | _OF_PROCESS | _UNSEEN
+_OF_APP = {"env", "metadata", "name", "path", "processes", "routes", "services", "sidecars"} | _OF_PROCESS | _UNSEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,7 @@ def _app(content: object, place: str, folder: Path, services: Sequence[Service])
         files=files,
         labels=metadata.texts("labels"),
         annotations=metadata.texts("annotations"),
+        routes=tuple(_route(each, f"{place}.routes[{at}]") for at, each in enumerate(keys.list("routes"))),
         services=vcap_services([_bound(each, keys, services) for each in keys.list("services")]),
         sidecars=tuple(_sidecar(each, f"{place}.sidecars[{at}]") for at, each in enumerate(keys.list("sidecars"))),
     )
@@ -218,6 +219,14 @@ def _bound(binding: object, keys: _Keys, services: Sequence[Service]) -> tuple[S
         there = ", ".join(each.name for each in services) or "none"
         raise keys.error("services", f"names {name!r}, which is no [[services]] of the emulator's file; there: {there}")
     return found, one.text("binding_name")
+
+
+def _route(content: object, place: str) -> str:
+    keys = _Keys(content, place, {"route", "protocol", "options"})
+    route = keys.text("route")
+    if route is None:
+        raise keys.error("route", "is missing: give an address like shop.example.org")
+    return route
 
 
 def _sidecar(content: object, place: str) -> SidecarConfig:

@@ -56,6 +56,7 @@ class Emulator:
             threading.Thread(target=self._answer, name="emulator http", daemon=True),
             threading.Thread(target=self.foundation.diego.run, name="emulator convergence", daemon=True),
             threading.Thread(target=self.foundation.deployments.run, name="emulator deployments", daemon=True),
+            threading.Thread(target=self.foundation.gauges.run, name="emulator gauges", daemon=True),
         ]
 
     def start(self) -> None:
@@ -74,6 +75,7 @@ class Emulator:
         self._server.should_exit = True
         self._threads[0].join()
         self.foundation.deployments.close()
+        self.foundation.gauges.close()
         self.foundation.diego.close(_STOP_SECONDS)
         for thread in self._threads[1:]:
             thread.join()

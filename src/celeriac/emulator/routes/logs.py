@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 
 from celeriac.emulator.access import LogReader
 from celeriac.emulator.errors import ApiError, LogCacheError
+from celeriac.emulator.logcache import KINDS
 
 router = APIRouter(prefix="/api/v1")
 
@@ -29,7 +30,7 @@ def meta(view: LogReader) -> dict[str, Any]:
 
 @router.get("/read/{source_id}")
 def read(source_id: str, request: Request, view: LogReader) -> dict[str, Any]:
-    """Read the envelopes of one app in a window of time; only log envelopes exist."""
+    """Read the lines and gauges of one app in a window of time; of other types there are none."""
     try:
         view.app(source_id)
     except ApiError as error:
@@ -41,11 +42,14 @@ def read(source_id: str, request: Request, view: LogReader) -> dict[str, Any]:
     descending = params.get("descending", "false").lower() in ("true", "1")
     if not 0 < limit <= _MOST:
         raise LogCacheError(400, f"Limit must be between 1 and {_MOST}")
-    types = {kind.upper() for kind in params.getlist("envelope_types")}
-    if types and not types & {"LOG", "ANY"}:
-        return {"envelopes": {"batch": []}}
-    batch = view.here.logs.read(source_id, start=start, end=end, limit=limit, descending=descending)
+    kinds = _kinds(params.getlist("envelope_types"))
+    batch = view.here.logs.read(source_id, start=start, end=end, limit=limit, descending=descending, kinds=kinds)
     return {"envelopes": {"batch": batch}}
+
+
+def _kinds(types: list[str]) -> list[str]:
+    wanted = {each.upper() for each in types}
+    return [kind for kind in KINDS if not wanted or wanted & {kind.upper(), "ANY"}]
 
 
 def _whole(text: str, name: str) -> int:
