@@ -41,6 +41,7 @@ class Load:
     def __post_init__(self) -> None:
         self._celery = Celery(broker=self.cluster.broker, backend=self.cluster.results, set_as_current=False)
         self._records = redis.Redis(port=self.cluster.redis_port, db=2, socket_timeout=5)
+        self._broker = redis.Redis(port=self.cluster.redis_port, db=0, socket_timeout=5)
         self._results = redis.Redis(port=self.cluster.redis_port, db=1, socket_timeout=5)
         self._thread = threading.Thread(target=self._send_or_tell, name="load", daemon=True)
         self._thread.start()
@@ -66,6 +67,21 @@ class Load:
             id for id, result in zip(sent, results, strict=True) if result and json.loads(result)["status"] == "SUCCESS"
         }
         return [one for one in sent if one not in done or one not in well]
+
+    def traces(self) -> str:
+        """Tell of each unfinished task what is known: its runs, its result, its message, and what Celeriac heard of it."""
+        queue = [json.loads(one)["headers"]["id"] for one in self._broker.lrange("orders", 0, -1)]
+        unacked = [json.loads(one)[0]["headers"]["id"] for one in self._broker.hvals("unacked")]
+        told = []
+        for id in self.unfinished():
+            runs = [one for one in (*self.begun(), *self.done()) if one.id == id]
+            result, heard = (
+                self._results.get(f"celery-task-meta-{id}"),
+                self.cluster.client.tasks(search=id, limit=5).items,
+            )
+            where = f"in the queue {queue.count(id)} times, unacknowledged {unacked.count(id)} times"
+            told.append(f"{id}: {where}\n  runs: {runs}\n  result: {result}\n  heard: {heard}")
+        return "\n".join(told)
 
     def twice(self) -> list[str]:
         """Return the tasks that were begun more than once."""

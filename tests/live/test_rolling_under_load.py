@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import harness
 from celeriac.client import LogLine
 from live.late_load import LONG_S, Load, Run, load_on
 from live.test_orders import celeriac
@@ -139,7 +140,9 @@ def test_one_at_a_time_and_no_task_lost(tmp_path: Path) -> None:
             assert told.returncode == 0, told.stdout + told.stderr + cluster.dump()
             cluster.until(lambda: load.last_at > ended_at, 10, "work is still sent")
             load.stop()
-            cluster.until(lambda: not load.unfinished(), BACK_S, "every task ends with SUCCESS")
+            harness.wait_until(
+                lambda: not load.unfinished(), BACK_S, "every task ends with SUCCESS", dump=load.traces, every=0.5
+            )
 
             found = outages(cluster, began_at, guids)
             assert [f"{APP}/{one.index}" for one in found] == promised == [f"{APP}/{index}" for index in range(3)]
@@ -175,7 +178,9 @@ def test_a_bad_release_stops_it_at_the_first_instance(tmp_path: Path) -> None:
             assert told.returncode == 1, told.stdout + told.stderr + cluster.dump()
             cluster.until(lambda: load.last_at > stopped_at + 5, 20, "work is sent for a while after the stop")
             load.stop()
-            cluster.until(lambda: not load.unfinished(), BACK_S, "every task ends with SUCCESS")
+            harness.wait_until(
+                lambda: not load.unfinished(), BACK_S, "every task ends with SUCCESS", dump=load.traces, every=0.5
+            )
 
             whole = next(one for one in cluster.incidents() if one.worker_name == APP)
             assert (whole.state, [one.kind for one in whole.steps]) == ("escalated", ["opened", "turn", "escalated"])
