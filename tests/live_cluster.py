@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,14 @@ class App:
     more: str = "-c 2"
     celery: str = "celeriac.demo.shop"
     folder: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
 
-    def table(self, env: str) -> str:
+    def table(self, env: Mapping[str, str]) -> str:
         command = CELERY.format(python=sys.executable, celery=self.celery, queues=self.queues, more=self.more)
         place = f'cwd = "{self.folder}"\n' if self.folder else ""
         head = f'[[apps]]\nname = "{self.name}"\ninstances = {self.instances}\n'
-        return f'{head}{place}command = "{command}"\nenv = {env}\n'
+        variables = ", ".join(f'{name} = "{value}"' for name, value in {**env, **self.env}.items())
+        return f'{head}{place}command = "{command}"\nenv = {{ {variables} }}\n'
 
 
 @dataclass
@@ -86,7 +88,7 @@ class LiveCluster:
         if self.rabbitmq is None:
             self.redis = self.stack.enter_context(harness.redis_running(self.folder / "redis", port=self.redis_port))
         ready, config = self.folder / "emulator.url", self.folder / "emulator.toml"
-        env = f'{{ BROKER_URL = "{self.broker}", RESULT_URL = "{self.results}", PYTHONUNBUFFERED = "1" }}'
+        env = {"BROKER_URL": self.broker, "RESULT_URL": self.results, "PYTHONUNBUFFERED": "1"}
         config.write_text(
             f'port = {self.api.rpartition(":")[2]}\nready_file = "{ready}"\norg = "demo"\nspace = "production"\n'
             f"speed = 15\ngrace_seconds = {self.grace}\n"

@@ -14,7 +14,7 @@ from celery import Celery
 
 from live_cluster import LiveCluster
 
-QUICK_S, MEDIUM_S, LONG_S = 0.02, 1.0, 10.0
+QUICK_S, MEDIUM_S = 0.02, 1.0
 PAUSE_S = 0.05
 
 
@@ -30,9 +30,10 @@ class Run:
 
 @dataclass
 class Load:
-    """Sends tasks until told to stop, mostly quick ones, and some that take longer than a platform's grace."""
+    """Sends tasks until told to stop, mostly quick ones, and some that take `longest_s` seconds."""
 
     cluster: LiveCluster
+    longest_s: float = MEDIUM_S
     sent: list[str] = field(default_factory=list)
     last_at: float = 0.0
     trouble: list[Exception] = field(default_factory=list)
@@ -95,7 +96,7 @@ class Load:
 
     def _send(self) -> None:
         for number in itertools.count(1):
-            seconds = LONG_S if number % 160 == 0 else MEDIUM_S if number % 20 == 0 else QUICK_S
+            seconds = self.longest_s if number % 160 == 0 else MEDIUM_S if number % 20 == 0 else QUICK_S
             self._celery.send_task("late.work", (seconds,), queue="orders", task_id=f"order-{number}")
             self.sent.append(f"order-{number}")
             self.last_at = time.time()
@@ -107,9 +108,9 @@ class Load:
 
 
 @contextlib.contextmanager
-def load_on(cluster: LiveCluster) -> Iterator[Load]:
+def load_on(cluster: LiveCluster, longest_s: float = MEDIUM_S) -> Iterator[Load]:
     """Send tasks until the block ends."""
-    load = Load(cluster)
+    load = Load(cluster, longest_s)
     try:
         yield load
     finally:

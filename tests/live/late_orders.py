@@ -17,12 +17,8 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_send_task_events=True,
     broker_connection_retry_on_startup=True,
-    broker_transport_options={
-        "client_name": f"worker@{os.environ['CF_INSTANCE_GUID']}",
-        "visibility_timeout": 15,  # what a killed worker held comes back after it; longer than any task takes
-        "unacked_restore_interval": 2,
-        "unacked_restore_throttle": 1,
-    },
+    worker_soft_shutdown_timeout=float(os.environ.get("SOFT_SHUTDOWN_S", "0")),
+    broker_transport_options={"client_name": f"worker@{os.environ['CF_INSTANCE_GUID']}"},
 )
 records = redis.Redis.from_url(f"{broker.rpartition('/')[0]}/2", socket_timeout=5)
 
