@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from celeriac.client import Celeriac, ClientError, Incident, Worker
 from celeriac.processes import Child, running, spawn
 
 HERE = Path(__file__).parent
-CELERY = "exec {python} -m celery -A celeriac.demo.shop worker -n worker@$CF_INSTANCE_GUID -Q {queues} -l INFO {more}"
+CELERY = "exec {python} -m celery -A {celery} worker -n worker@$CF_INSTANCE_GUID -Q {queues} -l INFO {more}"
 
 SOON = {
     "suspect_beats": 2,
@@ -31,16 +31,22 @@ SOON = {
 
 @dataclass(frozen=True)
 class App:
-    """One app of the emulator: real Celery workers of the sample project."""
+    """One app of the emulator: real Celery workers of the sample project, or of the module `celery` in `folder`."""
 
     name: str
     instances: int = 1
     queues: str = "orders"
     more: str = "-c 2"
+    celery: str = "celeriac.demo.shop"
+    folder: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
 
-    def table(self, env: str) -> str:
-        command = CELERY.format(python=sys.executable, queues=self.queues, more=self.more)
-        return f'[[apps]]\nname = "{self.name}"\ninstances = {self.instances}\ncommand = "{command}"\nenv = {env}\n'
+    def table(self, env: Mapping[str, str]) -> str:
+        command = CELERY.format(python=sys.executable, celery=self.celery, queues=self.queues, more=self.more)
+        place = f'cwd = "{self.folder}"\n' if self.folder else ""
+        head = f'[[apps]]\nname = "{self.name}"\ninstances = {self.instances}\n'
+        variables = ", ".join(f'{name} = "{value}"' for name, value in {**env, **self.env}.items())
+        return f'{head}{place}command = "{command}"\nenv = {{ {variables} }}\n'
 
 
 @dataclass
@@ -55,6 +61,8 @@ class LiveCluster:
     apps: tuple[App, ...]
     rabbitmq: str | None = None
     """The URL of a virtual host there, for a cluster that is not on Redis."""
+    grace: float = 3
+    """How many seconds the platform leaves a process between SIGTERM and SIGKILL."""
     redis: harness.Redis = field(init=False)
     client: Celeriac = field(init=False)
 
@@ -80,11 +88,11 @@ class LiveCluster:
         if self.rabbitmq is None:
             self.redis = self.stack.enter_context(harness.redis_running(self.folder / "redis", port=self.redis_port))
         ready, config = self.folder / "emulator.url", self.folder / "emulator.toml"
-        env = f'{{ BROKER_URL = "{self.broker}", RESULT_URL = "{self.results}", PYTHONUNBUFFERED = "1" }}'
+        env = {"BROKER_URL": self.broker, "RESULT_URL": self.results, "PYTHONUNBUFFERED": "1"}
         config.write_text(
             f'port = {self.api.rpartition(":")[2]}\nready_file = "{ready}"\norg = "demo"\nspace = "production"\n'
-            'speed = 15\ngrace_seconds = 3\n[[users]]\nname = "celeriac"\npassword = "secret"\n'
-            + "".join(app.table(env) for app in self.apps)
+            f"speed = 15\ngrace_seconds = {self.grace}\n"
+            '[[users]]\nname = "celeriac"\npassword = "secret"\n' + "".join(app.table(env) for app in self.apps)
         )
         self.start("emulator", "-m", "celeriac", "emulator", "--config", str(config))
         self.until(ready.exists, 20, "the emulator is ready")
@@ -171,6 +179,7 @@ def live_cluster(
     absent: bool = False,
     rabbitmq: str | None = None,
     results: bool = False,
+    grace: float = 3,
 ) -> Iterator[LiveCluster]:
     """Start Redis and the emulator with these apps, and write the settings; no role runs yet.
 
@@ -179,7 +188,7 @@ def live_cluster(
     with contextlib.ExitStack() as stack:
         redis_port, api_port = harness.free_port(), harness.free_port()
         api = f"http://127.0.0.1:{api_port}"
-        cluster = LiveCluster(folder, redis_port, api, harness.free_port(), stack, apps, rabbitmq)
+        cluster = LiveCluster(folder, redis_port, api, harness.free_port(), stack, apps, rabbitmq, grace)
         backend = f'result_backend = "{cluster.results}"' if results else ""
         cluster.config.write_text(settings(cluster, apps, {"mode": "auto", "cycle": 0.5, **(heal or {})}, backend))
         if not absent:

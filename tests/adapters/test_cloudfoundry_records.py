@@ -69,23 +69,41 @@ def test_lines_are_told_of_their_process_and_index_and_followed(connect):
 
 
 def test_a_follower_outlasts_a_short_outage_of_log_cache(scripted, cloud):
-    """For half a minute its silence is waited out; then it is an error, not an end."""
+    """Once it has answered its silence is waited out for half a minute; then it is an error, not an end."""
     clock = [1000.0]
     envelope = {"timestamp": "997000000000", "tags": {"source_type": "API"}, "log": {"payload": "aGk="}}
-    busy = Answer(503, PAGE)
-    scripted.script("/api/v1/read/a", busy, busy, {"envelopes": {"batch": [envelope]}}, busy)
+    busy, nothing, some = Answer(503, PAGE), {"envelopes": {"batch": []}}, {"envelopes": {"batch": [envelope]}}
+    scripted.script("/api/v1/read/a", nothing, busy, busy, some, busy)
 
     def pass_(seconds):
         clock[0] += seconds
 
     following = logcache.follow(cloud._session, "a", 990.0, now=lambda: clock[0], sleep=pass_)
-    assert [[one.text for one in batch] for batch in islice(following, 3)] == [[], [], ["hi"]]
+    assert [[one.text for one in batch] for batch in islice(following, 4)] == [[], [], [], ["hi"]]
     with pytest.raises(UnreachableError):
         for _ in following:
             pass
     assert 1030 < clock[0] < 1040
     starts = [int(one.query["start_time"]) for one in scripted.asked("/api/v1/read/a")]
-    assert starts[:4] == [990_000_000_000] * 3 + [997_000_000_001]
+    assert starts[:5] == [990_000_000_000] * 4 + [997_000_000_001]
+
+
+def test_a_log_cache_that_never_answered_is_an_error_at_once(scripted, cloud):
+    """Who begins to follow is not left waiting for lines that cannot come."""
+    scripted.script("/api/v1/read/a", Answer(503, PAGE))
+
+    with pytest.raises(UnreachableError):
+        next(cloud.records.follow(SHOP, time.time() - 60))
+
+
+def test_an_app_that_is_gone_is_not_one_without_events(scripted, cloud):
+    """The API lists none of either; so the app is asked for, and the error says what may have become of it."""
+    scripted.script("/v3/audit_events", {"resources": []})
+    assert cloud.records.events(SHOP, 10) == ()
+    scripted.script("/v3/apps/a", refusal(404, 10010, "App not found"))
+
+    with pytest.raises(MissingError, match=r"App not found .*may have been deleted.*lost its role in space 'dev'"):
+        cloud.records.events(SHOP, 10)
 
 
 def test_events_are_told_in_words_each_crash_once(scripted, cloud):

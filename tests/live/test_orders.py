@@ -13,10 +13,10 @@ from live_cluster import SOON, App, LiveCluster, live_cluster
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
 
-def celeriac(cluster: LiveCluster, *words: str) -> subprocess.CompletedProcess[str]:
+def celeriac(cluster: LiveCluster, *words: str, within: float = 150) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "CELERIAC_URL": f"http://127.0.0.1:{cluster.port}"}
     argv = [sys.executable, "-m", "celeriac", *words]
-    return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=150, check=False)
+    return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=within, check=False)
 
 
 def test_a_person_restarts_and_approves(tmp_path: Path) -> None:

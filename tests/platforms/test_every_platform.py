@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -11,29 +10,9 @@ import harness
 from celeriac.core.errors import MissingError
 from celeriac.core.model import InstanceState
 from celeriac.core.places import MISSING
-from platforms.staged import STAGES, WORKER
+from platforms.staged import WORKER
 
 pytestmark = pytest.mark.timeout(90)
-
-
-@dataclass
-class Starter:
-    """Starts the app on one kind of platform, and stops it with the test."""
-
-    kind: str
-    folder: object
-    stack: object = field(repr=False)
-
-    def __call__(self, **how):
-        return self.stack.enter_context(STAGES[self.kind](self.folder, **how))
-
-
-@pytest.fixture(params=list(STAGES))
-def stage(request, tmp_path):
-    import contextlib
-
-    with contextlib.ExitStack() as stack:
-        yield Starter(request.param, tmp_path, stack)
 
 
 def said(stage, index):

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -50,14 +51,16 @@ def follow(
 ) -> Iterator[tuple[LogLine, ...]]:
     """Yield an app's lines from then on, each once, two seconds late; an empty tuple about each second without any.
 
-    An outage of log-cache is waited out for half a minute, then it is an UnreachableError.
+    An outage of log-cache is waited out for half a minute, then it is an UnreachableError; at once if it never answered.
     """
-    start, answered_at = int(since * 1e9), now()
+    start, answered_at = int(since * 1e9), -math.inf
     while True:
         end = int((now() - LAG_S) * 1e9)
         try:
-            found = _window(session, app_guid, start, end) if end > start else []
-            answered_at = now()
+            found = []
+            if end > start:
+                found = _window(session, app_guid, start, end)
+                answered_at = now()
         except UnreachableError:
             if now() - answered_at > OUTAGE_S:
                 raise

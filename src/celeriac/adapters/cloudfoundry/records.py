@@ -54,24 +54,30 @@ class Records:
 
     def lines(self, app: App, limit: int) -> tuple[LogLine, ...]:
         """Return the newest lines, oldest first; log-cache gives 1,000 at most."""
-        return tuple(logcache.recent(self._where.session, app.guid, limit=limit))
+        with self._where.explained():
+            return tuple(logcache.recent(self._where.session, app.guid, limit=limit))
 
     def follow(self, app: App, since: float) -> Iterator[tuple[LogLine, ...]]:
         """Yield the lines from then on, two seconds late."""
-        return logcache.follow(self._where.session, app.guid, since)
+        with self._where.explained():
+            yield from logcache.follow(self._where.session, app.guid, since)
 
     @understood("an app's events")
     def events(self, app: App, limit: int) -> tuple[AppEvent, ...]:
         """Return the newest audit events, newest first, without the second one that each crash has."""
         params = {"target_guids": app.guid, "order_by": "-created_at", "per_page": min(limit * 2, PAGE)}
         pages = self._where.session.pages("/v3/audit_events", **params)
-        return tuple(_event(one) for one in islice((one for one in pages if one["type"] != TWIN), limit))
+        found = tuple(_event(one) for one in islice((one for one in pages if one["type"] != TWIN), limit))
+        if not found:
+            self._check_seen(app)
+        return found
 
     @understood("an app's environment")
     def environment(self, app: App) -> tuple[Variable, ...]:
         """Return user and running variables, and of VCAP_SERVICES the names of its services."""
         try:
-            shown = self._where.session.get(f"/v3/apps/{part(app.guid)}/env")
+            with self._where.explained():
+                shown = self._where.session.get(f"/v3/apps/{part(app.guid)}/env")
         except RefusedError as error:
             raise RefusedError(f"our account may not read variables in this space: {self._where.grant}") from error
         plain = {**(shown.get("running_env_json") or {}), **(shown.get("environment_variables") or {})}
@@ -87,6 +93,11 @@ class Records:
     def room(self, app: App) -> tuple[Room, ...]:  # noqa: ARG002 (the same for every app of a space)
         """Return what the quotas of organization and space leave beside what runs."""
         return room(self._where)
+
+    def _check_seen(self, app: App) -> None:
+        """Raise MissingError if the app is not to be seen: of such a one the API lists no events, and does not say why."""
+        with self._where.explained():
+            self._where.session.get(f"/v3/apps/{part(app.guid)}")
 
     def _open(self, name: str, value: str) -> str | None:
         """Return a value, or None if it may be a secret, by its name or by itself."""
