@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from celeriac.core.apps import AppEvent, LogLine, Rights, Room, Variable
-from celeriac.core.model import App
+from celeriac.core.model import App, Place
 
 
 class AppRecords(Protocol):
@@ -45,6 +45,9 @@ class AppOrders(Protocol):
 
     MissingError where the platform has no such app or process, RefusedError where it says no: then nothing has changed.
     """
+
+    def read(self, place: Place) -> App:
+        """Return the app of a place as it is now, read whatever the budget of polls says; MissingError if it is gone."""
 
     def restart_app(self, app: App) -> None:
         """Stop all its instances and start new ones at once."""

@@ -7,9 +7,9 @@ import pytest
 import harness
 from adapters.emulated import SLEEPER, configured
 from adapters.faulty_foundation import Answer
-from celeriac.adapters.cloudfoundry import CloudFoundry, Credentials, Options
-from celeriac.core.errors import MissingError, UnreachableError
-from celeriac.core.model import InstanceState
+from celeriac.adapters.cloudfoundry import Budget, CloudFoundry, Credentials, Options
+from celeriac.core.errors import MissingError, SparedError, UnreachableError
+from celeriac.core.model import InstanceState, Place
 from celeriac.core.places import MISSING
 from celeriac.emulator import AppConfig, Emulator, ProcessConfig
 
@@ -127,6 +127,20 @@ def test_what_changes_between_the_two_reads_is_read_again(foundation, cloud, clo
     clock.now += 5
 
     assert looked(cloud) == [("RUNNING", "g0"), ("RUNNING", "g3")]
+
+
+def test_an_order_reads_its_app_whatever_polls_may(foundation, cloud, clock):
+    """The budget is spent: polls wait for their turn, and who orders waits for nobody."""
+    cloud.apps()
+    cloud._session.budget = Budget(1, clock)
+    for _ in range(60):
+        cloud._session.budget.count()
+    with pytest.raises(SparedError):
+        cloud.apps(), cloud.apps()
+
+    assert cloud.orders.read(Place("demo", "cf", "shop")).instances == cloud._look()[0].instances
+    with pytest.raises(MissingError, match="shows no app mail"):
+        cloud.orders.read(Place("demo", "cf", "mail"))
 
 
 def test_a_young_instance_is_always_read_whole(foundation, cloud, clock):

@@ -1,13 +1,16 @@
 """Orders for a whole app as keepers make them, with a real journal: all instances restarted at once, and scaling."""
 
 import pytest
+from msgspec.structs import replace
 
 from app.virtual import Cluster, alive
 from celeriac.app.heal import Keeper, Rules
 from celeriac.core.errors import RefusedError, UnreachableError
 from celeriac.core.incident import IncidentState, RemedyKind, RemedyState, Scale, Strategy
+from celeriac.core.ledger import RUNNING
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import InstanceState, Place, Pool
+from celeriac.core.places import MISSING
 from celeriac.core.repair import Repair, RepairKind
 from core.builders import APP, CLUSTER, PLATFORM, instance, order
 
@@ -23,7 +26,7 @@ class Bench:
         self.cluster = Cluster(clock, history)
         self.platform, self.control = self.cluster.platform, self.cluster.control
         self.platform.instances = {index: instance(index) for index in range(3)}
-        self.active, self.silent, self.policy, self.keepers = 1, set(), Policy(), []
+        self.active, self.busy, self.silent, self.policy, self.keepers = 1, None, set(), Policy(), []
         self.another()
 
     def another(self, reached=lambda _: None):
@@ -39,9 +42,12 @@ class Bench:
             nodes = {i: f"celery@{one.guid}" for i, one in there if one.state is InstanceState.RUNNING}
             self.control.alive = set(nodes.values())
             self.control.kinds = {f"{node}#7": Pool("prefork", 4, ("celery",)) for node in nodes.values()}
-            spoke = [alive(self.clock, i, node=node, active=self.active) for i, node in nodes.items()]
+            spoke = [alive(self.clock, i, node=node, active=self._active(i)) for i, node in nodes.items()]
             self.cluster.observe(*spoke)
             self.keepers[-1].cycle()
+
+    def _active(self, index):
+        return self.active if self.busy is None else int(index in self.busy)
 
     def ordered(self, **fields):
         """Let a person order it, once the keeper has looked around."""
@@ -157,6 +163,48 @@ def test_a_no_is_told_with_its_reason(bench):
     assert (bench.remedy.state, bench.remedy.note) == (RemedyState.REFUSED, "no such right")
 
 
+def test_it_is_not_sent_again_after_hours(bench):
+    """It was ordered at two, the answer was lost, and the pause ends at ten: what was meant for then is not done now."""
+    bench.platform.answer, bench.platform.takes_effect = UnreachableError("502"), False
+    bench.restart().turns(1)
+    bench.policy = Policy(paused="ana looks")
+    bench.clock.pass_(8 * 3600)
+    bench.policy = Policy()
+    bench.turns(60)
+
+    assert (bench.asked("restart app"), bench.remedy.state) == (1, RemedyState.LAPSED)
+    assert bench.remedy.note == "not sent: the order is older than 15 min by now"
+
+
+def test_what_was_under_way_for_one_worker_ends_with_the_restart_of_all(bench):
+    """Else it would fill the app's budget for ever."""
+    bench.platform.answer, bench.platform.takes_effect = UnreachableError("502"), False
+    bench.restart().turns(1)
+    one = instance(1)
+    bench.platform.answer, bench.platform.takes_effect = None, True
+    one = order(1, id="single", guid=one.guid, node=NODES[1], pid=7, incident=None, kind=RemedyKind.RECYCLE)
+    bench.journal.submit(replace(one, asked_at=bench.clock()))
+    bench.turns(2)
+    assert bench.journal.remedy("single").state is RemedyState.INTENDED
+    bench.turns(60)
+
+    assert bench.remedy.state is RemedyState.VERIFIED
+    assert bench.journal.remedy("single").state not in RUNNING
+
+
+def test_an_app_that_goes_from_sight_ends_it_without_a_proof(bench):
+    bench.restart().turns(1)
+    bench.platform.instances, bench.platform.state = {}, MISSING
+    bench.turns(400)
+    bench.clock.pass_(600)
+    bench.turns(3)
+
+    assert (bench.remedy.state, bench.remedy.note) == (
+        RemedyState.UNVERIFIED,
+        "the platform does not show its app any more",
+    )
+
+
 # Scaling ---------------------------------------------------------------------------------------------------------------
 
 
@@ -177,6 +225,12 @@ def test_one_that_has_no_room_is_told_in_the_platforms_words(bench):
     assert (bench.remedy.state, bench.story.state) == (RemedyState.UNVERIFIED, IncidentState.ESCALATED)
     assert bench.story.steps[-1].text == "not proven in time: index 3 is DOWN: insufficient resources: memory"
 
+    bench.turns(60)
+    assert bench.story.state is IncidentState.ESCALATED, "it is as ill as it was"
+    bench.platform.instances[3] = instance(3)
+    bench.turns(60)
+    assert bench.story.state is IncidentState.RESOLVED
+
 
 def test_the_highest_are_drained_before(bench):
     bench.scale(1).turns(10)
@@ -188,6 +242,51 @@ def test_the_highest_are_drained_before(bench):
     assert (bench.platform.scaled, bench.control.ended, bench.control.mended) == ([1], [], [])
     assert (bench.remedy.state, bench.story.steps[-1].text) == (RemedyState.VERIFIED, "1 instances of worker are there")
     assert bench.of(f"{APP}/2").state is IncidentState.RESOLVED
+
+
+def test_another_worker_in_the_place_of_an_idle_one_is_not_cut_off(bench):
+    """Index 2 was idle and crashed; its next life works, while index 1 still ends what it has."""
+    bench.scale(1)
+    bench.busy = {1}
+    bench.turns(12)
+    assert bench.platform.scaled == []
+    bench.platform.instances[2] = instance(2, life=2)
+    bench.turns(3)
+    bench.busy, bench.active = set(), 0
+    bench.turns(20)
+
+    assert (bench.platform.scaled, bench.remedy.state) == ([], RemedyState.LAPSED)
+    assert bench.remedy.note.startswith("nothing was scaled: orders-worker/2 could not be drained: ")
+    assert bench.control.mended == [(NODES[1], Repair(RepairKind.ADD_CONSUMER, "celery"))]
+
+
+def test_it_is_not_sent_again_to_workers_that_consume_again(bench):
+    """The answer was lost, a pause gave them their queues back, and it ends."""
+    bench.active = 0
+    bench.platform.answer, bench.platform.takes_effect = UnreachableError("502"), False
+    bench.scale(2).turns(8)
+    assert bench.asked("scale") == 1
+    bench.policy = Policy(paused="ana looks")
+    bench.turns(5)
+    bench.policy = Policy()
+    bench.active = 1
+    bench.turns(60)
+
+    assert (bench.asked("scale"), bench.remedy.state) == (1, RemedyState.LAPSED)
+    assert bench.remedy.note == "nothing was scaled: orders-worker/2 is not idle any more"
+
+
+def test_what_somebody_scales_right_before_is_theirs(bench):
+    """The look is some seconds old; what counts is what the platform says when it is told."""
+
+    def somebody(reached):
+        if reached == "journalled":
+            bench.platform.instances = {index: instance(index) for index in range(6)}
+
+    bench.another(somebody)
+    bench.scale(2, drain=False).turns(2)
+    assert (bench.platform.scaled, bench.remedy.state) == ([], RemedyState.REFUSED)
+    assert bench.remedy.note == "not ordered: somebody has scaled it to 6 meanwhile"
 
 
 def test_without_draining(bench):

@@ -48,6 +48,9 @@ class Site:
     def events(self, *_):
         return self._say("events", (self.name,))
 
+    def read(self, place):
+        return self._say("read", self.found[0])
+
     def scale(self, app, process, instances):
         self._say(f"scale {instances}", None)
 
@@ -57,8 +60,8 @@ def two():
     return Site("a"), Site("b")
 
 
-def joined(*sites, named=("shop",)):
-    return SeveralPlatforms(sites, {one.name: one for one in sites}, {one.name: named for one in sites})
+def joined(*sites, named=("shop",), **more):
+    return SeveralPlatforms(sites, {one.name: one for one in sites}, {one.name: named for one in sites}, **more)
 
 
 def states(several):
@@ -81,9 +84,31 @@ def test_one_that_is_away_is_unknown_and_never_gone(two):
     two[1].error = AWAY
 
     assert states(several) == {"a": ("RUNNING", "guid-a"), "b": ("UNKNOWN", "guid-b")}
-    assert (several.crashes(0), several.changes(0)) == (("crash of a",), ("change of a",))
     two[1].error = None
     assert states(several)["b"] == ("RUNNING", "guid-b")
+
+
+def test_what_one_told_that_is_away_does_not_come_back_as_new(two):
+    """Its crashes and changes stay as it told them last; those of one that never told any are not known."""
+    several = joined(*two)
+    several.apps(), several.crashes(0), several.changes(0)
+    two[1].error = AWAY
+    several.apps()
+    assert (several.crashes(0), several.changes(0)) == (("crash of a", "crash of b"), ("change of a", "change of b"))
+
+    again = joined(*two)
+    again.apps()
+    assert (again.crashes(0), again.changes(0)) == (("crash of a",), ("change of a",))
+
+
+def test_changes_of_one_that_is_spared_are_not_known(two):
+    """Its apps stand as last read, so it has to be known who is at work there."""
+    several = joined(*two)
+    several.apps()
+    two[1].error = SparedError("not asked", after_s=5)
+    several.apps()
+    with pytest.raises(SparedError):
+        several.changes(0)
 
 
 def test_one_that_was_never_read_keeps_its_named_apps_out_of_sight(two):
@@ -108,12 +133,16 @@ def test_when_none_answers_the_reading_fails(two):
 
 
 def test_one_that_is_spared_is_as_last_read(two):
-    """Out of budget says nothing of the instances."""
-    several = joined(*two)
+    """Out of budget says nothing of the instances; but for two minutes at most."""
+    now = [0.0]
+    several = joined(*two, monotonic=lambda: now[0])
     several.apps()
     two[1].error = SparedError("not asked", after_s=5)
 
+    now[0] = 120
     assert states(several)["b"] == ("RUNNING", "guid-b")
+    now[0] = 121
+    assert states(several)["b"] == ("UNKNOWN", "guid-b")
 
 
 def test_unknown_changes_of_one_that_shows_its_apps_are_an_error(two):
@@ -140,8 +169,13 @@ def test_orders_and_records_go_to_the_platform_of_the_instance(two):
     several.instance(instance)
     several.restart_instance(instance)
     assert (several.logs(instance, 5), several.events(instance, 0)) == (("b",), ("b",))
-    SeveralOrders({one.name: one for one in two}).scale(app, "worker", 3)
+    orders = SeveralOrders({one.name: one for one in two})
+    orders.scale(app, "worker", 3)
+    assert orders.read(instance.place("c")) is app
     assert SeveralRecords({one.name: one for one in two}).events(app, 5) == ("b",)
-    assert (two[0].asked, two[1].asked) == ([], ["instance", "restart guid-b", "logs", "events", "scale 3", "events"])
+    assert (two[0].asked, two[1].asked) == (
+        [],
+        ["instance", "restart guid-b", "logs", "events", "scale 3", "read", "events"],
+    )
     with pytest.raises(MissingError, match="no platform 'c'"):
         SeveralOrders({}).restart_app(App("c", "", "x", "STARTED"))

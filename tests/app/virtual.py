@@ -15,7 +15,7 @@ from celeriac.core.errors import MissingError, UnreachableError
 from celeriac.core.exhibits import Line
 from celeriac.core.limits import Limits
 from celeriac.core.memory import Book
-from celeriac.core.model import App, Clients, Consumer, Crash, Inspection, Instance, Nameless, Pool
+from celeriac.core.model import App, Clients, Consumer, Crash, Inspection, Instance, Nameless, Place, Pool
 from celeriac.core.queues import QueueSample, QueueState
 from celeriac.core.redact import Redaction
 from celeriac.core.repair import Repair
@@ -235,10 +235,15 @@ class MemoryPlatform:
     scaled: list[int] = field(default_factory=list)
     owner: str | None = None
     """What else scales the app."""
+    state: str = "STARTED"
 
     def apps(self) -> tuple[App, ...]:
         self._ask("apps")
-        return (app(*self.instances.values()),)
+        return (app(*self.instances.values(), state=self.state),)
+
+    def read(self, place: Place) -> App:
+        self._ask("read")
+        return app(*self.instances.values(), state=self.state)
 
     def restart_app(self, one: App) -> None:
         self._ask("restart app")

@@ -3,9 +3,11 @@
 import pytest
 
 from celeriac.core.arrivals import LATE_S, Arrivals, clock_note, shown
+from celeriac.core.model import InstanceState
 from celeriac.core.readings import Known, Unknown
-from core.builders import APP, NOW, app, change, crash
+from core.builders import APP, NOW, PLATFORM, app, but, change, crash, instance
 
+SHOWN = (PLATFORM, APP)
 LOOKED = 10.0
 """Seconds since the look before."""
 
@@ -13,11 +15,11 @@ LOOKED = 10.0
 def arrivals():
     """Return what has read the app's crashes once, and found none."""
     one = Arrivals()
-    one.dated((), {APP}, NOW - LOOKED - 1, NOW - LOOKED)
+    one.dated((), {SHOWN}, NOW - LOOKED - 1, NOW - LOOKED)
     return one
 
 
-def read(one, *told, asked_of=frozenset({APP}), now=NOW):
+def read(one, *told, asked_of=frozenset({SHOWN}), now=NOW):
     """Return how long ago each thing happened that an answer tells."""
     return [now - each.at for each in one.dated(told, asked_of, now - 1, now)]
 
@@ -65,7 +67,7 @@ def test_an_app_that_comes_back_to_sight_may_bring_what_is_old():
     one = arrivals()
     read(one, asked_of=frozenset())
 
-    assert read(one, crash(ago=500), asked_of=frozenset({APP}), now=NOW + 10) == [510]
+    assert read(one, crash(ago=500), asked_of=frozenset({SHOWN}), now=NOW + 10) == [510]
     assert one.ahead_s == 0
 
 
@@ -95,7 +97,19 @@ def test_the_last_thing_read_tells_how_wrong_the_clock_is():
 def test_what_apps_are_shown():
     assert shown(None) == set()
     assert shown(Unknown("503")) is None
-    assert shown(Known((app(), app(name="gone", state="MISSING")), NOW)) == {APP}
+    assert shown(Known((app(), app(name="gone", state="MISSING")), NOW)) == {SHOWN}
+
+
+def test_of_an_app_that_is_as_last_known_nothing_was_asked():
+    """What its platform tells when it is back may be old."""
+    unread = instance(state=InstanceState.UNKNOWN)
+    assert shown(Known((app(unread, name="away"), app(instance())), NOW)) == {SHOWN}
+
+
+def test_apps_of_one_name_on_two_platforms_are_two():
+    one = arrivals()
+    (elsewhere,) = one.dated((but(crash(ago=500), platform="green"),), {SHOWN}, NOW - 1, NOW)
+    assert NOW - elsewhere.at == 500
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from core.builders import (
     LIMITS,
     NOW,
     PLATFORM,
+    but,
     guid,
     instance,
     place,
@@ -49,6 +50,19 @@ def cluster(*silences, calm=0, **fields):
 def test_one_dead_worker_is_restarted():
     """Nothing stands against the first restart in auto."""
     assert hold_on(cluster(35, calm=3)) is None
+
+
+def test_a_worker_whose_platform_cannot_be_read_waits():
+    """Of several platforms one is away: its instances are as last known, and who is at work there is not known."""
+    away = instance(0, state=InstanceState.UNKNOWN, guid=guid(0), details="as last known: 503")
+    look = cluster(35, calm=1, instances=[away, instance(1)])
+    finding = but(diagnose(cluster(35, calm=1), LIMITS)[0], site=diagnose(look, LIMITS)[0].site)
+    hold = guard(finding, scene((finding,), Ledger(()), look, AUTO))
+    assert hold is not None
+    assert (hold.reason, hold.text) == (
+        HeldReason.DEPLOY,
+        "whether somebody changes the app cannot be told: as last known: 503",
+    )
 
 
 # Quorum --------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ from celeriac.core.changes import Change
 from celeriac.core.incident import IncidentState, RemedyKind, RemedyState, Scale, Strategy
 from celeriac.core.ledger import Ledger
 from celeriac.core.model import InstanceState, Place, Process
-from celeriac.core.readings import Unknown
+from celeriac.core.places import MISSING
+from celeriac.core.readings import Known, Unknown
 from core.builders import (
     APP,
     AUTO,
@@ -100,10 +101,18 @@ def test_an_instance_that_is_being_restarted_is_waited_for(past):
     assert note.startswith("orders-worker/2 is being restarted")
 
 
-def test_what_a_person_holds_is_not_restarted_with_the_others():
+@pytest.mark.parametrize("past", [scaled(1), restarted()])
+def test_what_a_person_holds_is_neither_restarted_nor_stopped_with_the_others(past):
     held = incident(1, held_by="bo", held_why="I look")
-    note = note_of(seen(*THREE), but(restarted(), incidents=(held,)))
+    note = note_of(seen(*THREE), but(past, incidents=(held,)))
     assert note == "bo holds the incident of orders-worker/1: release it first"
+
+
+@pytest.mark.parametrize("past", [scaled(2), restarted()])
+@pytest.mark.parametrize("state", [None, InstanceState.UNKNOWN])
+def test_an_app_that_is_gone_or_only_as_last_known_takes_no_order(past, state):
+    shown = app(state=MISSING) if state is None else app(*(instance(n, state=state) for n in range(3)))
+    assert note_of(seen(*THREE, platform=Known((shown,), NOW)), past) == "the platform does not show it now"
 
 
 def test_a_pause_comes_first():

@@ -129,6 +129,20 @@ def test_room_is_what_quotas_leave_where_there_are_quotas(stage):
     assert [one.instances_left for one in stage.records.room(stage.app())] == [stage.most - 3]
 
 
+def test_the_app_of_a_place_is_read_as_it_is_now(stage):
+    """And an app that is not there, or not any more, is missing."""
+    stage = stage()
+    stage.until_running(2)
+    app = stage.app()
+    place = app.instances[0].place("orders")
+
+    assert stage.orders.read(place).processes == app.processes
+    stage.orders.scale(app, "worker", 1)
+    assert [one.wanted for one in stage.orders.read(place).processes if one.type == "worker"] == [1]
+    with pytest.raises(MissingError):
+        stage.orders.read(replace(place, app="blog"))
+
+
 def test_a_restarted_app_has_new_instances_and_a_new_version(stage):
     stage = stage()
     before = {one.guid for one in stage.until_running(2)}

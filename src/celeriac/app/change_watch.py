@@ -4,7 +4,7 @@ from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 
 from celeriac.app.asking import Asked
-from celeriac.core.arrivals import Arrivals, shown
+from celeriac.core.arrivals import Arrivals, Shown, shown
 from celeriac.core.changes import REMEMBERED_S, Change, Versions
 from celeriac.core.model import App
 from celeriac.core.readings import Known, Reading, Unknown
@@ -24,7 +24,7 @@ class ChangeWatch:
         self._versions, self._arrivals = Versions(), Arrivals()
         self._asked: Asked[tuple[Change, ...]] | None = None
         self._asked_at: float | None = None
-        self._asked_of: Set[str] | None = None
+        self._asked_of: Set[Shown] | None = None
         self._last: Reading[tuple[Change, ...]] = Unknown("the platform was not asked yet")
 
     def forget(self) -> None:

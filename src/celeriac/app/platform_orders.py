@@ -6,7 +6,7 @@ from celeriac.app.gather import Gatherer
 from celeriac.core import story
 from celeriac.core.act import Act
 from celeriac.core.at_once import generation
-from celeriac.core.errors import MissingError, PortError, RefusedError, UnreachableError
+from celeriac.core.errors import PortError, RefusedError, UnreachableError
 from celeriac.core.incident import Scale
 from celeriac.core.model import App
 from celeriac.platform_ports import AppOrders
@@ -19,20 +19,11 @@ def order_app(act: Act, gatherer: Gatherer, *, until: float) -> Act:
         return story.failed(act, clock(), "no platform is configured that takes orders for a whole app")
     order = _scale if act.remedy.scale else _restart
     try:
-        return order(act, orders, _read(act, gatherer), clock, until)
+        return order(act, orders, orders.read(act.remedy.place), clock, until)
     except UnreachableError as error:
         return story.unclear(act, clock(), str(error))
     except PortError as error:
         return story.failed(act, clock(), str(error))
-
-
-def _read(act: Act, gatherer: Gatherer) -> App:
-    place = act.remedy.place
-    apps = gatherer.platform.apps() if gatherer.platform else ()
-    for one in apps:
-        if (one.platform, one.name) == (place.platform, place.app):
-            return one
-    raise MissingError(f"not ordered: the platform shows no app {place.app} any more")
 
 
 def _restart(act: Act, orders: AppOrders, app: App, clock: Callable[[], float], until: float) -> Act:
@@ -52,6 +43,12 @@ def _another(act: Act, now: float) -> Act:
 
 def _scale(act: Act, orders: AppOrders, app: App, clock: Callable[[], float], until: float) -> Act:
     scale = act.remedy.scale or Scale("", 0, 0)
+    there = next((one.wanted for one in app.processes if one.type == scale.process), None)
+    if there == scale.wanted:
+        return story.acted(act, clock(), f"{scale.wanted} instances are wanted already; waiting for proof")
+    if there != scale.before:
+        said = "the platform shows no such process" if there is None else f"somebody has scaled it to {there} meanwhile"
+        return story.failed(act, clock(), f"not ordered: {said}")
     if (owner := orders.scaled_by(app)) is not None:
         raise RefusedError(f"not ordered: {owner} scales it; change its limits there instead")
     _in_time(clock(), until)

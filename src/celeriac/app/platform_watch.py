@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from celeriac.app.asking import SOURCE_LIMIT_S, Asked
-from celeriac.core.arrivals import Arrivals, shown
+from celeriac.core.arrivals import Arrivals, Shown, shown
 from celeriac.core.model import App, Crash, Place
 from celeriac.core.readings import Known, Reading, Unknown
 from celeriac.core.snapshot import Lived
@@ -43,7 +43,7 @@ class PlatformWatch:
         self._cluster, self._platform, self._clock = cluster, platform, clock
         self._every_s, self._on_suspicion_s = every_s, on_suspicion_s
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"platform-{cluster}")
-        self._reading: tuple[Asked[tuple[App, ...]], Asked[tuple[Crash, ...]], Set[str] | None, float] | None = None
+        self._reading: tuple[Asked[tuple[App, ...]], Asked[tuple[Crash, ...]], Set[Shown] | None, float] | None = None
         self._due_at = 0.0
         self._arrivals = Arrivals()
         self.apps: Reading[tuple[App, ...]] | None = None
@@ -91,7 +91,7 @@ class PlatformWatch:
         return last if last is not None and old and asked.spared_s() is not None else answer
 
     def _dated(
-        self, crashes: Reading[tuple[Crash, ...]], asked_of: Set[str] | None, asked_at: float
+        self, crashes: Reading[tuple[Crash, ...]], asked_of: Set[Shown] | None, asked_at: float
     ) -> Reading[tuple[Crash, ...]]:
         if isinstance(crashes, Unknown) or crashes is self.crashes:
             return crashes

@@ -4,6 +4,7 @@ So the workers of the others are healed on, and those of the one that is away ar
 """
 
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -11,6 +12,7 @@ from typing import TypeVar
 import structlog
 from msgspec.structs import replace
 
+from celeriac.app.platform_watch import SPARED_S
 from celeriac.core.changes import Change
 from celeriac.core.errors import MissingError, PortError, SparedError
 from celeriac.core.exhibits import Line
@@ -27,13 +29,20 @@ class SeveralPlatforms:
     """`Platform` and `PlatformRecords` over some others; `records` are theirs, by the same names."""
 
     def __init__(
-        self, platforms: Sequence[Platform], records: Mapping[str, PlatformRecords], named: Mapping[str, Sequence[str]]
+        self,
+        platforms: Sequence[Platform],
+        records: Mapping[str, PlatformRecords],
+        named: Mapping[str, Sequence[str]],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`named` are the apps that each platform watches by name."""
         self._platforms = {one.name: one for one in platforms}
         self._records, self._named = records, named
         self.name = ", ".join(self._platforms)
-        self._last: dict[str, tuple[App, ...]] = {}
+        self._monotonic = monotonic
+        self._last: dict[str, tuple[tuple[App, ...], float]] = {}
+        self._crashed: dict[str, tuple[Crash, ...]] = {}
+        self._changed: dict[str, tuple[Change, ...]] = {}
         self._away: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -44,19 +53,19 @@ class SeveralPlatforms:
         if len(errors) == len(answers):
             raise _first(errors)
         with self._lock:
-            self._note({name: str(error) for name, error in errors.items()})
+            self._note({name: str(one) for name, one in errors.items() if not isinstance(one, SparedError)})
             found: list[App] = []
             for name, answer in answers.items():
                 if isinstance(answer, PortError):
                     found += self._as_last_known(name, answer)
                 else:
-                    self._last[name] = answer
+                    self._last[name] = answer, self._monotonic()
                     found += answer
         return _without_absent(found, errors.keys())
 
     def crashes(self, since: float) -> tuple[Crash, ...]:
-        """Return the crashes that those tell which answer; raises if none does."""
-        return tuple(crash for each in self._answered(lambda one: one.crashes(since)) for crash in each)
+        """Return the crashes of all, of one that does not answer those that it told last; raises if none does."""
+        return self._merged(self._each(lambda one: one.crashes(since)), self._crashed)
 
     def changes(self, since: float) -> tuple[Change, ...]:
         """Return the changes of all; one that shows its apps must show its changes too, else nobody knows who is at work."""
@@ -67,7 +76,7 @@ class SeveralPlatforms:
         unknown = {name: error for name, error in errors.items() if name not in away}
         if unknown or len(errors) == len(answers):
             raise _first(unknown or errors)
-        return tuple(change for each in answers.values() if not isinstance(each, PortError) for change in each)
+        return self._merged(answers, self._changed)
 
     def instance(self, like: Instance) -> Instance:
         """Read one index again, on the platform where it is."""
@@ -85,6 +94,17 @@ class SeveralPlatforms:
         """Return what befell its app since then, oldest first."""
         return self._records[self._of(instance).name].events(instance, since)
 
+    def _merged(
+        self, answers: Mapping[str, tuple[T, ...] | PortError], last: dict[str, tuple[T, ...]]
+    ) -> tuple[T, ...]:
+        """Return what all tell; what one told that does not answer now would else come back as new."""
+        errors = {name: each for name, each in answers.items() if isinstance(each, PortError)}
+        if len(errors) == len(answers):
+            raise _first(errors)
+        with self._lock:
+            last.update({name: each for name, each in answers.items() if not isinstance(each, PortError)})
+            return tuple(one for name in answers for one in last.get(name, ()))
+
     def _of(self, instance: Instance) -> Platform:
         found = self._platforms.get(instance.platform)
         if found is None:
@@ -97,9 +117,10 @@ class SeveralPlatforms:
             raise error
         if last is None:  # its workers are remembered by the guids that they had
             return tuple(App(platform=name, guid="", name=app, state=MISSING) for app in self._named[name])
-        if isinstance(error, SparedError):
-            return last
-        return tuple(replace(app, instances=tuple(_unknown(one, error) for one in app.instances)) for app in last)
+        apps, at = last
+        if isinstance(error, SparedError) and self._monotonic() - at <= SPARED_S:
+            return apps
+        return tuple(replace(app, instances=tuple(_unknown(one, error) for one in app.instances)) for app in apps)
 
     def _note(self, away: dict[str, str]) -> None:
         for name in away.keys() - self._away.keys():
@@ -109,13 +130,6 @@ class SeveralPlatforms:
         for name in self._away.keys() - away.keys():
             log.info("a platform can be read again", platform=name)
         self._away = away
-
-    def _answered(self, ask: Callable[[Platform], T]) -> list[T]:
-        answers = self._each(ask)
-        found = [one for one in answers.values() if not isinstance(one, PortError)]
-        if not found:
-            raise _first({name: one for name, one in answers.items() if isinstance(one, PortError)})
-        return found
 
     def _each(self, ask: Callable[[Platform], T]) -> dict[str, T | PortError]:
         """Ask all at once: one that is slow keeps no other waiting longer than itself."""

@@ -8,17 +8,38 @@ from celeriac.core.desk import Desk
 from celeriac.core.ids import opaque
 from celeriac.core.incident import Ending, Incident, IncidentState, Remedy, RemedyState
 from celeriac.core.limits import Limits, Policy
-from celeriac.core.model import App, Place, Verdict
+from celeriac.core.model import App, InstanceState, Place, Verdict
+from celeriac.core.places import MISSING
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Seen
+
+UNSEEN_S = 900.0
+"""So long after an order its app may be out of sight."""
 
 BUSY = frozenset({IncidentState.REMEDYING, IncidentState.VERIFYING})
 
 
 def app_of(place: Place, seen: Seen) -> App | None:
-    """Return the app that a place is of, as the platform shows it now."""
+    """Return the app that a place is of, as the platform shows it now; None too where it tells nothing of its instances."""
     apps = seen.platform.value if isinstance(seen.platform, Known) else ()
-    return next((one for one in apps if (one.platform, one.name) == (place.platform, place.app)), None)
+    found = next((one for one in apps if (one.platform, one.name) == (place.platform, place.app)), None)
+    if found is None or found.state == MISSING:
+        return None
+    return None if any(one.state is InstanceState.UNKNOWN for one in found.instances) else found
+
+
+def unseen(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen) -> None:
+    """End an order whose app the platform has not shown for so long that nobody will ever know."""
+    since = remedy.acted_at or remedy.asked_at
+    if isinstance(seen.platform, Known) and seen.at - since > UNSEEN_S:
+        stop(desk, incident, remedy, "the platform does not show its app any more", seen.at, RemedyState.UNVERIFIED)
+
+
+def too_late(remedy: Remedy, now: float, policy: Policy) -> str | None:
+    """Return why an order that was given or tried last so long ago is not sent any more, or None."""
+    if now - (remedy.acted_at or remedy.asked_at) <= policy.approval_ttl_s:
+        return None
+    return f"not sent: the order is older than {policy.approval_ttl_s / 60:.0f} min by now"
 
 
 def refusal(desk: Desk, order: Remedy, seen: Seen, policy: Policy, limits: Limits) -> str | None:

@@ -6,17 +6,20 @@ nothing stands before, has to be believed.
 """
 
 from collections.abc import Iterable, Set
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from celeriac.core.changes import Change
-from celeriac.core.model import App, Crash
+from celeriac.core.model import App, Crash, InstanceState
 from celeriac.core.places import MISSING
 from celeriac.core.readings import Known, Reading
 
 T = TypeVar("T", Crash, Change)
+
+Shown: TypeAlias = tuple[str, str]
+"""An app by its platform and name."""
 
 LATE_S = 60.0
 """How long after it happened a platform may begin to tell of something."""
@@ -37,10 +40,10 @@ class Arrivals:
     """Remembers what was read, and from which apps it was asked for last."""
 
     def __init__(self) -> None:
-        self._asked_at: dict[str, float] = {}
+        self._asked_at: dict[Shown, float] = {}
         self._read: dict[str, _Read] = {}
 
-    def dated(self, told: Iterable[T], asked_of: Set[str] | None, asked_at: float, now: float) -> tuple[T, ...]:
+    def dated(self, told: Iterable[T], asked_of: Set[Shown] | None, asked_at: float, now: float) -> tuple[T, ...]:
         """Return what an answer tells, each thing with its time by our clock.
 
         `asked_of` names the apps that the question was about, None if that is not known: an app that was not to be seen
@@ -58,7 +61,7 @@ class Arrivals:
         return max(self._read.values(), key=lambda one: one.read_at, default=_Read(0.0, 0.0, 0.0)).ahead_s
 
     def _first(self, one: Crash | Change, now: float) -> _Read:
-        asked_at = self._asked_at.get(one.app)
+        asked_at = self._asked_at.get((one.platform, one.app))
         earliest = one.at if asked_at is None else asked_at - LATE_S
         at = min(now, max(one.at, earliest))
         return _Read(now, at, one.at - at)
@@ -73,8 +76,15 @@ def clock_note(ahead_s: float) -> str | None:
     return f"the platform's clock is {how}: its events count from when they were first read"
 
 
-def shown(apps: Reading[tuple[App, ...]] | None) -> Set[str] | None:
-    """Return the names of the apps that the platform shows; None if that is not known."""
+def shown(apps: Reading[tuple[App, ...]] | None) -> Set[Shown] | None:
+    """Return the apps that the platform shows, with its name; None if that is not known.
+
+    Of one whose instances are only as last known nothing was asked.
+    """
     if not isinstance(apps, Known):
         return set() if apps is None else None
-    return {one.name for one in apps.value if one.state != MISSING}
+    return {(one.platform, one.name) for one in apps.value if one.state != MISSING and not _unread(one)}
+
+
+def _unread(app: App) -> bool:
+    return any(one.state is InstanceState.UNKNOWN for one in app.instances)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from celeriac.core import story
 from celeriac.core.act import Act, Victim
-from celeriac.core.app_orders import BUSY, app_of, begun, maybe_over, opened, refusal, shared, stop
+from celeriac.core.app_orders import BUSY, app_of, begun, maybe_over, opened, refusal, shared, stop, too_late, unseen
 from celeriac.core.blindness import blindness
 from celeriac.core.desk import Desk
 from celeriac.core.finding import Finding
@@ -92,7 +92,10 @@ def go_on(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen, policy: Po
 def _pick_up(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen, policy: Policy, limits: Limits) -> None:
     """An intent without a clear answer: done if another generation runs; else the same order again, or it ends."""
     app = app_of(incident.place, seen)
-    if app is None or not isinstance(seen.platform, Known) or seen.platform.at <= remedy.asked_at:
+    if app is None:
+        unseen(desk, incident, remedy, seen)
+        return
+    if not isinstance(seen.platform, Known) or seen.platform.at <= remedy.asked_at:
         return
     act = _act(desk, incident, remedy, limits)
     if generation(app) != remedy.guid:
@@ -103,6 +106,8 @@ def _pick_up(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen, policy:
     elif remedy.attempts >= limits.attempts_at_most:
         text = f"no clear answer to {remedy.attempts} attempts, and the same instances still run"
         stop(desk, incident, remedy, text, seen.at, RemedyState.REFUSED)
+    elif why := too_late(remedy, seen.at, policy):
+        stop(desk, incident, remedy, why, seen.at, RemedyState.LAPSED)
     elif not (desk.full or policy.paused):
         again = replace(remedy, attempts=remedy.attempts + 1, acted_at=seen.at)
         text = f"the same instances still run: the same order again (attempt {again.attempts})"
@@ -128,6 +133,11 @@ def _await_proofs(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen, li
             part_of=remedy.id,
         )
         there = desk.incidents.get(place) or opened(place, turn, seen.at)
+        other = story.let_go(
+            desk.remedies.get(there.remedy_id or ""), seen.at, f"all of {incident.place.name} was restarted"
+        )
+        if other is not None:
+            desk.put(there, other)
         told = story.told(
             there,
             seen.at,
@@ -149,7 +159,8 @@ def _hear(desk: Desk, incident: Incident, remedy: Remedy, seen: Seen) -> None:
     """Tell how many are proven as they become more, and how it ended once nobody is waited for any more."""
     app = app_of(incident.place, seen)
     if app is None:
-        return  # the next look may tell
+        unseen(desk, incident, remedy, seen)
+        return
     wanted = {one.place(seen.cluster) for one in app.instances}
     left = tuple(one for one in remedy.left if one in wanted and not _proven(desk, remedy, one))
     whole = len(incident.members)

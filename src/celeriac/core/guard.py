@@ -14,7 +14,7 @@ from celeriac.core.finding import Finding
 from celeriac.core.incident import HeldReason, Incident, RemedyKind
 from celeriac.core.ledger import Ledger
 from celeriac.core.limits import Policy
-from celeriac.core.model import App, Mode, Place, Verdict
+from celeriac.core.model import App, InstanceState, Mode, Place, Verdict
 from celeriac.core.readings import Known, Reading
 
 Process = tuple[str | None, str | None, str | None]
@@ -136,6 +136,10 @@ def _by_change(finding: Finding, scene: Scene) -> Hold | None:
     changes, place = scene.changes, finding.place
     if not place.mapped:
         return None
+    instance = finding.site.instance if finding.site else None
+    if instance is not None and instance.state is InstanceState.UNKNOWN:
+        why = instance.details or "its platform cannot be read"
+        return Hold(HeldReason.DEPLOY, f"whether somebody changes the app cannot be told: {why}")
     if not isinstance(changes, Known):
         why = changes.why if changes else "the platform was not asked yet"
         return Hold(HeldReason.DEPLOY, f"whether somebody changes the app cannot be told: {why}")

@@ -117,7 +117,6 @@ def _restart(desk: Desk, incident: Incident, remedy: Remedy, finding: Finding, n
         state=RemedyState.REQUESTED,
         asked_at=now,
         actor=remedy.actor,
-        part_of=remedy.id,
     )
     there = desk.incidents.get(place)
     if there is None:

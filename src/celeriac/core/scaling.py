@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from celeriac.core import recycle, story
 from celeriac.core.act import Act
-from celeriac.core.app_orders import BUSY, app_of, begun, maybe_over, opened, refusal, stop
+from celeriac.core.app_orders import BUSY, app_of, begun, maybe_over, opened, refusal, stop, too_late, unseen
 from celeriac.core.blindness import blindness
 from celeriac.core.desk import Desk
 from celeriac.core.finding import Finding
@@ -61,7 +61,7 @@ def begin(desk: Desk, order: Remedy, scale: Scale, seen: Seen, policy: Policy, l
     text = f"{order.actor} ordered to scale {_what(order, scale)} from {scale.before} to {scale.wanted}"
     if drained:
         text += f"; {', '.join(one.name for one in drained)} end what they have before"
-    incident = begun(desk, order, leaving, text, now)
+    incident = begun(desk, order, leaving or _coming(order, scale), text, now)
     remedy = replace(order, state=RemedyState.INTENDED, asked_at=now, incident=incident.id, scale=scale)
     if not drained:
         _order(desk, incident, remedy, now, "the platform is told")
@@ -85,8 +85,11 @@ def _refusal(
         return "it has a deployment under way: scale it when that is over"
     if scale.drain and (no := _undrainable(desk, leaving)):
         return f"{no}: wait, or order it without draining"
-    busy = [one for place in leaving if (one := desk.incidents.get(place)) and one.state in BUSY]
-    return f"{busy[0].place.name} is being restarted (incident {busy[0].id})" if busy else None
+    theirs = [one for place in leaving if (one := desk.incidents.get(place))]
+    if busy := [one for one in theirs if one.state in BUSY]:
+        return f"{busy[0].place.name} is being restarted (incident {busy[0].id})"
+    held = [one for one in theirs if one.held_by]
+    return f"{held[0].held_by} holds the incident of {held[0].place.name}: release it first" if held else None
 
 
 def _undrainable(desk: Desk, leaving: tuple[Place, ...]) -> str | None:
@@ -135,16 +138,19 @@ def go_on(desk: Desk, it: Scaling, seen: Seen, policy: Policy, limits: Limits) -
 
 def _await_drained(desk: Desk, it: Scaling, seen: Seen, policy: Policy, limits: Limits) -> None:
     now, turns = seen.at, {one: desk.remedies.get(opaque(it.remedy.id, one.id)) for one in it.remedy.left}
-    failed = [(one, turn) for one, turn in turns.items() if turn is None or _in_vain(turn)]
+    failed = [(one, turn) for one, turn in turns.items() if turn is None or _in_vain(desk, turn)]
+    left = [one for one, turn in turns.items() if turn is None or not _drained(desk, turn)]
     if policy.paused:
         _stop(desk, it, f"paused: {policy.paused}", now)
+    elif now - it.remedy.asked_at > policy.approval_ttl_s + limits.recycle_s:
+        _stop(desk, it, "it could not be ordered in time", now)
+    elif app_of(it.incident.place, seen) is None:
+        return  # the next look may tell
     elif failed:
         place, turn = failed[0]
         why = turn.note if turn is not None and turn.note else "its incident tells why"
         _stop(desk, it, f"{place.name} could not be drained: {why}", now)
-    elif all(turn is not None and _drained(turn) for turn in turns.values()) and not (
-        desk.full or blindness(seen, limits)
-    ):
+    elif isinstance(seen.changes, Known) and not (left or desk.full or blindness(seen, limits)):
         if no := _refused_meanwhile(it, seen):
             _stop(desk, it, no, now)
         else:
@@ -163,12 +169,21 @@ def _refused_meanwhile(it: Scaling, seen: Seen) -> str | None:
     return "a deployment has begun meanwhile" if any(one.active for one in mine) else None
 
 
-def _in_vain(turn: Remedy) -> bool:
-    return turn.state not in RUNNING and turn.state is not RemedyState.VERIFIED
+def _in_vain(desk: Desk, turn: Remedy) -> bool:
+    """Tell whether it does not end in an idle worker any more; another one in its place would be cut off."""
+    return turn.state not in RUNNING or turn.state is RemedyState.ACTED or _replaced(desk, turn)
 
 
-def _drained(turn: Remedy) -> bool:
-    return turn.step is Recycling.IDLE or turn.state is RemedyState.VERIFIED
+def _drained(desk: Desk, turn: Remedy) -> bool:
+    """Tell whether the very worker that was to become idle is so, and stays so."""
+    return turn.state is RemedyState.INTENDED and turn.step is Recycling.IDLE and not _replaced(desk, turn)
+
+
+def _replaced(desk: Desk, turn: Remedy) -> bool:
+    finding = desk.findings.get(turn.place)
+    if finding is None or finding.guid != turn.guid:
+        return True
+    return None not in {finding.pid, turn.pid} and (finding.node, finding.pid) != (turn.node, turn.pid)
 
 
 def _order(desk: Desk, incident: Incident, remedy: Remedy, now: float, text: str) -> None:
@@ -178,7 +193,11 @@ def _order(desk: Desk, incident: Incident, remedy: Remedy, now: float, text: str
 
 def _pick_up(desk: Desk, it: Scaling, seen: Seen, policy: Policy, limits: Limits) -> None:
     """An order without a clear answer: done if the number is what was ordered; else it is given again, or ends."""
-    process = _process(app_of(it.incident.place, seen), it.scale)
+    app = app_of(it.incident.place, seen)
+    process = _process(app, it.scale)
+    if app is None:
+        unseen(desk, it.incident, it.remedy, seen)
+        return
     sent_at, tried = it.remedy.acted_at or it.remedy.asked_at, it.remedy.attempts
     if process is None or not isinstance(seen.platform, Known) or seen.platform.at <= sent_at:
         return
@@ -191,13 +210,27 @@ def _pick_up(desk: Desk, it: Scaling, seen: Seen, policy: Policy, limits: Limits
     elif tried >= limits.attempts_at_most:
         text = f"no clear answer to {tried} attempts, and {process.wanted} instances are still wanted"
         stop(desk, it.incident, it.remedy, text, seen.at, RemedyState.REFUSED)
-    elif not (desk.full or policy.paused):
+    elif why := too_late(it.remedy, seen.at, policy) or _undone(desk, it) or _refused_meanwhile(it, seen):
+        _stop(desk, it, why, seen.at)
+    elif isinstance(seen.changes, Known) and not (desk.full or policy.paused):
         _order(desk, it.incident, it.remedy, seen.at, "the number is what it was: the same order again")
+
+
+def _undone(desk: Desk, it: Scaling) -> str | None:
+    """Return which of those that were drained would be cut off by now, or None."""
+    for place in it.remedy.left:
+        turn = desk.remedies.get(opaque(it.remedy.id, place.id))
+        if turn is None or not _drained(desk, turn):
+            return f"{place.name} is not idle any more"
+    return None
 
 
 def _verify(desk: Desk, it: Scaling, seen: Seen, limits: Limits) -> None:
     app = app_of(it.incident.place, seen)
-    if app is None or blindness(seen, limits):
+    if app is None:
+        unseen(desk, it.incident, it.remedy, seen)
+        return
+    if blindness(seen, limits):
         return  # the next look may tell
     missing = _missing(desk, app, it.scale, seen)
     if not missing:
@@ -219,16 +252,28 @@ def _missing(desk: Desk, app: App, scale: Scale, seen: Seen) -> list[str]:
     mine = [one for one in app.instances if one.process == scale.process]
     new = [one for one in mine if scale.before <= one.index < scale.wanted]
     gone = [f"index {one.index} is still there" for one in mine if one.index >= scale.wanted]
-    return gone + [text for one in new if (text := _unproven(one, desk.findings.get(one.place(seen.cluster))))]
+    return gone + [text for one in new if (text := _unproven(one, _in_container(desk, one.place(seen.cluster))))]
 
 
-def _unproven(instance: Instance, finding: Finding | None) -> str | None:
+def _in_container(desk: Desk, place: Place) -> list[Finding]:
+    return [one for one in desk.findings.values() if one.place.container == place.container]
+
+
+def _unproven(instance: Instance, nodes: list[Finding]) -> str | None:
     if instance.state is not InstanceState.RUNNING:
         details = f": {instance.details}" if instance.details else ""
         return f"index {instance.index} is {instance.state.value}{details}"
-    if finding is None or not finding.well or finding.node is None:
-        return f"index {instance.index} runs, and its worker is {finding.verdict if finding else 'not seen yet'}"
+    ill = [one for one in nodes if not one.well or one.node is None]
+    if ill or not nodes:
+        return f"index {instance.index} runs, and its worker is {ill[0].verdict if ill else 'not seen yet'}"
     return None
+
+
+def _coming(order: Remedy, scale: Scale) -> tuple[Place, ...]:
+    """Return the places that the platform will start."""
+    whole = order.place
+    indexes = range(scale.before, scale.wanted)
+    return tuple(Place(whole.cluster, whole.platform, whole.app, scale.process, index) for index in indexes)
 
 
 def _leaving(app: App, scale: Scale, seen: Seen) -> tuple[Place, ...]:

@@ -1,11 +1,13 @@
 """What is ordered for a whole app, and what else may change how many instances it has."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from celeriac.adapters.cloudfoundry.answers import understood
 from celeriac.adapters.cloudfoundry.where import Where, part
 from celeriac.core.errors import MissingError, PortError, RefusedError, UnreachableError
-from celeriac.core.model import App
+from celeriac.core.model import App, Place
+from celeriac.core.places import MISSING
 from celeriac.platform_ports import AppOrders
 
 IGNORED = "app-autoscaler.cloudfoundry.org/disable-autoscaling"
@@ -13,10 +15,19 @@ IGNORED = "app-autoscaler.cloudfoundry.org/disable-autoscaling"
 
 
 class Orders:
-    """`AppOrders` in one space; `autoscaler` is the address of App Autoscaler's API, None where there is none."""
+    """`AppOrders` in one space; `look` reads its watched apps, `autoscaler` is the address of App Autoscaler's API, None where there is none."""
 
-    def __init__(self, where: Where, *, autoscaler: str | None, configured: bool) -> None:
-        self._where, self._autoscaler, self._configured = where, autoscaler, configured
+    def __init__(
+        self, where: Where, look: Callable[[], Iterable[App]], *, autoscaler: str | None, configured: bool
+    ) -> None:
+        self._where, self._look, self._autoscaler, self._configured = where, look, autoscaler, configured
+
+    def read(self, place: Place) -> App:
+        """Return the app of a place as it is now."""
+        found = next((one for one in self._look() if one.name == place.app and one.state != MISSING), None)
+        if found is None:
+            raise MissingError(f"the platform shows no app {place.app} any more")
+        return found
 
     def restart_app(self, app: App) -> None:
         """Restart every process of an app at once."""

@@ -94,21 +94,24 @@ class CloudFoundry:
         self._moved_at = 0.0
         self.records: AppRecords = Records(self._where, secret_words=options.secret_words)
         self.orders: AppOrders = Orders(
-            self._where, autoscaler=options.autoscaler, configured=options.autoscaler_configured
+            self._where, self._look, autoscaler=options.autoscaler, configured=options.autoscaler_configured
         )
         self.rights: PlatformRights = SpaceRights(self._where)
 
-    @understood("its apps")
     def apps(self) -> tuple[App, ...]:
         """Return the watched apps with every index of every process, the wanted but missing ones too.
 
         Raises SparedError while the request budget has no turn for it. The list of apps itself is read again when anything moves.
         """
         with self._session.budget.poll(f"{self._key} apps"):
-            processes = self._indexes.listed(self._where.space_id())
-            apps = self._apps(processes)
-            absent = sorted(self._selected.spelt.keys() - {one["name"].lower() for one in apps})
-            found = [self._app(one, processes) for one in apps]
+            return self._look()
+
+    @understood("its apps")
+    def _look(self) -> tuple[App, ...]:
+        processes = self._indexes.listed(self._where.space_id())
+        apps = self._apps(processes)
+        absent = sorted(self._selected.spelt.keys() - {one["name"].lower() for one in apps})
+        found = [self._app(one, processes) for one in apps]
         return (
             *found,
             *(App(platform=self.name, guid="", name=self._selected.spelt[name], state=MISSING) for name in absent),

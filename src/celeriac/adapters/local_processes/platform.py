@@ -10,7 +10,7 @@ from celeriac.core.apps import Rights
 from celeriac.core.changes import Change
 from celeriac.core.errors import MissingError
 from celeriac.core.exhibits import Line
-from celeriac.core.model import App, Crash, Instance, InstanceState, Process
+from celeriac.core.model import App, Crash, Instance, InstanceState, Place, Process
 from celeriac.core.places import MISSING
 from celeriac.evidence_ports import PlatformRecords
 from celeriac.platform_ports import AppOrders, PlatformRights
@@ -106,6 +106,14 @@ class LocalProcesses:
         self._connection.check(instance.app)
         with understood():
             return tuple(Line(told(one), one["at"]) for one in self._events(since))
+
+    def read(self, place: Place) -> App:
+        """Return the app of a place as it is now; MissingError if another runs here by now."""
+        with understood():
+            app = self._app(self._connection.ask("app"))
+        if app.name != place.app:
+            raise MissingError(f"the app {place.app} does not run here any more; {app.name} does")
+        return app
 
     def restart_app(self, app: App) -> None:
         """Stop all its instances and start new ones at once."""

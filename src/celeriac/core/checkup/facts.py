@@ -15,7 +15,7 @@ from celeriac.core.memory import Board
 from celeriac.core.model import App, Clients, Incarnation, Mode, Pool
 from celeriac.core.readings import Known, Reading
 from celeriac.core.retention import Retention
-from celeriac.core.snapshot import Lived, Stream
+from celeriac.core.snapshot import Stream
 
 T = TypeVar("T")
 
@@ -112,7 +112,6 @@ class ClusterFacts(Struct, frozen=True):
     name: str
     broker: str
     mode: Mode
-    account: str | None = None
     management: bool = False
     platform: str | None = None
     apps: tuple[str, ...] = ()
@@ -127,7 +126,6 @@ class ClusterFacts(Struct, frozen=True):
     told: Reading[Told | Denied] | None = None
     results: Reading[bool | Denied] | None = None
     watched: Reading[tuple[App, ...] | Denied] | None = None
-    lived: tuple[Lived, ...] = ()
     board: Board | None = None
     policy: Reading[Policy | Denied] | None = None
 
