@@ -4,6 +4,9 @@ import pytest
 
 import harness
 from celeriac.emulator import AppConfig, ProcessConfig
+from celeriac.emulator.audit import Party
+from celeriac.emulator.cloud_controller import Scaling
+from celeriac.emulator.errors import ApiError
 from emulator.conftest import SLEEPER
 from emulator.shapes import assert_shape, published
 
@@ -46,19 +49,40 @@ def test_it_has_the_published_shape(shop):
 
 def test_web_first_and_then_all_others(shop):
     before = {kind: shop.cf.process("shop", kind)["version"] for kind in ("web", "worker")}
+    old = shop.cf.process("shop", "web")["guid"]
     one = begin(shop)
     assert status(shop, one) == ("ACTIVE", "DEPLOYING")
     assert [each["guid"] for each in active(shop)] == [one["guid"]]
 
     update(shop)
-    assert shop.cf.process("shop", "web")["version"] != before["web"]
+    new = shop.cf.process("shop", "web")
+    assert new["version"] != before["web"]
+    assert one["new_processes"] == [{"guid": new["guid"], "type": "web"}]
+    assert {old, new["guid"]} < {each["guid"] for each in shop.cf.get("/v3/processes", types="web,worker")["resources"]}
     shop.cf.wait_states("RUNNING", kind="web")
+    assert shop.cf.get(f"/v3/processes/{old}/stats")["resources"][0]["state"] == "RUNNING"
     update(shop)
 
+    assert shop.cf.get(f"/v3/processes/{old}", status=404)["errors"][0]["detail"] == "Process not found"
     assert status(shop, one) == ("FINALIZED", "DEPLOYED")
     assert shop.cf.process("shop", "worker")["version"] != before["worker"]
     assert active(shop) == []
     shop.cf.wait_states("RUNNING", "RUNNING")
+
+
+def test_the_old_web_process_takes_no_orders_any_more(shop):
+    controller = shop.emulator.foundation.controller
+    old = controller.process_of(shop.cf.app()["guid"], "web")
+    begin(shop)
+    update(shop)
+    shop.cf.wait_states("RUNNING", kind="web")
+    update(shop)
+
+    assert controller.observe(old).process == old
+    with pytest.raises(ApiError, match="Process not found"):
+        controller.scale(old, Scaling(instances=2), Party("guid", "user", "ada"))
+    with pytest.raises(ApiError, match="Process not found"):
+        controller.terminate(old, 0, Party("guid", "user", "ada"))
 
 
 def test_an_app_without_web_is_deployed_at_once(shop):
@@ -70,6 +94,7 @@ def test_an_app_without_web_is_deployed_at_once(shop):
 
 def test_one_whose_instances_do_not_run_stays_active_until_it_is_cancelled(launch):
     running = launch(apps=(AppConfig("shop", BOTH),), speed=0.01, start_seconds=SLOW)
+    old = running.cf.process("shop", "web")["guid"]
     one = begin(running)
     for _ in range(3):
         update(running)
@@ -79,11 +104,18 @@ def test_one_whose_instances_do_not_run_stays_active_until_it_is_cancelled(launc
     assert (answer.status_code, status(running, one)) == (200, ("ACTIVE", "CANCELING"))
     update(running)
     assert status(running, one) == ("FINALIZED", "CANCELED")
+    assert [each["guid"] for each in running.cf.get("/v3/processes", types="web")["resources"]] == [old]
 
 
 def test_a_new_one_supersedes_the_old(shop):
-    first, second = begin(shop), begin(shop)
+    old = shop.cf.process("shop", "web")["guid"]
+    first = begin(shop)
+    update(shop)
+    second = begin(shop)
+    update(shop)
 
+    webs = [each["guid"] for each in shop.cf.get("/v3/processes", types="web")["resources"]]
+    assert webs == [old, second["new_processes"][0]["guid"]]
     assert status(shop, first) == ("FINALIZED", "SUPERSEDED")
     assert [each["guid"] for each in active(shop)] == [second["guid"]]
 

@@ -8,7 +8,6 @@ from celeriac.emulator.entities import App, stable_guid
 
 _ADDRESS = re.compile(r"(?P<name>[^:/]+)(:(?P<port>\d+))?(?P<path>/.*)?")
 _LABELS_OF_A_DOMAIN = 2
-WEB = "web"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from celeriac.emulator.audit import AuditTrail, Party
 from celeriac.emulator.config import AppConfig, EmulatorConfig, ProcessConfig
 from celeriac.emulator.diego import Diego
-from celeriac.emulator.entities import App, Process, Workload, lrp_guid, new_guid, stable_guid
-from celeriac.emulator.errors import unprocessable
+from celeriac.emulator.entities import WEB, App, Process, Workload, lrp_guid, new_guid, stable_guid
+from celeriac.emulator.errors import not_found, unprocessable
 from celeriac.emulator.lrp import ActualLrp
 from celeriac.emulator.quotas import Running, excess
 from celeriac.emulator.spaces import Spaces, space_guid
@@ -80,15 +80,15 @@ class CloudController:
             return self._processes.get(guid)
 
     def process_of(self, app_guid: str, process_type: str) -> Process | None:
-        """Return the process of one type of an app."""
+        """Return the process of one type of an app: while a deployment is active, its new one."""
         with self._lock:
-            found = (each for each in self._of(app_guid) if each.type == process_type)
+            found = (each for each in reversed(self._of(app_guid)) if each.type == process_type)
             return next(found, None)
 
     def observe(self, process: Process) -> Observation:
         """Return a process as it is now, with the instances of its current generation."""
         with self._lock:
-            current = self._processes[process.guid]
+            current = self._processes.get(process.guid, process)  # a deployment may have ended it meanwhile
             desired = self._apps[current.app_guid].started
             return Observation(current, desired, self._diego.instances(lrp_guid(current)))
 
@@ -120,7 +120,7 @@ class CloudController:
     def scale(self, process: Process, wanted: Scaling, actor: Party) -> Process:
         """Change the instances of a process at once, or what each may take from the next start on."""
         with self._lock:
-            current = self._processes[process.guid]
+            current = self._current(process)
             app = self._apps[current.app_guid]
             changed = replace(current, **wanted.fields())  # type: ignore[arg-type]  # the names are those of Process
             if app.started:
@@ -134,22 +134,47 @@ class CloudController:
     def terminate(self, process: Process, index: int, actor: Party) -> bool:
         """Restart one instance; False if the process has no such index."""
         with self._lock:
-            current = self._processes[process.guid]
+            current = self._current(process)
             if not 0 <= index < current.instances:
                 return False
             self._audit.terminate(self._workload(self._apps[current.app_guid], current), index, actor)
             self._diego.retire(lrp_guid(current), index)
             return True
 
-    def renew(self, app_guid: str, *, web: bool) -> None:
-        """Start a new generation of the web process, or of all others, as a deployment does."""
+    def begin_web(self, app_guid: str, guid: str) -> None:
+        """Start a new web process with this guid beside an app's old one, if it has one, as a deployment does."""
         with self._lock:
-            app = self._apps[app_guid]
-            for process in [each for each in self._of(app_guid) if (each.type == "web") is web]:
+            old = self.process_of(app_guid, WEB)
+            if old:
+                self._renew(replace(old, guid=guid, created_at=int(time.time())))
+
+    def keep_web(self, app_guid: str, guid: str) -> None:
+        """End all web processes of an app but the one with this guid; without it all stay."""
+        with self._lock:
+            others = [each for each in self._of(app_guid) if each.type == WEB and each.guid != guid]
+            if guid in self._processes:
+                self._end(others)
+
+    def drop_web(self, app_guid: str, guid: str) -> None:
+        """End the web process that a deployment began, if it did."""
+        with self._lock:
+            self._end([each for each in self._of(app_guid) if each.guid == guid])
+
+    def renew_others(self, app_guid: str) -> None:
+        """Start a new generation of all processes but the web process, as a deployment does at its end."""
+        with self._lock:
+            for process in [each for each in self._of(app_guid) if each.type != WEB]:
                 self._diego.remove(lrp_guid(process))
-                renewed = self._keep_process(replace(process, version=new_guid()))
-                self._diego.desire(self._workload(app, renewed))
-            self._keep_app(replace(app, started=True))
+                self._renew(process)
+
+    def _renew(self, process: Process) -> None:
+        app = self._keep_app(replace(self._apps[process.app_guid], started=True))
+        self._diego.desire(self._workload(app, self._keep_process(replace(process, version=new_guid()))))
+
+    def _end(self, processes: list[Process]) -> None:
+        for process in processes:
+            self._diego.remove(lrp_guid(process))
+            del self._processes[process.guid]
 
     def change(self, app_guid: str, actor: Party, **fields: object) -> App:
         """Change what people set on an app: labels, annotations, features, or variables, which wait for a restart."""
@@ -185,6 +210,13 @@ class CloudController:
 
     def _record(self, verb: str, app: App, actor: Party) -> None:
         self._audit.app_action(verb, self.workload(app.guid), actor)
+
+    def _current(self, process: Process) -> Process:
+        """Return a process as it is now; one that a deployment has ended meanwhile is not found."""
+        current = self._processes.get(process.guid)
+        if current is None:
+            raise not_found("Process")
+        return current
 
     def _of(self, app_guid: str) -> list[Process]:
         return [process for process in self._processes.values() if process.app_guid == app_guid]
@@ -239,7 +271,7 @@ class CloudController:
 def _process(app_guid: str, config: ProcessConfig, now: int) -> Process:
     return Process(
         # The platform gives an app's first web process the guid of the app.
-        guid=app_guid if config.type == "web" else stable_guid(app_guid, config.type),
+        guid=app_guid if config.type == WEB else stable_guid(app_guid, config.type),
         app_guid=app_guid,
         type=config.type,
         command=config.command,

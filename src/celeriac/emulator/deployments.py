@@ -1,4 +1,4 @@
-"""Deployments: a new generation of an app, the web process first, and the others all at once when it runs.
+"""Deployments: a new web process beside the old one, and in its place when it runs; then all others anew at once.
 
 The platform's updater looks at them every 5 s of its clock, and so does `run`. One whose web instances never run stays
 ACTIVE until somebody cancels it.
@@ -15,7 +15,6 @@ from celeriac.emulator.entities import Process, new_guid
 from celeriac.emulator.lrp import LrpState
 
 UPDATER_SECONDS = 5.0
-WEB = "web"
 DEPLOYING, CANCELING = "DEPLOYING", "CANCELING"
 _ACTIVE = (DEPLOYING, CANCELING)
 _LEAST_PAUSE_SECONDS = 0.01
@@ -23,10 +22,11 @@ _LEAST_PAUSE_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One deployment; `reason` is DEPLOYING, CANCELING, DEPLOYED, CANCELED or SUPERSEDED."""
+    """One deployment; `reason` is DEPLOYING, CANCELING, DEPLOYED, CANCELED or SUPERSEDED, `web_guid` is its web process's."""
 
     guid: str
     app_guid: str
+    web_guid: str
     max_in_flight: int
     reason: str
     begun: bool
@@ -64,9 +64,10 @@ class Deployments:
         with self._lock:
             for one in self._active():
                 if one.app_guid == app_guid:
+                    self._controller.drop_web(app_guid, one.web_guid)
                     self._move(one, "SUPERSEDED")
             made = Deployment(
-                new_guid(), app_guid, max_in_flight, DEPLOYING, begun=False, created_at=now, updated_at=now
+                new_guid(), app_guid, new_guid(), max_in_flight, DEPLOYING, begun=False, created_at=now, updated_at=now
             )
             self._all[made.guid] = made
             self._audit.deployment("create", self._controller.workload(app_guid), actor)
@@ -99,22 +100,21 @@ class Deployments:
 
     def _step(self, one: Deployment) -> None:
         if one.reason == CANCELING:
+            self._controller.drop_web(one.app_guid, one.web_guid)
             self._move(one, "CANCELED")
             return
         if not one.begun:
-            self._controller.renew(one.app_guid, web=True)
+            self._controller.begin_web(one.app_guid, one.web_guid)
             one = self._all[one.guid] = replace(one, begun=True)
-        if all(self._runs(each) for each in self._controller.processes() if self._is_web(one, each)):
-            self._controller.renew(one.app_guid, web=False)
+        web = self._controller.process(one.web_guid)
+        if web is None or self._runs(web):
+            self._controller.keep_web(one.app_guid, one.web_guid)
+            self._controller.renew_others(one.app_guid)
             self._move(one, "DEPLOYED")
 
     def _runs(self, process: Process) -> bool:
         slots = self._controller.observe(process).slots
         return sum(slot.state is LrpState.RUNNING for slot in slots.values()) == process.instances
-
-    @staticmethod
-    def _is_web(one: Deployment, process: Process) -> bool:
-        return process.app_guid == one.app_guid and process.type == WEB
 
     def _active(self) -> list[Deployment]:
         return [one for one in self._all.values() if one.value == "ACTIVE"]

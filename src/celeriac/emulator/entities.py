@@ -13,6 +13,8 @@ from celeriac.emulator.app_config import SidecarConfig
 from celeriac.emulator.health import BY_PROCESS, HealthCheck
 from celeriac.emulator.space_config import NO_QUOTA, QuotaConfig
 
+WEB = "web"
+"""The process type that routes lead to and that deployments begin with."""
 UNLIMITED = -1
 DISK_MB = 1024
 _NAMESPACE = uuid.UUID("7f1d3c1e-9f62-4f0b-8f7e-5a8b2c0d4e6f")

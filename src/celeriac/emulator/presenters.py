@@ -4,7 +4,7 @@ from typing import Any
 
 from celeriac.emulator.audit import AuditEvent, Party
 from celeriac.emulator.deployments import Deployment
-from celeriac.emulator.entities import App, Organization, Process, Space, stable_guid
+from celeriac.emulator.entities import WEB, App, Organization, Process, Space, stable_guid
 from celeriac.emulator.listing import timestamp
 from celeriac.emulator.roles import Grant
 from celeriac.emulator.space_config import NO_QUOTA, QuotaConfig
@@ -192,7 +192,7 @@ class Presenters:
             "options": {"max_in_flight": one.max_in_flight},
             "droplet": droplet,
             "previous_droplet": droplet,
-            "new_processes": [{"guid": one.app_guid, "type": "web"}],
+            "new_processes": [{"guid": one.web_guid, "type": WEB}],
             "revision": None,
             "metadata": metadata(),
             "relationships": {"app": to(one.app_guid)},

@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from celeriac.emulator.access import Reader
-from celeriac.emulator.app_routes import WEB, AppRoute, routes_of
-from celeriac.emulator.entities import App, stable_guid
+from celeriac.emulator.app_routes import AppRoute, routes_of
+from celeriac.emulator.entities import WEB, App, stable_guid
 from celeriac.emulator.errors import not_found
 from celeriac.emulator.listing import ListQuery
 from celeriac.emulator.presenters import Json, metadata, times, to

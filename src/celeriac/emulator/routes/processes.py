@@ -8,8 +8,7 @@ from fastapi import APIRouter, Request, Response
 from celeriac.emulator import stats
 from celeriac.emulator.access import JsonBody, Reader, Writer
 from celeriac.emulator.cloud_controller import Scaling
-from celeriac.emulator.deployments import WEB
-from celeriac.emulator.entities import Process
+from celeriac.emulator.entities import WEB, Process
 from celeriac.emulator.errors import not_found, unknown_request, unprocessable
 from celeriac.emulator.listing import ListQuery
 from celeriac.emulator.presenters import HIDDEN, HIDDEN_IN_LISTS
