@@ -44,6 +44,7 @@ def test_everything_that_a_file_can_say(write, tmp_path):
             grace_seconds = 2.5
             start_seconds = 0.5
             cell_memory_mb = 1024
+            enforce_memory = true
             log_lines_per_app = 10
             disabled_features = ["app_scaling"]
             [tokens]
@@ -100,6 +101,7 @@ def test_everything_that_a_file_can_say(write, tmp_path):
 
     assert (config.host, config.port, config.ready_file) == ("localhost", 8123, tmp_path / "run/url")
     assert (config.org, config.space, config.speed, config.cell_memory_mb) == ("acme", "prod", 60.0, 1024)
+    assert config.enforce_memory is True
     assert (config.has_version(3, 190), config.has_version(3, 191)) == (True, False)
     assert (config.tokens.access_seconds, config.tokens.client_seconds, config.tokens.refresh_seconds) == (60, 120, 240)
     assert config.clients[0].scopes == ("cloud_controller.read",)

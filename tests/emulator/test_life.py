@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import sys
 import threading
 
 import pytest
@@ -119,6 +120,30 @@ def test_how_a_crash_is_described(launch, command, description, status):
 
     assert {event["data"]["exit_description"] for event in crashes(running)} == {description}
     assert f"Exit status {status}" in running.cf.lines()
+
+
+HUNGRY = f'exec {sys.executable} -c \'import signal; held = b"x" * 2**26; print("fed", flush=True); signal.pause()\''
+"""Holds 64 MB and more."""
+
+
+def test_an_instance_that_outgrows_its_memory_is_killed_where_that_is_enforced(launch):
+    small, large = ProcessConfig(HUNGRY, memory_mb=48), ProcessConfig(HUNGRY, type="web", memory_mb=512)
+    running = launch(apps=(AppConfig("shop", (small, large)),), enforce_memory=True)
+    harness.wait_until(lambda: crashes(running), 10, "the small one is killed")
+    crash = crashes(running)[0]
+
+    assert crash["data"]["exit_description"] == "APP/PROC/WORKER: Exited with status 137 (out of memory)"
+    wait_line(running, "Exit status 137 (out of memory)")
+    assert {each["actor"]["name"] for each in crashes(running)} == {"worker"}
+    assert running.cf.states(kind="web") == ["RUNNING"]
+
+
+def test_memory_is_not_enforced_unless_it_is_wanted(launch):
+    running = launch(apps=(AppConfig("shop", (ProcessConfig(HUNGRY, memory_mb=48),)),))
+    wait_line(running, "fed")
+
+    assert running.cf.stats()[0]["usage"]["mem"] > running.cf.stats()[0]["mem_quota"]
+    assert running.cf.states() == ["RUNNING"]
 
 
 def test_a_crash_writes_two_events_with_the_data_of_the_platform(launch):

@@ -13,6 +13,7 @@ from celeriac.emulator.container import CellTraits, Container, Ending, Listener
 from celeriac.emulator.entities import Workload, stable_guid
 from celeriac.emulator.environment import ADDRESS, Place, instance_environment
 from celeriac.emulator.logcache import AppLog, LogCache
+from celeriac.emulator.usage import Meter
 
 
 class Cell:
@@ -20,7 +21,8 @@ class Cell:
 
     def __init__(self, config: EmulatorConfig, logs: LogCache, api_url: str, listener: Listener) -> None:
         self.cell_id = stable_guid(config.org, config.space, "cell")
-        self._traits = CellTraits(self.cell_id, config.grace_seconds, config.start_seconds)
+        scales = Meter() if config.enforce_memory else None
+        self._traits = CellTraits(self.cell_id, config.grace_seconds, config.start_seconds, scales)
         self._logs = logs
         self._api_url = api_url
         self._listener = listener

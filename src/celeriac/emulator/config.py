@@ -99,6 +99,7 @@ class EmulatorConfig:
     spaces: tuple[SpaceConfig, ...] = ()
     disabled_features: tuple[str, ...] = ()
     cell_memory_mb: int | None = None
+    enforce_memory: bool = False
     log_lines_per_app: int = 5000
     faults: tuple[Fault, ...] = ()
 
@@ -153,6 +154,7 @@ def parse(content: Mapping[str, Any], folder: Path) -> EmulatorConfig:
         spaces=tuple(read_space(each) for each in root.tables("spaces")),
         disabled_features=root.texts("disabled_features", ()),
         cell_memory_mb=root.whole("cell_memory_mb", None, least=1),
+        enforce_memory=root.truth("enforce_memory"),
         log_lines_per_app=root.count("log_lines_per_app", defaults.log_lines_per_app, least=1),
         tokens=_tokens(root.table("tokens")),
         users=unique([_user(table) for table in root.tables("users")], "users", "name"),

@@ -15,10 +15,13 @@ from celeriac.emulator.entities import Workload
 from celeriac.emulator.environment import ADDRESS, Place
 from celeriac.emulator.health import DEFAULT_TIMEOUT, Probe
 from celeriac.emulator.logcache import AppLog
+from celeriac.emulator.usage import Meter
 from celeriac.processes import Child, spawn, stop_all
 
 _LINE_BYTES = 60 * 1024  # the platform splits longer lines as well
 _UNPUSHED = shutil.ignore_patterns(".git", ".hg", ".svn", ".venv", "__pycache__", "manifest.yml")
+_MIB = 1024 * 1024
+_WEIGHING_SECONDS = 0.5
 _OUTPUT_SECONDS = 1.0  # a stray descendant may hold the output open
 
 
@@ -40,11 +43,12 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CellTraits:
-    """What all instances of a cell share; durations are seconds."""
+    """What all instances of a cell share; durations are seconds, and with `scales` no instance may outgrow its memory."""
 
     cell_id: str
     grace: float
     start_delay: float
+    scales: Meter | None = None
 
 
 class Container:
@@ -66,6 +70,7 @@ class Container:
         self._exited = threading.Event()
         self._done = threading.Event()
         self._killed = False
+        self._outgrown = False
         self._unhealthy: str | None = None
 
     def start(self) -> None:
@@ -128,6 +133,8 @@ class Container:
     def _accompany(self, child: Child, readers: list[threading.Thread]) -> Ending:
         self._cell_log("successfully created container for instance")
         watch = _thread(lambda: self._watch(child), f"health of {self._place.instance_guid}")
+        if scales := self._traits.scales:
+            _thread(functools.partial(self._weigh, scales, child.pid), f"memory of {self._place.instance_guid}")
         for one in self._beside:
             _thread(functools.partial(self._mind, one, child), f"sidecar {one.name} of {self._place.instance_guid}")
         code = child.wait()
@@ -166,6 +173,15 @@ class Container:
             self._unhealthy = self._describe(code, f"/SIDECAR/{beside.name.upper()}")
             child.terminate()
             self._insist()
+
+    def _weigh(self, scales: Meter, session: int) -> None:
+        """Kill what holds more memory than it may, as the kernel does on the platform."""
+        most = self._workload.process.memory_mb * _MIB
+        while not self._exited.wait(_WEIGHING_SECONDS):
+            if scales.read(session).mem > most:
+                self._outgrown = True
+                self._kill_group()
+                return
 
     def _launch(self) -> tuple[Child, list[threading.Thread]]:
         if self._workload.app.files:
@@ -209,11 +225,14 @@ class Container:
     def _describe(self, code: int, beside: str = "") -> str:
         if code == 0:
             return "Codependent step exited"
-        return f"{self._workload.source}{beside}: Exited with status {_status(code)}"
+        return f"{self._workload.source}{beside}: Exited with status {_status(code)}{self._memory_note()}"
 
     def _log_exit(self, code: int) -> None:
         grace = f" (exceeded {self._traits.grace:g}s graceful shutdown interval)" if self._killed else ""
-        self._log.output(f"Exit status {_status(code)}{grace}".encode())
+        self._log.output(f"Exit status {_status(code)}{grace}{self._memory_note()}".encode())
+
+    def _memory_note(self) -> str:
+        return " (out of memory)" if self._outgrown else ""
 
     def _cell_log(self, what: str) -> None:
         self._log.platform("CELL", f"Cell {self._traits.cell_id} {what} {self._place.instance_guid}")
