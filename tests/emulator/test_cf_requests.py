@@ -540,10 +540,12 @@ def test_restart_app_instance(cf):
     assert cf.restart_app_instance("shop", 1, "worker") is None
 
     def after():
-        return [each.get("instance_guid") for each in cf.running.cf.stats() if each["state"] == "RUNNING"]
+        """Tell whether the second instance runs again, as another."""
+        entries = cf.running.cf.stats()
+        guids = [entry["instance_guid"] for entry in entries if entry["state"] == "RUNNING"]
+        return guids if len(guids) == 2 and guids[1] != before[1] else None
 
-    harness.wait_until(lambda: len(after()) == 2 and after()[1] != before[1], 10, "the second is another")
-    assert after()[0] == before[0]
+    assert harness.wait_until(after, 10, "the second is another")[0] == before[0]
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,11 @@ def begin(cf):
     return cf.post("/v3/deployments", deployment(cf), status=201)["guid"]
 
 
+def start(running):
+    """Start the app, which another test may have stopped."""
+    running.cf.post(f"/v3/apps/{running.cf.app()['guid']}/actions/start")
+
+
 def sent(cf, route):
     """Return what a request of this route says beside its path."""
     bodies = {
@@ -149,10 +154,14 @@ def test_what_answers_nothing(whole, route):
 def test_stats_have_the_shape_of_their_state(whole, route):
     """Of what runs; `test_shapes` has the other states."""
     [example] = [entry for entry in published(STATS)["resources"] if entry["state"] == "RUNNING"]
-    harness.wait_until(lambda: whole.converge() or whole.cf.states() == ["RUNNING"], 10, "the worker runs")
-    [entry] = answered(whole.cf, route, 200).json()["resources"]
+    start(whole)
 
-    assert_shape(example, entry)
+    def seen():
+        whole.converge()
+        [entry] = answered(whole.cf, route, 200).json()["resources"]
+        return entry if entry["state"] == "RUNNING" else None
+
+    assert_shape(example, harness.wait_until(seen, 10, "the worker runs"))
 
 
 @pytest.mark.parametrize("path", ["/v3/processes", f"{OF_APP}/processes"])
@@ -172,15 +181,17 @@ def test_meta_of_the_log_cache_is_told_by_source(whole):
 
 
 def test_envelopes_of_the_log_cache_have_no_key_that_is_not_known(whole):
-    harness.wait_until(
-        lambda: whole.converge() or whole.cf.states() == ["RUNNING"], 10, "there is something to measure"
-    )
-    whole.emulator.foundation.gauges.report()
-    batch = answered(whole.cf, "GET /api/v1/read/{source_id}", 200).json()["envelopes"]["batch"]
-    examples = published("logcache.read")["envelopes"]["batch"]
-    keys = {frozenset(example.keys()) for example in examples}
+    keys = {frozenset(example.keys()) for example in published("logcache.read")["envelopes"]["batch"]}
+    start(whole)
 
-    assert {frozenset(envelope.keys()) for envelope in batch} == keys
+    def seen():
+        whole.converge()
+        whole.emulator.foundation.gauges.report()
+        batch = answered(whole.cf, "GET /api/v1/read/{source_id}", 200).json()["envelopes"]["batch"]
+        return {frozenset(envelope.keys()) for envelope in batch}
+
+    harness.wait_until(lambda: seen() >= keys, 10, "there are a line and a gauge")
+    assert seen() == keys
 
 
 def test_tokens_have_the_shape_of_their_grant(whole):

@@ -105,12 +105,12 @@ class Deployments:
             return
         if not one.begun:
             self._controller.begin_web(one.app_guid, one.web_guid)
-            one = self._all[one.guid] = replace(one, begun=True)
+            self._all[one.guid] = replace(one, begun=True)
         web = self._controller.process(one.web_guid)
-        if web is None or self._runs(web):
+        if web is None or (one.begun and self._runs(web)):  # what has just begun is looked at the next time
             self._controller.keep_web(one.app_guid, one.web_guid)
             self._controller.renew_others(one.app_guid)
-            self._move(one, "DEPLOYED")
+            self._move(replace(one, begun=True), "DEPLOYED")
 
     def _runs(self, process: Process) -> bool:
         slots = self._controller.observe(process).slots
