@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 import harness
 from celeriac.emulator import AppConfig, Fault, FaultKind, ProcessConfig, TokenConfig
@@ -72,7 +73,8 @@ def package(tmp_path):
 @pytest.fixture
 def running(launch):
     """Return a foundation of two apps, of which one has two processes; Diego converges only when told to."""
-    shop = AppConfig("shop", (ProcessConfig(TALKER, instances=2), ProcessConfig(SLEEPER, type="beat")), env={"A": "b"})
+    processes = (ProcessConfig(TALKER, instances=2), ProcessConfig(SLEEPER, type="beat"))
+    shop = AppConfig("shop", processes, env={"A": "b"}, routes=("shop.example.org",))
     running = launch(apps=(shop, AppConfig("mail", (ProcessConfig(SLEEPER),), space="other")), speed=0.01)
     settled(running, 2)
     return running
@@ -151,6 +153,19 @@ def test_it_reads_the_instances(running, asked):
     assert [each["state"] for each in stats] == ["RUNNING", "RUNNING"]
     assert {each["type"] for each in stats} == {"worker"}
     assert [(each["index"], each["state"]) for each in asked.instances(process)] == [(0, "RUNNING"), (1, "RUNNING")]
+
+
+def test_it_finds_the_parts_of_an_app(running, asked):
+    shop = inside(running)
+    (routes, packages, droplets), manifest = asked.parts(shop.guid)
+
+    assert [each["url"] for each in routes] == ["shop.example.org"]
+    assert [each["guid"] for each in packages] == [shop.package_guid]
+    assert [each["guid"] for each in droplets] == [shop.droplet_guid]
+    assert asked.current_droplet(shop.guid)["guid"] == shop.droplet_guid
+    [described] = yaml.safe_load(manifest)["applications"]
+    assert (described["name"], described["env"]) == ("shop", {"A": "b"})
+    assert {each["type"]: each["instances"] for each in described["processes"]} == {"worker": 2, "beat": 1}
 
 
 def test_it_restarts_one_instance(running, asked):

@@ -57,6 +57,15 @@ class Asking:
     def environment(self, app_guid):
         return self.client.v3.apps.get_env(app_guid)
 
+    def parts(self, app_guid):
+        """List what an app consists of, by the package's own calls, and read its manifest."""
+        apps = self.client.v3.apps
+        listed = (apps.list_routes(app_guid), apps.list_packages(app_guid), apps.list_droplets(app_guid))
+        return [list(each) for each in listed], apps.get_manifest(app_guid)
+
+    def current_droplet(self, app_guid):
+        return self.client.v3.apps[app_guid].current_droplet()
+
     def processes(self, app_guid):
         return list(self.client.v3.apps[app_guid].processes())
 
