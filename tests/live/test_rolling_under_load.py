@@ -158,6 +158,8 @@ def test_one_at_a_time_and_no_task_lost(tmp_path: Path, way: Way) -> None:
                 lambda: not load.unfinished(), DONE_S, "every task ends with SUCCESS", dump=load.traces, every=0.5
             )
 
+            for index in guids:
+                cluster.resolved(f"{APP}/{index}")
             found = outages(cluster, began_at, guids)
             assert [f"{APP}/{one.index}" for one in found] == promised == [f"{APP}/{index}" for index in range(3)]
             for one, following in pairwise(found):
