@@ -96,7 +96,7 @@ class Load:
 
     def _send(self) -> None:
         for number in itertools.count(1):
-            seconds = self.longest_s if number % 160 == 0 else MEDIUM_S if number % 20 == 0 else QUICK_S
+            seconds = self.longest_s if number % 100 == 0 else MEDIUM_S if number % 20 == 0 else QUICK_S
             self._celery.send_task("late.work", (seconds,), queue="orders", task_id=f"order-{number}")
             self.sent.append(f"order-{number}")
             self.last_at = time.time()

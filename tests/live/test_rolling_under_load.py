@@ -42,7 +42,7 @@ SOFT_S = 4.0
 WARM = Way("warm", MEDIUM_S, GRACE_S, "worker: Warm shutdown (MainProcess)")
 SOFT = Way(
     "soft",
-    14.0,
+    12.0,
     SOFT_S,
     "worker: Cold shutdown (MainProcess)",
     {"REMAP_SIGTERM": "SIGQUIT", "SOFT_SHUTDOWN_S": f"{SOFT_S}"},
@@ -145,7 +145,7 @@ def test_one_at_a_time_and_no_task_lost(tmp_path: Path, way: Way) -> None:
         before = cluster.all_well(3)
         guids = {one.instance.index: one.instance.guid for one in before.values()}
         with load_on(cluster, way.longest_s) as load:
-            cluster.until(a_long_task(load, f"worker@{guids[0]}"), 60, "the first to be stopped has begun a long task")
+            cluster.until(a_long_task(load, f"worker@{guids[0]}"), 120, "the first to be stopped has begun a long task")
             began_at, promised = time.time(), cluster.client.app(APP).turns
 
             told = celeriac(cluster, "restart", APP, "--rolling", "--yes", within=300)
