@@ -141,4 +141,9 @@ class Following:
 def of_platform(app: App, error: PortError) -> PortError:
     """Return the same error, with the name of the platform whose word it is."""
     name = f"The platform {app.platform}"
-    return error if str(error).startswith(name) else type(error)(f"{name}: {error}")
+    if str(error).startswith(name):
+        return error
+    kind = type(error)
+    named = kind.__new__(kind, f"{name}: {error}")  # not by its constructor, which may want more than a text
+    named.__dict__.update(error.__dict__)
+    return named
