@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from celeriac.app.app_record_views import LogLineView
 from celeriac.app.asking import why_not
+from celeriac.app.desk import of_platform
 from celeriac.core.apps import LogLine
 from celeriac.core.errors import PortError, UnreachableError
 from celeriac.core.model import App
@@ -136,14 +137,3 @@ class Following:
 
     def _gone(self) -> bool:
         return self._closed.is_set() or time.monotonic() - self._taken_at > UNREAD_S
-
-
-def of_platform(app: App, error: PortError) -> PortError:
-    """Return the same error, with the name of the platform whose word it is."""
-    name = f"The platform {app.platform}"
-    if str(error).startswith(name):
-        return error
-    kind = type(error)
-    named = kind.__new__(kind, f"{name}: {error}")  # not by its constructor, which may want more than a text
-    named.__dict__.update(error.__dict__)
-    return named

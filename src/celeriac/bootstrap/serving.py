@@ -17,6 +17,7 @@ from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.checkup import Checkup
 from celeriac.app.checkups import Checkups
 from celeriac.app.commands import Commands
+from celeriac.app.desk import Desk
 from celeriac.app.pausing import Pausing
 from celeriac.app.queries import Apart, Queries
 from celeriac.app.sources import Source, Sources
@@ -46,9 +47,9 @@ def console(settings: Settings, store: SqlStore, records: Mapping[str, AppRecord
     pausing = Pausing(sources, store.pauses(), store.audit(), clock)
     kept = store.casebook()
     checkups = Checkups(lambda: _checkup(settings, store, clock), clock)
-    of = records or {}
-    told = {one.name: Told(of[one.name], redaction(one)) for one in settings.cluster if one.name in of}
-    meters = {one.name: Meter(store.loads(one.name), of.get(one.name)) for one in settings.cluster}
+    desks = {name: Desk(one) for name, one in (records or {}).items()}
+    told = {one.name: Told(desks[one.name], redaction(one)) for one in settings.cluster if one.name in desks}
+    meters = {one.name: Meter(store.loads(one.name), desks.get(one.name)) for one in settings.cluster}
     apps = AppQueries(sources, journal, clock)
     apart = Apart(
         pausing,
