@@ -8,8 +8,8 @@ from msgspec.structs import replace
 import busy_week
 from busy_week import WEEK_S, load
 from celeriac.adapters.sql.recorder import SqlRecorder
-from celeriac.app.app_queries import AppQueries
 from celeriac.app import desk
+from celeriac.app.app_queries import AppQueries
 from celeriac.app.capacity_queries import QUOTA_KEPT_S, CapacityQueries, Meter
 from celeriac.app.desk import Desk
 from celeriac.app.sources import Source, Sources

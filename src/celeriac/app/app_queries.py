@@ -101,6 +101,7 @@ class _Shape:
                 ProcessView(one.type, one.wanted, sum(_runs(each, one.type) for each in app.instances))
                 for one in app.processes
             ],
+            process=meant(app),
             instances=[self._instance(one) for one in app.instances],
             turns=[one.name for one in order],
             passes=passed_by_all((findings[one] for one in order if one in findings), self._scene),
@@ -133,6 +134,14 @@ class _Shape:
         if self._stream is None or beat is None:
             return None
         return round(max(0.0, self._stream.observed_at - beat), 1)
+
+
+def meant(app: App) -> str | None:
+    """Return the process type that is meant where none is named: the only one, or the only one of which any is wanted."""
+    for types in (app.processes, [one for one in app.processes if one.wanted]):
+        if len(types) == 1:
+            return types[0].type
+    return None
 
 
 def _runs(one: Instance, process: str) -> bool:
