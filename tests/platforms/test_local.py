@@ -172,6 +172,32 @@ def _lives(pid):
     return True
 
 
+def test_a_terminal_that_is_closed_gives_every_process_its_grace(tmp_path):
+    ends = f"trap 'echo ended > {tmp_path}/ended; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+    with on_local(tmp_path, worker=ends, instances=1, grace=5) as stage:
+        (one,) = stage.until_running(1)
+
+        def ready():
+            return any(line.text.endswith("ready") for line in stage.platform.logs(one, 9))
+
+        harness.wait_until(ready, 10, "it is ready", dump=stage.dump)
+        os.kill(stage.child.pid, signal.SIGHUP)
+        assert stage.child.wait(10) == 0
+        assert (tmp_path / "ended").read_text() == "ended\n"
+
+
+def test_an_ordered_restart_forgets_the_crashes_before_it(tmp_path):
+    with on_local(tmp_path, worker="sleep 0.1; exit 3", instances=1) as stage:
+
+        def counts():
+            return [one.count for one in stage.crashes(0)]
+
+        harness.wait_until(lambda: counts() == [1, 2, 3], 15, "it pauses", dump=stage.dump)
+        stage.platform.restart_instance(stage.one())
+        harness.wait_until(lambda: len(counts()) == 6, 15, "it pauses again", dump=stage.dump)
+        assert counts() == [1, 2, 3, 1, 2, 3]
+
+
 def test_what_never_answers_is_unreachable_within_the_time_limit(tmp_path):
     path = tmp_path / "mute.sock"
     with socket.socket(socket.AF_UNIX) as mute:

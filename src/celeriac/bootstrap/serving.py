@@ -32,11 +32,11 @@ from celeriac.web.server import Server
 
 
 def run_console(settings: Settings, stopping: threading.Event) -> None:
-    """Run pages and API until told to stop (uvicorn takes the signals itself)."""
+    """Run pages and API until told to stop."""
     with open_store(settings).opened() as store:
         wait_for_schema(store, stopping)
         if not stopping.is_set():
-            console(settings, store, app_records(settings)).run()
+            console(settings, store, app_records(settings)).run_until(stopping)
 
 
 def console(settings: Settings, store: SqlStore, records: Mapping[str, AppRecords] | None = None) -> Server:
