@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 import harness
 from celeriac.app import app_record_queries
-from celeriac.core.errors import ConflictError, MissingError, RefusedError, UnreachableError
+from celeriac.core.errors import ConflictError, MissingError, RefusedError, SparedError, UnreachableError
 from celeriac.core.model import InstanceState
 from celeriac.web.api import apps
 from web import samples
@@ -98,6 +98,16 @@ def test_the_platforms_reason_is_the_problem(asked, world, error, status, path):
     world.platform.fails = error
 
     assert problem(asked.get(f"{APP}{path}"), status) == f"The platform cloudfoundry: {error}"
+
+
+@pytest.mark.parametrize("path", ["/logs", "/logs/stream", "/events", "/env"])
+def test_a_platform_that_is_spared_is_asked_again_after_the_time_that_is_told(asked, world, path):
+    world.platform.fails = SparedError("not asked, to keep within the request budget", after_s=6.2)
+
+    answer = asked.get(f"{APP}{path}")
+
+    assert problem(answer, 503) == "The platform cloudfoundry: not asked, to keep within the request budget"
+    assert answer.headers["Retry-After"] == "7"
 
 
 @pytest.mark.parametrize(
