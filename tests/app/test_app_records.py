@@ -58,7 +58,18 @@ def test_what_may_be_secret_is_in_no_line_and_no_event(reads):
 def test_a_line_is_cut_where_an_exhibit_is(reads, world):
     world.platform.write(line(samples.NOW, "x" * 5000))
 
-    assert reads.logs("orders-worker")[-1].text == "x" * 4096 + "…"
+    assert reads.logs("orders-worker")[-1].text == "x" * 4096 + "..."
+
+
+def test_no_part_of_a_password_is_shown_before_the_cut(reads, world):
+    url = "amqp://shop:" + SECRET + "@rabbitmq.internal"
+    for shown in range(1, len(SECRET)):
+        before = "x" * (4096 - len("amqp://shop:") - shown - 1) + " "
+        world.platform.write(line(samples.NOW, before + url))
+
+        text = reads.logs("orders-worker")[-1].text
+
+        assert text == f"{before}amqp://shop:***..."
 
 
 def test_variables_that_may_be_secret_have_no_value(reads, world):

@@ -15,7 +15,7 @@ from celeriac.app.following import Following
 from celeriac.app.views import sure_moment
 from celeriac.core.apps import AppEvent, LogLine, Variable
 from celeriac.core.errors import ConflictError, MissingError
-from celeriac.core.exhibits import LONGEST_LINE
+from celeriac.core.exhibits import cut
 from celeriac.core.log_lines import Lines, level
 from celeriac.core.model import App
 from celeriac.core.redact import Redaction
@@ -47,8 +47,7 @@ class Told(NamedTuple):
         return VariableView(variable.name, None if secret else variable.value)
 
     def _clean(self, text: str) -> str:
-        cut = text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}…"
-        return self.redaction.text(cut) or ""
+        return self.redaction.text(cut(text)) or ""
 
 
 class AppRecordQueries:
