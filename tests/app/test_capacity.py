@@ -273,6 +273,6 @@ def test_an_app_is_named_by_id_or_name(shop):
     assert shop.queries.capacity("app-guid").name == busy_week.APP
     with pytest.raises(MissingError, match="No app 'nobody' is watched"):
         shop.queries.capacity("nobody")
-    shop.board(ORDERS, replace(ORDERS, guid="another"))
-    with pytest.raises(ConflictError, match="more than one cluster"):
+    shop.board(ORDERS, replace(ORDERS, platform="cf-west", guid="another"))
+    with pytest.raises(ConflictError, match=r"cf \(id app-guid\), cf-west \(id another\)\. Give its id"):
         shop.queries.capacity(busy_week.APP)

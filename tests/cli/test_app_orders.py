@@ -90,6 +90,16 @@ def test_scaling_down_without_draining(celeriac, world):
     assert ordered(world).scale == Scale("worker", 6, 5, drain=False)
 
 
+def test_one_name_on_two_platforms_is_told_apart_by_ids(celeriac, world):
+    board = world.journal.boards["orders"]
+    twin = replace(board.apps[0], platform="cf-west", guid="app-guid-west")
+    world.journal.boards["orders"] = replace(board, apps=(*board.apps, twin))
+    for verb in (("scale", "orders-worker", "4"), ("restart", "orders-worker")):
+        result = celeriac(*verb, "--yes")
+        assert "is on cloudfoundry (id app-guid-1), cf-west (id app-guid-west); give its id" in result.stderr
+    assert world.requests.asked == {}
+
+
 def test_scaling_up(celeriac, world):
     text = said(celeriac("scale", "orders-worker", "9", "--yes", "--no-wait"))
     assert "will be told to run 9 instances of orders-worker (worker) in orders, now 6; each new one is proven" in text

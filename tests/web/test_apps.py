@@ -53,6 +53,30 @@ def test_an_ambiguous_name_is_a_conflict_that_lists_the_clusters(asked, world):
     assert problem(asked.get("/api/v1/apps/nope"), 404) == "No app 'nope' is watched."
 
 
+def test_one_name_on_two_platforms_of_a_cluster_is_told_apart_by_ids(asked, world):
+    board = world.journal.boards["orders"]
+    twin = replace(board.apps[0], platform="cf-west", guid="app-guid-west")
+    world.journal.boards["orders"] = replace(board, apps=(*board.apps, twin))
+
+    said = problem(asked.get(APP), 409)
+
+    assert said == (
+        "'orders-worker' is watched in more than one platform of the cluster orders: cloudfoundry (id app-guid-1), "
+        "cf-west (id app-guid-west). Give its id in place of its name."
+    )
+    assert asked.get("/api/v1/apps/app-guid-west").json()["platform"] == "cf-west"
+
+
+def test_a_worker_is_recycled_by_the_app_of_its_own_platform(asked, world):
+    board = world.journal.boards["orders"]
+    twin = replace(board.apps[0], platform="cf-west", guid="app-guid-west", state="STOPPED", restarts_ended=False)
+    world.journal.boards["orders"] = replace(board, apps=(twin, *board.apps))
+
+    (worker,) = [one for one in items(asked.get("/api/v1/workers")) if one["name"] == "orders-worker/0"]
+
+    assert worker["not_recyclable"] is None
+
+
 def test_the_newest_lines(asked):
     lines = items(asked.get(f"{APP}/logs"))
 

@@ -85,11 +85,14 @@ def _process_of(app: App, named: str | None) -> Process:
 
 
 def app_named(client: Celeriac, name: str, cluster: str | None) -> App | None:
-    """Return the one app of this name or id, None if there is none; an error where several clusters watch it."""
+    """Return the one app of this name or id, None if there is none; an error where it is several."""
     found = [one for one in client.apps(cluster) if name in (one.id, one.name)]
+    clusters = sorted({plain(one.cluster) for one in found})
+    if len(clusters) > 1:
+        raise click.ClickException(f"The app {plain(name)} is watched in {', '.join(clusters)}; add --cluster.")
     if len(found) > 1:
-        clusters = ", ".join(plain(one.cluster) for one in found)
-        raise click.ClickException(f"The app {plain(name)} is watched in {clusters}; add --cluster.")
+        each = ", ".join(f"{plain(one.platform)} (id {plain(one.id) or 'not known'})" for one in found)
+        raise click.ClickException(f"The app {plain(name)} is on {each}; give its id in place of its name.")
     return found[0] if found else None
 
 
