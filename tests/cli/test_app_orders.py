@@ -52,6 +52,10 @@ def test_one_instance_by_its_index_or_its_worker(celeriac, world, named):
         (("restart", "nope"), "No worker 'nope' is known"),
         (("restart", "orders-worker", "--instance", "77"), "orders-worker has no index 77 of process worker."),
         (("restart", "orders-worker", "--instance", "1", "--rolling"), "--instance restarts one index"),
+        (
+            ("restart", "orders-worker", "--instance", "2", "--process", "beat"),
+            "orders-worker has no index 2 of process beat.",
+        ),
         (("scale", "nope", "3"), "The app nope is not watched."),
         (("scale", "orders-worker", "6"), "orders-worker has 6 instances of process worker already."),
         (("scale", "orders-worker", "-1"), "-1"),
@@ -98,6 +102,15 @@ def test_one_name_on_two_platforms_is_told_apart_by_ids(celeriac, world):
         result = celeriac(*verb, "--yes")
         assert "is on cloudfoundry (id app-guid-1), cf-west (id app-guid-west); give its id" in result.stderr
     assert world.requests.asked == {}
+
+
+def test_an_index_that_nobody_has_judged_yet_is_asked_about_too(celeriac, world):
+    board = world.journal.boards["orders"]
+    world.journal.boards["orders"] = replace(board, findings=())
+    result = celeriac("restart", "orders-worker", "--instance", "2", typed="n\n")
+    assert "will stop index 2 of orders-worker (worker, now RUNNING, guid " in result.stdout
+    assert "Restart index 2 of orders-worker?" in result.output
+    assert "Nothing was done." in result.stdout
 
 
 def test_scaling_up(celeriac, world):

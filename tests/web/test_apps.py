@@ -314,6 +314,10 @@ def test_an_app_that_its_platform_does_not_show_says_so(asked, world):
 
     assert 'href="/apps/orders-worker?cluster=orders"' in got(asked, "/apps")
     assert "shows no app of this name" in got(asked, "/apps/orders-worker")
+    for path in ("/", "/apps/orders-worker"):
+        page = got(asked, path)
+        assert "/apps//" not in page
+        assert "Scale app orders-worker" not in page
 
 
 def test_what_changed_of_an_app_comes_alone(asked, world):

@@ -115,11 +115,20 @@ class _Order:
         if len(mine) > 1:
             types = ", ".join(plain(one.process) for one in mine)
             raise click.ClickException(f"Index {index} of {plain(app.name)} is there in {types}; add --process.")
-        if mine and mine[0].worker:
-            self.worker(self._client.worker(mine[0].worker, app.cluster))
-        else:
-            remedy = self._client.restart_instance(app.id, index, app.cluster, process=process)
-            self._ctx.exit(follow(self._client, remedy, seen=0, wait=self._wait))
+        if not mine:
+            named = f" of process {plain(process or app.process)}" if process or app.process else ""
+            raise click.ClickException(f"{plain(app.name)} has no index {index}{named}.")
+        (one,) = mine
+        if one.worker:
+            self.worker(self._client.worker(one.worker, app.cluster))
+            return
+        what = (
+            f"index {index} of {plain(app.name)} ({plain(one.process)}, now {plain(one.state)}, guid {plain(one.guid)})"
+        )
+        click.echo(f"The keeper will stop {what}, which was judged by nobody; the tasks that it runs are cut off.")
+        ask(self._ctx, f"Restart index {index} of {plain(app.name)}?", yes=self._yes)
+        remedy = self._client.restart_instance(app.id, index, app.cluster, process=one.process)
+        self._ctx.exit(follow(self._client, remedy, seen=0, wait=self._wait))
 
     def app(self, app: App, strategy: str) -> None:
         workers = self._client.workers(app.cluster)
