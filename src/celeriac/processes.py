@@ -112,6 +112,12 @@ def spawn(
     return Child(popen, lifeline, name or Path(argv[0]).name)
 
 
+def ending_signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that end a process in order: also that of its closed terminal, unless it is ignored, as by `nohup`."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return (signal.SIGTERM, signal.SIGINT, *(() if ignored else (signal.SIGHUP,)))
+
+
 @contextlib.contextmanager
 def running(child: Child, *, grace: float = 10.0) -> Iterator[Child]:
     """Stop `child` when the block ends, also when it ends by an error."""

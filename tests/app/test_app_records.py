@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 import harness
-from celeriac.app import app_record_queries
+from celeriac.app import app_record_queries, desk
 from celeriac.core.apps import Variable
 from celeriac.core.errors import ConflictError, MissingError, RefusedError, UnreachableError
 from celeriac.core.log_lines import Level, Lines
@@ -58,7 +58,18 @@ def test_what_may_be_secret_is_in_no_line_and_no_event(reads):
 def test_a_line_is_cut_where_an_exhibit_is(reads, world):
     world.platform.write(line(samples.NOW, "x" * 5000))
 
-    assert reads.logs("orders-worker")[-1].text == "x" * 4096 + "…"
+    assert reads.logs("orders-worker")[-1].text == "x" * 4096 + "..."
+
+
+def test_no_part_of_a_password_is_shown_before_the_cut(reads, world):
+    url = "amqp://shop:" + SECRET + "@rabbitmq.internal"
+    for shown in range(1, len(SECRET)):
+        before = "x" * (4096 - len("amqp://shop:") - shown - 1) + " "
+        world.platform.write(line(samples.NOW, before + url))
+
+        text = reads.logs("orders-worker")[-1].text
+
+        assert text == f"{before}amqp://shop:***..."
 
 
 def test_variables_that_may_be_secret_have_no_value(reads, world):
@@ -117,13 +128,13 @@ def test_a_defect_of_a_source_is_no_crash_of_ours(reads, world):
 
 
 def test_a_platform_that_hangs_is_given_up_and_more_questions_are_refused_at_once(reads, world, monkeypatch):
-    monkeypatch.setattr(app_record_queries, "SOURCE_LIMIT_S", 0.3)
+    monkeypatch.setattr(desk, "SOURCE_LIMIT_S", 0.3)
     world.platform.hangs = threading.Event()
     try:
         with pytest.raises(UnreachableError, match="The platform cloudfoundry: no answer within 0 s"):
             reads.logs("orders-worker")
 
-        monkeypatch.setattr(app_record_queries, "SOURCE_LIMIT_S", 20)
+        monkeypatch.setattr(desk, "SOURCE_LIMIT_S", 20)
         waiting = [threading.Thread(target=reads.events, args=("orders-worker",)) for _ in range(8)]
         for one in waiting:
             one.start()

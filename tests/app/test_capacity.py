@@ -1,13 +1,17 @@
 """An app's capacity from a store that holds a week: the peak, the advice, its reasons to give none, and the quota."""
 
+import threading
+
 import pytest
 from msgspec.structs import replace
 
 import busy_week
 from busy_week import WEEK_S, load
 from celeriac.adapters.sql.recorder import SqlRecorder
+from celeriac.app import desk
 from celeriac.app.app_queries import AppQueries
-from celeriac.app.capacity_queries import CapacityQueries, Meter
+from celeriac.app.capacity_queries import QUOTA_KEPT_S, CapacityQueries, Meter
+from celeriac.app.desk import Desk
 from celeriac.app.sources import Source, Sources
 from celeriac.core.apps import Room
 from celeriac.core.errors import ConflictError, MissingError, UnreachableError
@@ -26,10 +30,12 @@ class Quotas:
 
     def __init__(self):
         self.rooms = (Room("of the organisation", 9, 4096), Room("of the space", 5))
-        self.asked = []
+        self.asked, self.hangs = [], None
 
     def room(self, app):
         self.asked.append(app.name)
+        if self.hangs:
+            self.hangs.wait(30)
         if isinstance(self.rooms, Exception):
             raise self.rooms
         return self.rooms
@@ -48,7 +54,7 @@ class Shop:
         sources = Sources(
             [Source(CLUSTER, "redis", store.history(CLUSTER), store.tasks(CLUSTER), store.charts(CLUSTER))]
         )
-        meters = {CLUSTER: Meter(store.loads(CLUSTER), self.quotas)}
+        meters = {CLUSTER: Meter(store.loads(CLUSTER), Desk(self.quotas))}
         apps = AppQueries(sources, self.journal, clock)
         self.queries = CapacityQueries(apps, meters, clock)
         self.bare = CapacityQueries(apps, {CLUSTER: Meter(store.loads(CLUSTER))}, clock)
@@ -217,10 +223,35 @@ def test_each_process_of_an_app_has_its_own_figures(shop):
 
 
 def test_a_quota_that_cannot_be_read_is_one_sentence(shop):
-    shop.quotas.rooms = UnreachableError("the platform cf does not answer")
+    shop.quotas.rooms = UnreachableError("it does not answer")
     quota = shop.queries.capacity(busy_week.APP).quota
-    assert quota.text == "what the quota leaves is not known: the platform cf does not answer"
+    assert quota.text == "what the quota leaves is not known: The platform cf: it does not answer"
     assert shop.bare.capacity(busy_week.APP).quota.text.startswith("what the quota leaves is not known: no platform")
+
+
+def test_a_platform_that_is_silent_holds_no_page_up(shop, monkeypatch):
+    monkeypatch.setattr(desk, "SOURCE_LIMIT_S", 0.1)
+    shop.quotas.hangs = threading.Event()
+    try:
+        quota = shop.queries.capacity(busy_week.APP).quota
+    finally:
+        shop.quotas.hangs.set()
+    assert quota.text == "what the quota leaves is not known: The platform cf: no answer within 0 s"
+
+
+def test_quotas_are_asked_for_once_a_minute_whether_they_are_told_or_not(shop, clock):
+    for rooms in ((Room("of the space", 5),), UnreachableError("it does not answer")):
+        shop.quotas.rooms, shop.quotas.asked = rooms, []
+        for _ in range(6):
+            shop.queries.capacity(busy_week.APP)
+            clock.now += QUOTA_KEPT_S / 6
+        assert len(shop.quotas.asked) == 1
+
+
+def test_an_app_that_the_platform_does_not_show_has_no_quota_that_is_asked_for(shop):
+    shop.board(replace(ORDERS, guid="", state="missing"))
+    assert "the platform cf shows no such app" in shop.queries.capacity(busy_week.APP).quota.text
+    assert shop.quotas.asked == []
 
 
 @pytest.mark.parametrize(
@@ -242,6 +273,6 @@ def test_an_app_is_named_by_id_or_name(shop):
     assert shop.queries.capacity("app-guid").name == busy_week.APP
     with pytest.raises(MissingError, match="No app 'nobody' is watched"):
         shop.queries.capacity("nobody")
-    shop.board(ORDERS, replace(ORDERS, guid="another"))
-    with pytest.raises(ConflictError, match="more than one cluster"):
+    shop.board(ORDERS, replace(ORDERS, platform="cf-west", guid="another"))
+    with pytest.raises(ConflictError, match=r"cf \(id app-guid\), cf-west \(id another\)\. Give its id"):
         shop.queries.capacity(busy_week.APP)

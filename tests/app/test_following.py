@@ -1,10 +1,15 @@
 """Following a log: each line once, a slow reader loses the oldest and is told, trouble is told and outlived."""
 
+import pkgutil
+from importlib import import_module
+
 import pytest
 
+import celeriac
 import harness
+from celeriac.adapters.cloudfoundry.failures import ApiRefusedError
 from celeriac.app import following
-from celeriac.core.errors import RefusedError, UnreachableError
+from celeriac.core.errors import PortError, RefusedError, SparedError, UnreachableError
 from celeriac.core.log_lines import Lines
 from web import samples
 from web.told import MemoryRecords, celery, line
@@ -18,6 +23,23 @@ def world():
     yield world
     world.platform.fail(RefusedError("the test is over"))
     harness.wait_until(lambda: world.platform.followers == 0, 5, "nobody follows any more")
+
+
+MORE = {SparedError: {"after_s": 7.0}, ApiRefusedError: {"codes": frozenset({10008})}}
+"""What an error is made of beside its text."""
+
+
+@pytest.fixture(scope="module")
+def port_errors():
+    """Every kind of PortError that there is."""
+    for one in pkgutil.walk_packages(celeriac.__path__, "celeriac."):
+        if not one.name.endswith("__main__"):
+            import_module(one.name)
+    return under(PortError)
+
+
+def under(kind):
+    return [kind, *(each for one in kind.__subclasses__() for each in under(one))]
 
 
 @pytest.fixture
@@ -126,3 +148,28 @@ def test_a_platform_that_says_nothing_at_all_is_given_up(world):
     finally:
         records.hangs.set()
     assert ended.wait(5)
+
+
+@pytest.mark.parametrize("verb", ["logs", "events", "environment", "follow"])
+def test_every_error_of_a_platform_comes_through_as_itself(world, verb, port_errors):
+    assert {SparedError, ApiRefusedError} < set(port_errors)
+    for kind in port_errors:
+        world.platform.fails = kind("the reason", **MORE.get(kind, {}))
+
+        with pytest.raises(kind, match=r"^The platform cloudfoundry: the reason$") as told:
+            getattr(world.queries.app_records, verb)("orders-worker")
+
+        assert type(told.value) is kind
+        assert {name: getattr(told.value, name) for name in MORE.get(kind, {})} == MORE.get(kind, {})
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_follower_outlives_a_platform_that_is_spared(world):
+    reader = follow(world)
+    world.platform.fail(SparedError("429, too many requests", after_s=1.0))
+    reader.until(lambda it: it.last.trouble == "The platform cloudfoundry: 429, too many requests", "the trouble")
+
+    world.platform.fail(None)
+    world.platform.write(line(NOW + 1, "again"))
+
+    assert reader.until(lambda it: it.texts, "a line").texts == ["again"]

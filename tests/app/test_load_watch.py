@@ -3,9 +3,11 @@
 import threading
 
 import pytest
+from structlog.testing import capture_logs
 
 import harness
 from app.virtual import Clock
+from celeriac.app import load_watch
 from celeriac.app.load_watch import LoadWatch
 from celeriac.core.errors import UnreachableError
 from celeriac.core.finding import Finding
@@ -19,11 +21,12 @@ class Desk:
     """A keeper's board that the test writes, and a watch on it."""
 
     def __init__(self):
-        self.clock, self.board, self.away = Clock(), None, None
+        self.clock, self.board, self.away, self.reads = Clock(), None, None, 0
         self.clock.now = self.clock() // 60 * 60
-        self.watch = LoadWatch(self.read, lambda: {"orders": 5}, self.clock, every_s=0.01)
+        self.watch = LoadWatch("orders", self.read, lambda: {"orders": 5}, self.clock, every_s=0.01)
 
     def read(self):
+        self.reads += 1
         if self.away:
             raise self.away
         return self.board
@@ -78,6 +81,33 @@ def test_minutes_that_were_not_taken_yet_are_kept(desk):
     desk.judge(3)
     desk.watch.look()
     assert [one.busy for one in desk.watch.take()] == [2, 3]
+
+
+def test_while_flushes_are_stuck_the_oldest_minutes_are_left_out(desk, monkeypatch):
+    monkeypatch.setattr(load_watch, "MOST_MINUTES", 3)
+    for number in range(1, 6):
+        desk.clock.now += 60
+        desk.judge(number % 4)
+        desk.watch.look()
+    assert [one.busy for one in desk.watch.take()] == [3, 0, 1]
+
+
+@pytest.mark.parametrize("trouble", [UnreachableError("the store is away"), KeyError("slots")])
+def test_whatever_goes_wrong_is_told_once_and_ends_no_look(desk, trouble):
+    desk.away, stopping = trouble, threading.Event()
+    with capture_logs() as told:
+        thread = threading.Thread(target=desk.watch.run, args=(stopping,))
+        thread.start()
+        try:
+            harness.wait_until(lambda: told and desk.reads > 3, 5, "it is looked again and again")
+            desk.judge(2)
+            desk.away = None
+            harness.wait_until(desk.watch.take, 5, "a look is made")
+        finally:
+            stopping.set()
+            thread.join()
+    said = [one for one in told if one["event"] == "how busy apps are cannot be seen"]
+    assert [(one["cluster"], trouble.args[0] in one["why"]) for one in said] == [("orders", True)]
 
 
 def test_a_store_that_is_away_delays_the_look_alone(desk):

@@ -166,7 +166,14 @@ def test_secrets_are_not_kept_and_long_lines_are_cut(room):
     room.preserve()
 
     assert "hunter2" not in "".join(room.texts("logs"))
-    assert len(room.texts("logs")[2]) == LONGEST_LINE
+    assert len(room.texts("logs")[2]) == LONGEST_LINE + len("...")
+
+
+def test_no_part_of_a_password_is_kept_before_the_cut(room):
+    before = "x" * (LONGEST_LINE - len("amqp://shop:hun") - 1) + " "
+    room.witness.said["logs"] = (Line(f"{before}amqp://shop:hunter2@rabbitmq.internal", NOW),)
+    room.preserve()
+    assert room.texts("logs") == [f"{before}amqp://shop:***..."]
 
 
 def test_of_very_many_lines_the_newest_are_kept(room):

@@ -42,6 +42,11 @@ def test_a_look_sums_up_what_the_online_workers_of_an_app_run():
     assert found.at == NOW // 60 * 60
 
 
+def test_the_same_index_of_two_platforms_is_two_instances():
+    found = look(working(0, 3), working(0, 1, where=replace(place(0), platform="cf-west"), node="celery@west"))
+    assert (found.busy, found.instances) == (4, 2)
+
+
 def test_what_is_not_online_counts_for_nothing():
     found = look(working(0, 3), working(1, 4, Verdict.HUNG), working(2, None, Verdict.STARTING))
     assert (found.busy, found.slots, found.instances) == (3, 4, 1)

@@ -73,8 +73,10 @@ class Stage:
 
 
 @contextlib.contextmanager
-def on_local(folder: Path, *, worker: str = WORKER, instances: int = 2, grace: float = 1.0) -> Iterator[Stage]:
-    """Run the app with `celeriac local`."""
+def on_local(
+    folder: Path, *, worker: str = WORKER, instances: int = 2, grace: float = 1.0, stdout: int | None = None
+) -> Iterator[Stage]:
+    """Run the app with `celeriac local`; its standard output goes to a file, or to `stdout`."""
     (folder / "Procfile").write_text(f"# the shop\nworker: {worker}\nweb: exec sleep 1000\n")
     (folder / "env").write_text("".join(f"{name}={value}\n" for name, value in ENV.items()))
     socket, log = folder / "own" / "shop.sock", folder / "local.log"
@@ -82,7 +84,7 @@ def on_local(folder: Path, *, worker: str = WORKER, instances: int = 2, grace: f
     argv += ["--scale", f"worker={instances}", "--scale", "web=0", "--env-file", str(folder / "env")]
     argv += ["--socket", str(socket), "--grace", str(grace)]
     with log.open("ab") as out:
-        child = spawn(argv, name="celeriac local", stdout=out, stderr=out)
+        child = spawn(argv, name="celeriac local", stdout=out if stdout is None else stdout, stderr=out)
     with running(child, grace=5):
         connection = Connection(socket, timeout=5)
 

@@ -1,6 +1,7 @@
 """What is particular to `celeriac local`."""
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -71,6 +72,48 @@ def test_who_writes_much_pushes_no_other_lines_out(tmp_path):
         assert any(line.text.endswith("I am 0") for line in stage.platform.logs(quiet, 50))
 
 
+def test_a_pipe_that_nobody_reads_holds_up_no_reader_no_process_and_no_order(tmp_path):
+    stalled, pipe = os.pipe()
+    endless = 'n=0; while :; do n=$((n+1)); echo "n$n of $CF_INSTANCE_INDEX"; done'
+    try:
+        with on_local(tmp_path, worker=endless, instances=1, stdout=pipe) as stage:
+            os.close(pipe)
+            (one,) = stage.until_running(1)
+
+            def written():
+                found = [line.text.split("n")[-1] for line in stage.platform.logs(one, 10) if " of 0" in line.text]
+                return int(found[-1].removesuffix(" of 0")) if found else 0
+
+            # More than a pipe of 64 KB and all that may wait before it.
+            harness.wait_until(lambda: written() > 50_000, 40, "the process goes on", dump=stage.dump)
+            stage.platform.restart_instance(one)
+            harness.wait_until(lambda: stage.one().guid not in {None, one.guid}, 10, "another", dump=stage.dump)
+
+            shown = b""
+            while b"left out" not in shown:
+                shown += os.read(stalled, 65536)
+            (said,) = [line for line in shown.splitlines() if b"left out" in line]
+            assert re.fullmatch(rb"\.\.\. [1-9]\d+ lines are left out here, as they were not taken in time", said)
+            assert b"n1 of 0" in shown
+
+            begun = time.monotonic()  # nobody reads again
+            stage.child.terminate()
+            assert stage.child.wait(10) == 0
+            assert time.monotonic() - begun < 6
+    finally:
+        os.close(stalled)
+
+
+def test_a_reader_of_its_output_that_goes_leaves_it_running(tmp_path):
+    gone, pipe = os.pipe()
+    with on_local(tmp_path, worker="while :; do echo again; sleep 0.05; done", instances=1, stdout=pipe) as stage:
+        os.close(pipe)
+        os.close(gone)
+        (one,) = stage.until_running(1)
+        stage.platform.restart_instance(one)
+        harness.wait_until(lambda: stage.one().guid not in {None, one.guid}, 10, "another", dump=stage.dump)
+
+
 def test_what_the_processes_inherit_is_told_by_name_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("INHERITED", "from-the-shell")
     with on_local(tmp_path) as stage:
@@ -127,6 +170,32 @@ def _lives(pid):
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_terminal_that_is_closed_gives_every_process_its_grace(tmp_path):
+    ends = f"trap 'echo ended > {tmp_path}/ended; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+    with on_local(tmp_path, worker=ends, instances=1, grace=5) as stage:
+        (one,) = stage.until_running(1)
+
+        def ready():
+            return any(line.text.endswith("ready") for line in stage.platform.logs(one, 9))
+
+        harness.wait_until(ready, 10, "it is ready", dump=stage.dump)
+        os.kill(stage.child.pid, signal.SIGHUP)
+        assert stage.child.wait(10) == 0
+        assert (tmp_path / "ended").read_text() == "ended\n"
+
+
+def test_an_ordered_restart_forgets_the_crashes_before_it(tmp_path):
+    with on_local(tmp_path, worker="sleep 0.1; exit 3", instances=1) as stage:
+
+        def counts():
+            return [one.count for one in stage.crashes(0)]
+
+        harness.wait_until(lambda: counts() == [1, 2, 3], 15, "it pauses", dump=stage.dump)
+        stage.platform.restart_instance(stage.one())
+        harness.wait_until(lambda: len(counts()) == 6, 15, "it pauses again", dump=stage.dump)
+        assert counts() == [1, 2, 3, 1, 2, 3]
 
 
 def test_what_never_answers_is_unreachable_within_the_time_limit(tmp_path):

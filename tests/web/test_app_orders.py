@@ -84,12 +84,45 @@ def test_what_cannot_be_scaled(asked, world, body, status, why):
 
 
 def test_of_several_processes_one_is_named(asked, world):
-    with_processes(world, Process("worker", 6), Process("beat", 0))
+    with_processes(world, Process("worker", 6), Process("beat", 2))
     why = refused(asked.post("/api/v1/apps/orders-worker/scale", json={"instances": 1}), 409)
     assert why == "orders-worker has 2 processes: beat, worker. Name the process."
 
     order = stored(world, asked.post("/api/v1/apps/orders-worker/scale", json={"instances": 1, "process": "beat"}))
-    assert order.scale == Scale("beat", 0, 1)
+    assert order.scale == Scale("beat", 2, 1)
+
+
+def test_the_only_process_that_is_wanted_is_meant(asked, world):
+    with_processes(world, Process("web", 0), Process("worker", 6))
+    assert asked.get("/api/v1/apps/orders-worker").json()["process"] == "worker"
+
+    order = stored(world, asked.post("/api/v1/apps/orders-worker/scale", json={"instances": 7}))
+    assert order.scale == Scale("worker", 6, 7)
+    order = stored(world, asked.post("/api/v1/apps/orders-worker/instances/2/restart"))
+    assert order.place.name == "orders-worker/2"
+
+    with_processes(world, Process("web", 2), Process("worker", 6))
+    assert asked.get("/api/v1/apps/orders-worker").json()["process"] is None
+    assert refused(asked.post("/api/v1/apps/orders-worker/scale", json={"instances": 7}), 409).endswith(
+        "Name the process."
+    )
+
+    with_processes(world)
+    why = refused(asked.post("/api/v1/apps/orders-worker/scale", json={"instances": 7}), 404)
+    assert why == "The platform cloudfoundry shows no process of orders-worker."
+
+
+def test_the_page_offers_every_process_with_what_is_wanted_of_it(asked, world):
+    with_processes(world, Process("web", 0), Process("worker", 6))
+    page = asked.get("/").text
+    assert '<option value="web" data-wanted="0">web, 0 wanted</option>' in page
+    assert '<option value="worker" data-wanted="6" selected>worker, 6 wanted</option>' in page
+    assert 'name="instances" type="number" value="6"' in page
+
+    with_processes(world, Process("web", 0), Process("worker", 2), Process("beat", 1))
+    page = asked.get("/").text
+    assert '<option value="worker" data-wanted="2" selected>' in page
+    assert 'name="instances" type="number" value="2"' in page
 
 
 def test_the_page_gives_the_same_orders(asked, world):
@@ -109,7 +142,7 @@ def test_the_page_gives_the_same_orders(asked, world):
 def test_the_page_says_first_what_each_does(asked):
     page = asked.get("/").text
     assert "Restart all 6 instances of orders-worker at once? The platform stops them" in page
-    assert "Scale orders-worker? The platform starts new instances" in page
+    assert "Scale {process} of orders-worker from {wanted} to {instances}? The platform starts new instances" in page
     assert 'name="instances" type="number" value="6"' in page
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 import harness
 from celeriac.app import app_record_queries
-from celeriac.core.errors import ConflictError, MissingError, RefusedError, UnreachableError
+from celeriac.core.errors import ConflictError, MissingError, RefusedError, SparedError, UnreachableError
 from celeriac.core.model import InstanceState
 from celeriac.web.api import apps
 from web import samples
@@ -51,6 +51,30 @@ def test_an_ambiguous_name_is_a_conflict_that_lists_the_clusters(asked, world):
         assert "more than one cluster: billing, orders" in problem(asked.get(f"{APP}{path}"), 409)
     assert asked.get(APP, params={"cluster": "billing"}).json()["cluster"] == "billing"
     assert problem(asked.get("/api/v1/apps/nope"), 404) == "No app 'nope' is watched."
+
+
+def test_one_name_on_two_platforms_of_a_cluster_is_told_apart_by_ids(asked, world):
+    board = world.journal.boards["orders"]
+    twin = replace(board.apps[0], platform="cf-west", guid="app-guid-west")
+    world.journal.boards["orders"] = replace(board, apps=(*board.apps, twin))
+
+    said = problem(asked.get(APP), 409)
+
+    assert said == (
+        "'orders-worker' is watched in more than one platform of the cluster orders: cloudfoundry (id app-guid-1), "
+        "cf-west (id app-guid-west). Give its id in place of its name."
+    )
+    assert asked.get("/api/v1/apps/app-guid-west").json()["platform"] == "cf-west"
+
+
+def test_a_worker_is_recycled_by_the_app_of_its_own_platform(asked, world):
+    board = world.journal.boards["orders"]
+    twin = replace(board.apps[0], platform="cf-west", guid="app-guid-west", state="STOPPED", restarts_ended=False)
+    world.journal.boards["orders"] = replace(board, apps=(twin, *board.apps))
+
+    (worker,) = [one for one in items(asked.get("/api/v1/workers")) if one["name"] == "orders-worker/0"]
+
+    assert worker["not_recyclable"] is None
 
 
 def test_the_newest_lines(asked):
@@ -98,6 +122,16 @@ def test_the_platforms_reason_is_the_problem(asked, world, error, status, path):
     world.platform.fails = error
 
     assert problem(asked.get(f"{APP}{path}"), status) == f"The platform cloudfoundry: {error}"
+
+
+@pytest.mark.parametrize("path", ["/logs", "/logs/stream", "/events", "/env"])
+def test_a_platform_that_is_spared_is_asked_again_after_the_time_that_is_told(asked, world, path):
+    world.platform.fails = SparedError("not asked, to keep within the request budget", after_s=6.2)
+
+    answer = asked.get(f"{APP}{path}")
+
+    assert problem(answer, 503) == "The platform cloudfoundry: not asked, to keep within the request budget"
+    assert answer.headers["Retry-After"] == "7"
 
 
 @pytest.mark.parametrize(
@@ -280,6 +314,10 @@ def test_an_app_that_its_platform_does_not_show_says_so(asked, world):
 
     assert 'href="/apps/orders-worker?cluster=orders"' in got(asked, "/apps")
     assert "shows no app of this name" in got(asked, "/apps/orders-worker")
+    for path in ("/", "/apps/orders-worker"):
+        page = got(asked, path)
+        assert "/apps//" not in page
+        assert "Scale app orders-worker" not in page
 
 
 def test_what_changed_of_an_app_comes_alone(asked, world):

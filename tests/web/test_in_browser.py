@@ -5,9 +5,12 @@ from contextlib import contextmanager
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from playwright.sync_api import Page, sync_playwright
 
 import harness
+from celeriac.core.incident import Scale
+from celeriac.core.model import Process
 from celeriac.core.queues import QueueSample
 from web import samples
 from web.serving import serving
@@ -177,6 +180,30 @@ def test_recycling_and_a_rolling_restart_ask_first_and_are_then_ordered(visit, w
 
         assert [one.place.name for one in world.requests.asked.values()] == ["orders-worker/0", "orders-worker"]
         assert page.get_by_role("button", name="Recycle").first.is_disabled()
+
+
+def test_scaling_names_the_chosen_process_and_both_numbers_before(visit, world):
+    board = world.journal.boards["orders"]
+    app = replace(board.apps[0], processes=(Process("web", 0), Process("worker", 6), Process("beat", 1)))
+    world.journal.boards["orders"] = replace(board, apps=(app,))
+    with visit() as page:
+        page.get_by_label("Scale app orders-worker").click()
+        number, asked = page.locator("input[name=instances]"), page.locator("#ask-text")
+        assert number.input_value() == "6"
+        page.locator("select[name=process]").select_option("beat")
+        assert number.input_value() == "1"
+        arrive(world)
+        page.get_by_text("brand_new").first.wait_for()
+        assert page.locator("select[name=process]").input_value() == "beat"
+
+        number.fill("2")
+        page.get_by_role("button", name="Scale orders-worker").click()
+        assert asked.inner_text().startswith("Scale beat of orders-worker from 1 to 2? The platform starts")
+        page.locator("#ask-yes").click()
+        page.get_by_text("Scaling of orders-worker to 2 instances is ordered").wait_for()
+
+    (order,) = world.requests.asked.values()
+    assert order.scale == Scale("beat", 1, 2, drain=True)
 
 
 def test_an_incident_is_held_with_a_reason(visit, world):

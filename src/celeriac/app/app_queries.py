@@ -1,6 +1,6 @@
 """The watched apps as the keeper saw them last: the platform's word and our verdict side by side."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from celeriac.app.app_views import AppInstanceView, AppView, ProcessView
@@ -40,7 +40,7 @@ class AppQueries:
         return sorted(found, key=lambda one: (one.cluster, one.name))
 
     def one(self, id: str, cluster: str | None = None) -> AppView:
-        """Return one app by its id or name; raises MissingError, or ConflictError where several clusters watch it."""
+        """Return one app by its id or name; raises MissingError, or ConflictError where it is several."""
         of = self.watched(id, cluster).cluster
         return next(one for one in self.all(of) if id in (one.id, one.name))
 
@@ -55,8 +55,7 @@ class AppQueries:
         if not found:
             raise MissingError(f"No app {id!r} is watched.")
         if len(found) > 1:
-            clusters = ", ".join(sorted(one.cluster for one in found))
-            raise ConflictError(f"{id!r} is watched in more than one cluster: {clusters}. Name the cluster.")
+            raise ConflictError(f"{id!r} is watched in more than one {_which(found)}.")
         return found[0]
 
     def _boards(self, cluster: str | None) -> list[tuple[Source, Board]]:
@@ -101,6 +100,7 @@ class _Shape:
                 ProcessView(one.type, one.wanted, sum(_runs(each, one.type) for each in app.instances))
                 for one in app.processes
             ],
+            process=meant(app),
             instances=[self._instance(one) for one in app.instances],
             turns=[one.name for one in order],
             passes=passed_by_all((findings[one] for one in order if one in findings), self._scene),
@@ -133,6 +133,23 @@ class _Shape:
         if self._stream is None or beat is None:
             return None
         return round(max(0.0, self._stream.observed_at - beat), 1)
+
+
+def _which(found: Sequence[Watched]) -> str:
+    """Return in what apps of one name differ, and what tells them apart."""
+    clusters = sorted({one.cluster for one in found})
+    if len(clusters) > 1:
+        return f"cluster: {', '.join(clusters)}. Name the cluster"
+    each = ", ".join(f"{one.app.platform} (id {one.app.guid or 'not known'})" for one in found)
+    return f"platform of the cluster {clusters[0]}: {each}. Give its id in place of its name"
+
+
+def meant(app: App) -> str | None:
+    """Return the process type that is meant where none is named: the only one, or the only one of which any is wanted."""
+    for types in (app.processes, [one for one in app.processes if one.wanted]):
+        if len(types) == 1:
+            return types[0].type
+    return None
 
 
 def _runs(one: Instance, process: str) -> bool:

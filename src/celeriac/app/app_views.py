@@ -41,7 +41,8 @@ class ProcessView:
 class AppView:
     """A watched app as the platform reports it; `state` is the requested one.
 
-    `turns` names its instances in the order in which a rolling restart takes them, the deaf and hung first; `passes` are the
+    `process` is the type that an order means which names none: the only one, or the only one of which instances are wanted;
+    null where one must be named. `turns` names its instances in the order in which a rolling restart takes them, the deaf and hung first; `passes` are the
     reasons that hold the keeper now, and that a person's own order passes.
     """
 
@@ -51,6 +52,7 @@ class AppView:
     name: str
     state: str
     processes: list[ProcessView]
+    process: str | None
     instances: list[AppInstanceView]
     turns: list[str]
     passes: list[str]

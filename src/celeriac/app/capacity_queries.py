@@ -18,6 +18,7 @@ from celeriac.app.capacity_views import (
     QuotaView,
 )
 from celeriac.app.capacity_wording import NOTHING_SEEN, advice_text, quota_text, seen_text
+from celeriac.app.desk import Desk
 from celeriac.app.views import sure_moment
 from celeriac.core.capacity import (
     ENOUGH,
@@ -37,7 +38,6 @@ from celeriac.core.occupancy import Hour, Load, fullest, hours, peak, stretch
 from celeriac.core.retention import DAY_S
 from celeriac.core.rollup import MINUTE
 from celeriac.evidence_ports import Loads
-from celeriac.platform_ports import AppRecords
 
 RANGE_S = 7 * DAY_S
 MOST_TASKS = 20_000
@@ -49,12 +49,15 @@ SHORT_S = 2.0
 RUN_LATER_S = 3600.0
 """A task that waits may run in a life of a worker that began so much later."""
 
+QUOTA_KEPT_S = 60.0
+"""A page comes every few seconds; what quotas leave, or why it is not known, is asked for once within this time."""
+
 
 class Meter(NamedTuple):
-    """What one cluster's capacity is measured by; `records` is None where no platform tells its quotas."""
+    """What one cluster's capacity is measured by; `desk` is None where no platform tells its quotas."""
 
     loads: Loads
-    records: AppRecords | None = None
+    desk: Desk | None = None
 
 
 class CapacityQueries:
@@ -62,13 +65,14 @@ class CapacityQueries:
 
     def __init__(self, apps: AppQueries, meters: Mapping[str, Meter], clock: Callable[[], float]) -> None:
         self._apps, self._meters, self._clock = apps, meters, clock
+        self._quotas: dict[tuple[str, str], tuple[float, QuotaView]] = {}
 
     def capacity(self, id: str, cluster: str | None = None, *, wait_s: float = WAIT_S) -> CapacityView:
         """Return the capacity of an app, by its id or name; raises MissingError, or ConflictError where several have it."""
         name, app = self._apps.watched(id, cluster)
         meter, now = self._meters[name], self._clock()
         since = now - RANGE_S
-        quota = _quota(meter, app)
+        quota = self._quota(meter, app)
         by_process: dict[str, list[Load]] = {}
         for one in meter.loads.loads(app.name, since, now):
             by_process.setdefault(one.process, []).append(one)
@@ -85,6 +89,15 @@ class CapacityQueries:
             quota=quota,
             processes=processes,
         )
+
+    def _quota(self, meter: Meter, app: App) -> QuotaView:
+        key, now = (app.platform, app.guid), self._clock()
+        at, kept = self._quotas.get(key, (now, None))
+        if kept is None or now - at >= QUOTA_KEPT_S:
+            kept = _quota(meter.desk, app)
+            fresh = {one: each for one, each in self._quotas.items() if now - each[0] < QUOTA_KEPT_S}
+            self._quotas = {**fresh, key: (now, kept)}  # another, as requests of other threads may read the one before
+        return kept
 
 
 class _Process:
@@ -158,11 +171,13 @@ class _Process:
         return sum(one.busy for one in within) / sum(one.looks for one in within) if within else 0.0
 
 
-def _quota(meter: Meter, app: App) -> QuotaView:
-    if meter.records is None:
+def _quota(desk: Desk | None, app: App) -> QuotaView:
+    if desk is None:
         return QuotaView(None, "what the quota leaves is not known: no platform that tells it is set up")
+    if not app.guid:
+        return QuotaView(None, f"what the quota leaves is not known: the platform {app.platform} shows no such app")
     try:
-        return QuotaView(*quota_text(meter.records.room(app)))
+        return QuotaView(*quota_text(desk.ask(app, lambda records: records.room(app))))
     except PortError as error:
         return QuotaView(None, f"what the quota leaves is not known: {str(error).rstrip('.')}")
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from celeriac.app.app_queries import meant
 from celeriac.app.order_views import OrderView
 from celeriac.app.queries import Queries
 from celeriac.app.recycling import no_recycling
@@ -23,7 +24,7 @@ from celeriac.ports import Audit, AuditEntry, Journal, Requests
 
 
 class Scaled(NamedTuple):
-    """How many instances are wanted of a process, which may be left out where an app has only one."""
+    """How many instances are wanted of a process, which may be left out where only one can be meant."""
 
     instances: int
     process: str | None = None
@@ -202,8 +203,9 @@ class Bound(NamedTuple):
 def _one_process(app: App, process: str | None) -> str:
     """Return which process type is meant."""
     there = sorted(one.type for one in app.processes)
-    if process is None and len(there) == 1:
-        return there[0]
+    if not there:
+        raise MissingError(f"The platform {app.platform} shows no process of {app.name}.")
+    process = process or meant(app)
     if process is None:
         raise ConflictError(f"{app.name} has {len(there)} processes: {', '.join(there)}. Name the process.")
     if process not in there:

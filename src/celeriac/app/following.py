@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from celeriac.app.app_record_views import LogLineView
 from celeriac.app.asking import why_not
+from celeriac.app.desk import of_platform
 from celeriac.core.apps import LogLine
 from celeriac.core.errors import PortError, UnreachableError
 from celeriac.core.model import App
@@ -136,9 +137,3 @@ class Following:
 
     def _gone(self) -> bool:
         return self._closed.is_set() or time.monotonic() - self._taken_at > UNREAD_S
-
-
-def of_platform(app: App, error: PortError) -> PortError:
-    """Return the same error, with the name of the platform whose word it is."""
-    name = f"The platform {app.platform}"
-    return error if str(error).startswith(name) else type(error)(f"{name}: {error}")

@@ -19,6 +19,8 @@ FRESH_S = 10.0
 """What the keeper said longer ago is no look at now."""
 
 MOST_APPS = 500
+MOST_MINUTES = 2_000
+"""That wait for a flush: while flushes are stuck the oldest are left out."""
 
 log = structlog.get_logger()
 
@@ -28,25 +30,28 @@ class LoadWatch:
 
     def __init__(
         self,
+        cluster: str,
         board: Callable[[], Board | None],
         depths: Callable[[], Mapping[str, int]],
         clock: Callable[[], float],
         *,
         every_s: float = LOOK_EVERY_S,
     ) -> None:
+        self._cluster = cluster
         self._board, self._depths, self._clock, self._every_s = board, depths, clock, every_s
         self._minutes: dict[tuple[str, str], Load] = {}
         self._seen_at = 0.0
+        self._failure: str | None = None
         self._lock = threading.Lock()
         self._changed: dict[tuple[str, str, float], Load] = {}
 
     def run(self, stopping: threading.Event) -> None:
         """Look again and again until told to stop."""
         while not stopping.is_set():
-            try:
-                self.look()
-            except PortError as error:
-                log.debug("how busy apps are cannot be seen", why=str(error))
+            why = self._look_or_say_why()
+            if why and why != self._failure:  # once, not with every try
+                log.warning("how busy apps are cannot be seen", cluster=self._cluster, why=why)
+            self._failure = why
             stopping.wait(self._every_s)
 
     def look(self) -> None:
@@ -60,6 +65,8 @@ class LoadWatch:
             minute = self._minutes[key] = added(self._minutes.get(key), one)
             with self._lock:
                 self._changed[*key, minute.at] = minute
+                if len(self._changed) > MOST_MINUTES:
+                    del self._changed[next(iter(self._changed))]
         if len(self._minutes) > MOST_APPS:
             self._minutes = {key: one for key, one in self._minutes.items() if now - one.at <= 2 * FRESH_S + 60}
 
@@ -68,3 +75,14 @@ class LoadWatch:
         with self._lock:
             changed, self._changed = self._changed, {}
         return list(changed.values())
+
+    def _look_or_say_why(self) -> str | None:
+        try:
+            self.look()
+        except PortError as error:
+            return str(error)
+        except Exception as error:
+            # Whatever a keeper wrote: the looks must not end with it.
+            log.exception("the keeper's word gave what we cannot read", cluster=self._cluster)
+            return f"a defect: {type(error).__name__}: {error}"
+        return None

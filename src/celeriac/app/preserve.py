@@ -16,7 +16,7 @@ from celeriac.core.act import Act, Victim
 from celeriac.core.aftermath import Dead
 from celeriac.core.casualties import NAMED_AT_MOST, left
 from celeriac.core.errors import MissingError, PortError
-from celeriac.core.exhibits import EACH_AT_MOST, LOG_LINES, LONGEST_LINE, Exhibit, Kept, Line
+from celeriac.core.exhibits import EACH_AT_MOST, LOG_LINES, Exhibit, Kept, Line, cut
 from celeriac.core.model import Instance
 from celeriac.core.redact import Redaction
 from celeriac.evidence_ports import Exhibits, Messages, PlatformRecords, SelfReport, TasksOfLives
@@ -165,7 +165,7 @@ class Preserver:
         return Exhibit(source, self._clock(), kept, f"{more} more are left out" if more else None)
 
     def _clean(self, text: str) -> str:
-        return self._redaction.text(text[:LONGEST_LINE]) or ""
+        return self._redaction.text(cut(text)) or ""
 
 
 def _sentence(found: Iterable[Exhibit], when: str) -> str:

@@ -14,5 +14,6 @@ def no_recycling(finding: Finding, board: Board) -> str | None:
         return "it shares its container with other nodes"
     if finding.verdict is Verdict.HUNG:
         return "it is hung, and hears no order: restart it"
-    app = next((one for one in board.apps if one.name == finding.place.app), None)
+    where = (finding.place.platform, finding.place.app)
+    app = next((one for one in board.apps if (one.platform, one.name) == where), None)
     return unfit(replace(finding.site, app=app) if finding.site else None)

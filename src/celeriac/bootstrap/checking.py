@@ -17,18 +17,25 @@ PATIENCE_S = 4.0
 
 
 def checkup(
-    settings: Settings, store: SqlStore, clock: Callable[[], float], ending: ExitStack, *, serving: bool
+    settings: Settings,
+    store: SqlStore,
+    clock: Callable[[], float],
+    ending: ExitStack,
+    serving: Foundations | None = None,
 ) -> Checkup:
-    """Return the checkup of all clusters and platforms of these settings; `ending` closes what it opens."""
+    """Return the checkup of all clusters and platforms of these settings; `ending` closes what it opens.
+
+    `serving` is what the console that it belongs to reads platforms by, None if it belongs to none; both share one budget.
+    """
     impatient = settings.model_copy(update={"platform": tuple(map(_impatient, settings.platform))})
-    foundations = Foundations(impatient, CONSOLE)
+    foundations = Foundations(impatient, CONSOLE, beside=serving)
     ending.callback(foundations.close)
     return Checkup(
         [_cluster(impatient, store, one, foundations, ending) for one in impatient.cluster],
         [_platform(one, foundations) for one in impatient.platform],
         StoreProbes(store.look(), store.journal(), settings.history.retention()),
         clock,
-        serving=serving,
+        serving=serving is not None,
     )
 
 
@@ -37,7 +44,7 @@ def own_checkup(settings: Settings) -> Iterator[Checkup]:
     """Give a checkup by this process alone, whether anything runs or not."""
     stored = SqlStore(settings.store, tuple(one.name for one in settings.cluster))
     with stored.opened() as store, ExitStack() as ending:
-        yield checkup(settings, store, steady_clock(), ending, serving=False)
+        yield checkup(settings, store, steady_clock(), ending)
 
 
 def _cluster(

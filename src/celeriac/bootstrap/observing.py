@@ -71,7 +71,7 @@ def _sampler(settings: Settings, cluster: ClusterSettings, stopping: threading.E
             if asked
             else None
         )
-        loads = LoadWatch(board, sampler.depths if sampler else dict, steady_clock())
+        loads = LoadWatch(cluster.name, board, sampler.depths if sampler else dict, steady_clock())
         for name, each in (("queues", sampler), ("loads", loads)):
             if each is not None:
                 stack.enter_context(_running(each.run, name, stopping))

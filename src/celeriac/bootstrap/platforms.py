@@ -1,5 +1,6 @@
 """The platforms that the settings name."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from celeriac.adapters.cloudfoundry import (
 from celeriac.adapters.local_processes import Connection, LocalProcesses, LocalRecords
 from celeriac.app.several_apps import SeveralOrders, SeveralRecords
 from celeriac.app.several_platforms import SeveralPlatforms
+from celeriac.core.apps import AppEvent, LogLine, Room, Variable
 from celeriac.core.errors import PortError, RefusedError, SettingsError, UnreachableError
+from celeriac.core.model import App
 from celeriac.evidence_ports import PlatformRecords
 from celeriac.platform_ports import AppOrders, AppRecords, PlatformRights
 from celeriac.ports import Platform
@@ -53,10 +56,11 @@ class Watched(Struct, frozen=True):
 class Foundations:
     """The connections of one process: tables of one foundation and account share one, with one budget."""
 
-    def __init__(self, settings: Settings, share: float = KEEPER) -> None:
+    def __init__(self, settings: Settings, share: float = KEEPER, beside: "Foundations | None" = None) -> None:
+        """`beside` are others of the same process, whose budgets these share."""
         self._settings, self._share = settings, share
         self._sessions: dict[object, Session] = {}
-        self._budgets: dict[tuple[str, str], Budget] = {}
+        self.budgets: dict[tuple[str, str], Budget] = beside.budgets if beside else {}
 
     def watched(self, cluster: ClusterSettings) -> Watched | None:
         """Return what a cluster's keeper and people have of its platforms: of one, or of several as one."""
@@ -95,7 +99,7 @@ class Foundations:
         space = CloudFoundry(
             place.name, session, org=target.org, space=target.space, selectors=cluster.apps, options=options
         )
-        return Watched(space, space, space.records, space.orders)
+        return Watched(space, space, _Sparing(space.records, session.budget), space.orders)
 
     def rights(self, place: AnyPlatform) -> PlatformRights:
         """Return what tells what our account may do on one platform."""
@@ -120,7 +124,7 @@ class Foundations:
             # The least of what several tables of one account say.
             foundations = [each for each in self._settings.platform if isinstance(each, PlatformSettings)]
             rates = [each.requests_per_minute for each in foundations if self._account(each) == account]
-            one.budget = self._budgets.setdefault(account, Budget(min(rates) * self._share))
+            one.budget = self.budgets.setdefault(account, Budget(min(rates) * self._share))
             self._sessions[key] = one
         return self._sessions[key]
 
@@ -128,6 +132,31 @@ class Foundations:
         with suppress(SettingsError):
             return target_of(place).api.rstrip("/"), credentials(place, self._settings.store).who
         return None
+
+
+class _Sparing:
+    """`AppRecords` whose requests wait their turn when the budget is low, as polls do; logs do not count, and never wait."""
+
+    def __init__(self, records: AppRecords, budget: Budget) -> None:
+        self._records, self._budget = records, budget
+
+    def lines(self, app: App, limit: int) -> tuple[LogLine, ...]:
+        return self._records.lines(app, limit)
+
+    def follow(self, app: App, since: float) -> Iterator[tuple[LogLine, ...]]:
+        return self._records.follow(app, since)
+
+    def events(self, app: App, limit: int) -> tuple[AppEvent, ...]:
+        with self._budget.poll(f"{app.guid} events for people"):
+            return self._records.events(app, limit)
+
+    def environment(self, app: App) -> tuple[Variable, ...]:
+        with self._budget.poll(f"{app.guid} environment for people"):
+            return self._records.environment(app)
+
+    def room(self, app: App) -> tuple[Room, ...]:
+        with self._budget.poll(f"{app.guid} room for people"):
+            return self._records.room(app)
 
 
 def polls(settings: Settings, cluster: ClusterSettings) -> tuple[float, float]:

@@ -7,8 +7,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
+
+from celeriac.processes import ending_signals
 
 ANCHOR = "CELERIAC_CLOCK_ANCHOR"
 
@@ -39,21 +43,33 @@ def configure_logging(role: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.KeyValueRenderer(key_order=["at", "level", "role", "cluster", "event"]),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _StandardError())),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
+class _StandardError:
+    """Where the log goes: what cannot be written, as the terminal is gone, is lost, and ends nobody's work."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
 def until_signalled() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set."""
+    """Return an event that SIGTERM, SIGINT and the end of the terminal set."""
     stopping = threading.Event()
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     # Not set by a handler: that runs within the main thread, which may just then hold the event's own lock.
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    for signum in (signal.SIGTERM, signal.SIGINT):
+    for signum in ending_signals():
         signal.signal(signum, lambda *_: None)
 
     def wait() -> None:

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.checkup import Checkup
 from celeriac.app.checkups import Checkups
 from celeriac.app.commands import Commands
+from celeriac.app.desk import Desk
 from celeriac.app.pausing import Pausing
 from celeriac.app.queries import Apart, Queries
 from celeriac.app.sources import Source, Sources
@@ -24,31 +25,31 @@ from celeriac.bootstrap.naming import redaction
 from celeriac.bootstrap.platforms import CONSOLE, Foundations
 from celeriac.bootstrap.process import steady_clock
 from celeriac.bootstrap.storing import open_store, wait_for_schema
-from celeriac.platform_ports import AppRecords
 from celeriac.settings import ClusterSettings, Settings
 from celeriac.web.app import create_app
 from celeriac.web.server import Server
 
 
 def run_console(settings: Settings, stopping: threading.Event) -> None:
-    """Run pages and API until told to stop (uvicorn takes the signals itself)."""
+    """Run pages and API until told to stop."""
     with open_store(settings).opened() as store:
         wait_for_schema(store, stopping)
         if not stopping.is_set():
-            console(settings, store, app_records(settings)).run()
+            console(settings, store).run_until(stopping)
 
 
-def console(settings: Settings, store: SqlStore, records: Mapping[str, AppRecords] | None = None) -> Server:
-    """Return the console's server; `records` tell of the apps of clusters, by its name, and are read on sessions of its own."""
-    clock = steady_clock()
+def console(settings: Settings, store: SqlStore) -> Server:
+    """Return the console's server; it asks platforms on sessions of its own."""
+    clock, foundations = steady_clock(), Foundations(settings, CONSOLE)
     journal = store.journal()
     sources = Sources(_source(one, store) for one in settings.cluster)
     pausing = Pausing(sources, store.pauses(), store.audit(), clock)
     kept = store.casebook()
-    checkups = Checkups(lambda: _checkup(settings, store, clock), clock)
-    of = records or {}
-    told = {one.name: Told(of[one.name], redaction(one)) for one in settings.cluster if one.name in of}
-    meters = {one.name: Meter(store.loads(one.name), of.get(one.name)) for one in settings.cluster}
+    checkups = Checkups(lambda: _checkup(settings, store, clock, foundations), clock)
+    watched = {one.name: foundations.watched(one) for one in settings.cluster}
+    desks = {name: Desk(one.app_records) for name, one in watched.items() if one is not None}
+    told = {one.name: Told(desks[one.name], redaction(one)) for one in settings.cluster if one.name in desks}
+    meters = {one.name: Meter(store.loads(one.name), desks.get(one.name)) for one in settings.cluster}
     apps = AppQueries(sources, journal, clock)
     apart = Apart(
         pausing,
@@ -62,18 +63,11 @@ def console(settings: Settings, store: SqlStore, records: Mapping[str, AppRecord
     return Server(app, settings.console.host, settings.console.port)
 
 
-def app_records(settings: Settings) -> dict[str, AppRecords]:
-    """Return, by cluster, who tells people of its apps."""
-    foundations = Foundations(settings, CONSOLE)
-    watched = {one.name: foundations.watched(one) for one in settings.cluster}
-    return {name: one.app_records for name, one in watched.items() if one is not None}
-
-
-def _checkup(settings: Settings, store: SqlStore, clock: Callable[[], float]) -> Checkup:
+def _checkup(settings: Settings, store: SqlStore, clock: Callable[[], float], foundations: Foundations) -> Checkup:
     """Return what the doctor asks; the libraries of brokers and platforms are loaded when somebody wants it."""
     from celeriac.bootstrap.checking import checkup
 
-    return checkup(settings, store, clock, ExitStack(), serving=True)  # it lives as long as the process
+    return checkup(settings, store, clock, ExitStack(), foundations)  # it lives as long as the process
 
 
 def _source(cluster: ClusterSettings, store: SqlStore) -> Source:

@@ -7,7 +7,7 @@ import click
 from celeriac.cli.act import ask, follow, gives_orders, in_order, tell_passes
 from celeriac.cli.console import asks_console, console
 from celeriac.cli.tables import plain
-from celeriac.client import App, Celeriac, Worker
+from celeriac.client import App, Celeriac, Process, Worker
 
 
 @click.command()
@@ -47,7 +47,7 @@ def restart(ctx: click.Context, /, name: str, url: str, token: str | None, **opt
 @click.command()
 @click.argument("app")
 @click.argument("instances", type=click.IntRange(min=0))
-@click.option("--process", help="The process type, where the app has several.")
+@click.option("--process", help="The process type, where the app wants instances of several.")
 @click.option("--no-drain", is_flag=True, help="Do not wait until the workers that go have ended their tasks.")
 @gives_orders
 @asks_console
@@ -64,19 +64,35 @@ def scale(ctx: click.Context, /, app: str, instances: int, url: str, token: str 
         found = app_named(client, app, options["cluster"])
         if found is None:
             raise click.ClickException(f"The app {plain(app)} is not watched.")
-        going = [one for one in found.instances if one.index >= instances and process in {None, one.process}]
-        click.echo(_what_scaling_does(found, instances, [one.index for one in going], drain=drain))
-        ask(ctx, f"Scale {plain(found.name)} to {instances}?", yes=options["yes"])
-        remedy = client.scale(found.id, instances, found.cluster, process=process, drain=drain)
+        one = _process_of(found, process)
+        going = [each.index for each in found.instances if each.index >= instances and each.process == one.type]
+        click.echo(_what_scaling_does(found, one, instances, going, drain=drain))
+        ask(
+            ctx, f"Scale {plain(one.type)} of {plain(found.name)} from {one.wanted} to {instances}?", yes=options["yes"]
+        )
+        remedy = client.scale(found.id, instances, found.cluster, process=one.type, drain=drain)
         ctx.exit(follow(client, remedy, seen=0, wait=not options["no_wait"]))
 
 
+def _process_of(app: App, named: str | None) -> Process:
+    """Return the process that is named or meant; an error where it is neither."""
+    found = next((one for one in app.processes if one.type == (named or app.process)), None)
+    if found is None:
+        there = ", ".join(f"{plain(one.type)} ({one.wanted} wanted)" for one in app.processes) or "none"
+        what = f"no process {plain(named)}" if named else "no one process that is meant"
+        raise click.ClickException(f"{plain(app.name)} has {what}; it has: {there}. Add --process.")
+    return found
+
+
 def app_named(client: Celeriac, name: str, cluster: str | None) -> App | None:
-    """Return the one app of this name or id, None if there is none; an error where several clusters watch it."""
+    """Return the one app of this name or id, None if there is none; an error where it is several."""
     found = [one for one in client.apps(cluster) if name in (one.id, one.name)]
+    clusters = sorted({plain(one.cluster) for one in found})
+    if len(clusters) > 1:
+        raise click.ClickException(f"The app {plain(name)} is watched in {', '.join(clusters)}; add --cluster.")
     if len(found) > 1:
-        clusters = ", ".join(plain(one.cluster) for one in found)
-        raise click.ClickException(f"The app {plain(name)} is watched in {clusters}; add --cluster.")
+        each = ", ".join(f"{plain(one.platform)} (id {plain(one.id) or 'not known'})" for one in found)
+        raise click.ClickException(f"The app {plain(name)} is on {each}; give its id in place of its name.")
     return found[0] if found else None
 
 
@@ -99,11 +115,20 @@ class _Order:
         if len(mine) > 1:
             types = ", ".join(plain(one.process) for one in mine)
             raise click.ClickException(f"Index {index} of {plain(app.name)} is there in {types}; add --process.")
-        if mine and mine[0].worker:
-            self.worker(self._client.worker(mine[0].worker, app.cluster))
-        else:
-            remedy = self._client.restart_instance(app.id, index, app.cluster, process=process)
-            self._ctx.exit(follow(self._client, remedy, seen=0, wait=self._wait))
+        if not mine:
+            named = f" of process {plain(process or app.process)}" if process or app.process else ""
+            raise click.ClickException(f"{plain(app.name)} has no index {index}{named}.")
+        (one,) = mine
+        if one.worker:
+            self.worker(self._client.worker(one.worker, app.cluster))
+            return
+        what = (
+            f"index {index} of {plain(app.name)} ({plain(one.process)}, now {plain(one.state)}, guid {plain(one.guid)})"
+        )
+        click.echo(f"The keeper will stop {what}, which was judged by nobody; the tasks that it runs are cut off.")
+        ask(self._ctx, f"Restart index {index} of {plain(app.name)}?", yes=self._yes)
+        remedy = self._client.restart_instance(app.id, index, app.cluster, process=one.process)
+        self._ctx.exit(follow(self._client, remedy, seen=0, wait=self._wait))
 
     def app(self, app: App, strategy: str) -> None:
         workers = self._client.workers(app.cluster)
@@ -147,10 +172,13 @@ def _what_restarting_all_does(app: App, strategy: str, running: int) -> str:
     )
 
 
-def _what_scaling_does(app: App, instances: int, going: list[int], *, drain: bool) -> str:
-    name, cluster = plain(app.name), plain(app.cluster)
+def _what_scaling_does(app: App, process: Process, instances: int, going: list[int], *, drain: bool) -> str:
+    name, cluster = f"{plain(app.name)} ({plain(process.type)})", plain(app.cluster)
     if not going:
-        return f"The platform will be told to run {instances} instances of {name} in {cluster}; each new one is proven to work."
+        return (
+            f"The platform will be told to run {instances} instances of {name} in {cluster}, now {process.wanted}; "
+            "each new one is proven to work."
+        )
     indexes = ", ".join(str(one) for one in sorted(going))
     first = "end what they have and are stopped" if drain else "are stopped; the tasks that they run are cut off"
-    return f"The workers at index {indexes} of {name} in {cluster} {first}; {instances} instances are left."
+    return f"The workers at index {indexes} of {name} in {cluster} {first}; {instances} of {process.wanted} instances are left."

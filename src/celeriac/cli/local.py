@@ -48,6 +48,6 @@ def local(
 
     options = Options(file, name or file.absolute().parent.name, dict(scale), env_file, socket, grace)
     try:
-        run(options, until_signalled(), click.echo)
+        run(options, until_signalled())
     except LocalError as error:
         raise SettingsError(str(error)) from None

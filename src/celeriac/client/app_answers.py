@@ -31,7 +31,7 @@ class Process(Struct, frozen=True):
 
 
 class App(Struct, frozen=True):
-    """A watched app; `turns` names its instances as a rolling restart takes them, `passes` what a person's order passes."""
+    """A watched app; `process` is meant where an order names none (None: it must), `turns` names its instances as a rolling restart takes them, `passes` what a person's order passes."""
 
     id: str
     cluster: str
@@ -42,6 +42,7 @@ class App(Struct, frozen=True):
     turns: list[str] = []
     passes: list[str] = []
     processes: list[Process] = []
+    process: str | None = None
 
 
 class LogLine(Struct, frozen=True):

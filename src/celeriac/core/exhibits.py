@@ -7,6 +7,11 @@ EACH_AT_MOST = 1000
 LONGEST_LINE = 4096
 
 
+def cut(text: str) -> str:
+    """Return a line that is not too long; the dots at its end tell redaction that a secret may go on behind them."""
+    return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}..."
+
+
 class Line(Struct, frozen=True):
     """One line of an exhibit; `at` is when it was made, where that is known."""
 

@@ -127,7 +127,7 @@ def _look(
         busy=busy,
         slots=slots,
         most=busy,
-        instances=len({one.place.index for one in found}),
+        instances=len({(one.place.platform, one.place.index) for one in found}),
         waiting=sum(known) if known else None,
         unsure=unsure,
         nodes=tuple(sorted(one.node for one in found if one.node))[:MOST_NODES],

@@ -23,6 +23,7 @@ from celeriac.emulator.config import EmulatorConfig, UserConfig, load
 from celeriac.emulator.foundation import Foundation, build
 from celeriac.emulator.manifest import Manifest, read_manifest
 from celeriac.emulator.tables import EmulatorConfigError
+from celeriac.processes import ending_signals
 
 _STOP_SECONDS = 3.0  # how long instances have to end when the emulator ends
 _ANSWER_SECONDS = 2  # how long requests under way have to end before that
@@ -120,7 +121,7 @@ def described(config: Path | None, manifests: Sequence[Manifest], port: int | No
 def serve(config: Path | None, manifests: Sequence[Manifest] = (), *, port: int | None = None) -> None:
     """Run the emulator that a TOML file and manifests describe until a signal; raises `EmulatorConfigError`.
 
-    It must run on the main thread and ends by SIGTERM or SIGINT. The first line on standard output holds the address.
+    It must run on the main thread and ends by SIGTERM, SIGINT or the end of its terminal. The first line on standard output holds the address.
     """
     settings = described(config, manifests, port)
     wake_read, wake_write = os.pipe()
@@ -131,7 +132,7 @@ def serve(config: Path | None, manifests: Sequence[Manifest] = (), *, port: int 
     os.set_blocking(wake_write, False)
     # Not by a handler: one that is due just before the main thread begins to read would not run while it reads.
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-    for signum in (signal.SIGTERM, signal.SIGINT):
+    for signum in ending_signals():
         signal.signal(signum, lambda *_: None)
     with Emulator(settings, on_end=wake) as emulator:
         sys.stdout.write(

@@ -4,7 +4,6 @@ Times rise strictly, so that a reader who goes on behind the last one that he sa
 """
 
 import heapq
-import sys
 import threading
 import time
 import uuid
@@ -12,24 +11,24 @@ from collections import deque
 from operator import itemgetter
 from typing import Any
 
+from celeriac.local.display import Display
+
 LINES = 1_000  # of each index: who writes much pushes nobody else's out
 EVENTS = 1_000
 LONGEST_LINE = 4096
-COLOURS = (36, 33, 32, 35, 34, 31)
 
 Row = dict[str, Any]
 
 
 class Records:
-    """The newest lines and events of one app; lines are shown on standard output too, with their writer in front."""
+    """The newest lines and events of one app; each line is shown too, with its writer in front."""
 
-    def __init__(self, *, colour: bool) -> None:
+    def __init__(self, display: Display) -> None:
+        self._display = display
         self._lines: dict[tuple[str, int], deque[Row]] = {}
         self._events: deque[Row] = deque(maxlen=EVENTS)
         self._lock = threading.Lock()
-        self._colour = colour
         self._last = 0.0
-        self._colours: dict[str, int] = {}
 
     def line(self, source: str, text: str, process: str, index: int, *, error: bool = False) -> None:
         """Keep and show one line of a process, or about it."""
@@ -38,7 +37,7 @@ class Records:
             stream = "ERR" if error else "OUT"
             row = {"at": at, "source": source, "stream": stream, "text": text, "process": process, "index": index}
             self._lines.setdefault((process, index), deque(maxlen=LINES)).append(row)
-            self._show(at, f"{process}.{index}", text)
+            self._display.line(at, f"{process}.{index}", text)
 
     def event(self, kind: str, text: str, **more: Any) -> None:
         """Keep one event: `more` holds process, index, instance, count, actor and uid where they are known."""
@@ -68,14 +67,3 @@ class Records:
     def _now(self) -> float:
         self._last = max(time.time(), self._last + 1e-5)
         return self._last
-
-    def _show(self, at: float, writer: str, text: str) -> None:
-        prefix = f"{time.strftime('%H:%M:%S', time.localtime(at))} {writer:<12} |"
-        if self._colour:
-            colour = self._colours.setdefault(writer, COLOURS[len(self._colours) % len(COLOURS)])
-            prefix = f"\x1b[{colour}m{prefix}\x1b[0m"
-        try:
-            sys.stdout.write(f"{prefix} {text}\n")
-            sys.stdout.flush()
-        except (OSError, ValueError):  # the terminal is gone: the processes go on
-            self._show = lambda *_: None  # type: ignore[method-assign]

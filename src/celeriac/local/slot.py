@@ -1,7 +1,7 @@
 """One index of a process type: its process is started, read, started again after it ended, and stopped when told to.
 
 The back-off is Diego's, so that what is tried here behaves as on Cloud Foundry: the first two crashes are followed by a start
-at once, then by pauses of 30 s, doubled up to 16 min; a life of more than 5 min forgets what was before. It never gives up.
+at once, then by pauses of 30 s, doubled up to 16 min; a life of more than 5 min, and an ordered restart, forget what was before. It never gives up.
 """
 
 import os
@@ -128,6 +128,8 @@ class Slot:
         with self._lock:
             if self._closing:
                 return False
+            if self._asked:  # an order begins anew
+                self._crashes = 0
             self._asked = False
             self._wake.clear()
             self._state, self._details = "STARTING", ""

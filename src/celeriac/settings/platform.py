@@ -50,7 +50,7 @@ class PlatformSettings(Section):
         default=30.0,
         ge=2,
         description="Requests that this account may send to this foundation per minute, over all tables with the same api and "
-        "account: four fifths are the keeper's, one fifth is the console's. Polls become less frequent to keep within.",
+        "account: four fifths are the keeper's, one fifth is the console's. Polls, and what people read of apps, wait to keep within.",
     )
     timeout: Seconds = Field(default=10.0, description="Seconds that one request may take.")
     poll: Seconds = Field(default=10.0, description="Seconds between two reads while all is well.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from celeriac.core.errors import CeleriacError, ConflictError, MissingError, RefusedError, UnreachableError
+from celeriac.core.errors import CeleriacError, ConflictError, MissingError, RefusedError, SparedError, UnreachableError
 from celeriac.web.auth import SECURITY_HEADERS, RefusedRequest, own_path
 from celeriac.web.pages.templating import render
 
@@ -59,7 +60,8 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _domain(request: Request, error: Exception) -> Response:
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
-    return _answer(request, status, str(error))
+    headers = {"Retry-After": str(max(1, ceil(error.after_s)))} if isinstance(error, SparedError) else None
+    return _answer(request, status, str(error), headers)
 
 
 def _invalid(request: Request, error: Exception) -> Response:

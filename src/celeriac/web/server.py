@@ -1,6 +1,7 @@
 """Runs the app under uvicorn so that it stops at once although pages hold streams open."""
 
 import socket
+import threading
 from typing import cast
 
 import uvicorn
@@ -29,6 +30,16 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=GRACE_S,
             )
         )
+
+    def run_until(self, stopping: threading.Event) -> None:
+        """Serve until told to stop; uvicorn itself takes SIGTERM and SIGINT, and no other signal."""
+
+        def stop() -> None:
+            stopping.wait()
+            self.should_exit = True
+
+        threading.Thread(target=stop, name="stopping", daemon=True).start()
+        self.run()
 
     def describe(self) -> dict[str, object]:
         """Return the OpenAPI document of what this serves."""

@@ -17,7 +17,8 @@ MOST_INSTANCES = 10_000
 
 AppId = Annotated[str, Path(description="id or name")]
 ProcessType = Annotated[str, Field(min_length=1, max_length=255)]
-OneProcess = Annotated[str | None, Query(description="the process type, where the app has several")]
+NAMED = "the process type; may be left out where only one is there, or wanted"
+OneProcess = Annotated[str | None, Query(description=NAMED)]
 
 router = APIRouter(prefix="/api/v1", tags=["apps"])
 accepted: dict[str, Any] = {"status_code": HTTPStatus.ACCEPTED, "responses": ORDERED}
@@ -37,7 +38,7 @@ class ScaleOrder(Body):
     """How many instances are wanted."""
 
     instances: int = Field(ge=0, le=MOST_INSTANCES)
-    process: ProcessType | None = Field(default=None, description="the process type, where the app has several")
+    process: ProcessType | None = Field(default=None, description=NAMED)
     drain: bool = Field(default=True, description="whether the workers that go end their tasks before")
 
 

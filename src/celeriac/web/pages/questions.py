@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from celeriac.app.app_views import AppInstanceView, AppView
+from celeriac.app.app_views import AppInstanceView, AppView, ProcessView
 from celeriac.app.order_views import PauseView
 from celeriac.app.views import IncidentView, WorkerView
 from celeriac.core.incident import RemedyKind, Strategy
@@ -64,11 +64,16 @@ def restart_all_question(app: AppView) -> str:
 
 
 def scale_question(app: AppView) -> str:
-    """Return what scaling will do, to be read before it is ordered."""
+    """Return what scaling will do, to be read before it is ordered; the page puts what is chosen there in place of the braces."""
     return (
-        f"Scale {app.name}? The platform starts new instances, or stops those with the highest indexes; where draining is "
+        f"Scale {{process}} of {app.name} from {{wanted}} to {{instances}}? The platform starts new instances, or stops those with the highest indexes; where draining is "
         "chosen, their workers end what they have before, and nothing is scaled if one is not idle in time."
     )
+
+
+def first_process(app: AppView) -> ProcessView:
+    """Return the process that is chosen where nobody has chosen yet: the one that is meant, else the first that is wanted."""
+    return max(app.processes, key=lambda one: (one.type == app.process, one.wanted > 0))
 
 
 def approve_word(incident: IncidentView) -> str:
@@ -151,13 +156,14 @@ def _passed(passes: list[str]) -> str:
     return f" It passes what holds the keeper now: {'; '.join(passes)}." if passes else ""
 
 
-FILTERS: dict[str, Callable[..., str]] = {
+FILTERS: dict[str, Callable[..., object]] = {
     one.__name__: one
     for one in (
         all_at_once,
         approve_question,
         approve_word,
         close_question,
+        first_process,
         of_cluster,
         of_process,
         recycle_question,
