@@ -85,7 +85,7 @@ def test_a_follower_outlasts_a_short_outage_of_log_cache(scripted, cloud):
             pass
     assert 1030 < clock[0] < 1040
     starts = [int(one.query["start_time"]) for one in scripted.asked("/api/v1/read/a")]
-    assert starts[:5] == [990_000_000_000] * 4 + [997_000_000_001]
+    assert starts[:5] == [990_000_000_000] * 4 + [997_000_000_000]
 
 
 def test_a_log_cache_that_never_answered_is_an_error_at_once(scripted, cloud):
@@ -104,6 +104,79 @@ def test_an_app_that_is_gone_is_not_one_without_events(scripted, cloud):
 
     with pytest.raises(MissingError, match=r"App not found .*may have been deleted.*lost its role in space 'dev'"):
         cloud.records.events(SHOP, 10)
+
+
+def lines_of(times, least=0):
+    """Answer as log-cache, of which an answer of more than `least` lines is larger than it may be (4 MB)."""
+
+    def answered(asked):
+        query = asked.query
+        limit, start, end = (int(query.get(name, 10**19)) for name in ("limit", "start_time", "end_time"))
+        there = [(at, n) for n, at in enumerate(times) if start <= at < end]
+        if query.get("descending"):
+            there.reverse()
+        if least and min(limit, len(there)) > least:
+            return Answer(429, {"error": "grpc: received message larger than max", "code": 8})
+        tags = {"source_type": "APP/PROC/WORKER"}
+        batch = [
+            {
+                "timestamp": str(at),
+                "instance_id": "0",
+                "tags": tags,
+                "log": {"payload": base64.b64encode(b"%d" % n).decode()},
+            }
+            for at, n in there[:limit]
+        ]
+        return Answer(200, {"envelopes": {"batch": batch}})
+
+    return answered
+
+
+def followed(session, since, now):
+    """Return the texts of all lines from then until now."""
+    texts, at_rest = [], []
+    for batch in logcache.follow(session, "a", since, now=lambda: now, sleep=at_rest.append):
+        texts += [one.text for one in batch]
+        if at_rest:
+            return texts
+    raise AssertionError
+
+
+def test_lines_that_are_too_long_for_one_answer_are_read_in_parts(scripted, cloud):
+    """A 429 of log-cache is about the size of its answer: half as many are asked for, and nothing else has to wait."""
+    scripted.script("/api/v1/read/a", lines_of([10**9 + n for n in range(300)], least=70))
+    scripted.script(SCALE, {"guid": "p"})
+
+    assert [one.text for one in cloud.records.lines(SHOP, 200)] == [str(n) for n in range(250, 300)]
+    assert followed(cloud._session, 0, 10) == [str(n) for n in range(300)]
+    cloud.orders.scale(SHOP, "worker", 2)
+
+
+def test_lines_of_the_same_time_are_each_followed_once(scripted, cloud, monkeypatch):
+    """A full window may end among lines of one time: the next one begins with that time, and repeats none.
+
+    Only what is more than a whole answer holds of one time is left out.
+    """
+    monkeypatch.setattr(logcache, "MOST", 4)
+    times = [10**9, *[2 * 10**9] * 5, 3 * 10**9, *[4 * 10**9] * 3]
+    scripted.script("/api/v1/read/a", lines_of(times))
+
+    assert followed(cloud._session, 0, 10) == ["0", "1", "2", "3", "4", "6", "7", "8", "9"]
+    monkeypatch.setattr(logcache, "MOST", 6)
+    assert followed(cloud._session, 0, 10) == [str(n) for n in range(10)]
+
+
+def test_a_log_cache_that_is_asked_too_much_is_asked_no_more(scripted, cloud):
+    """If even a few lines are too many that is an error, and of log-cache alone."""
+    scripted.script("/api/v1/read/a", Answer(429, "", {"Retry-After": "300"}))
+    scripted.script(SCALE, {"guid": "p"})
+
+    with pytest.raises(UnreachableError, match="429"):
+        cloud.records.lines(SHOP, 1000)
+    assert [one.query["limit"] for one in scripted.asked("/api/v1/read/a")] == [
+        str(n) for n in (1000, 500, 250, 125, 62, 31, 15, 10)
+    ]
+    cloud.orders.scale(SHOP, "worker", 2)
 
 
 def test_events_are_told_in_words_each_crash_once(scripted, cloud):

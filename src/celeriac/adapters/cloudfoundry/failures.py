@@ -21,6 +21,10 @@ class ApiRefusedError(RefusedError):
         self.codes = codes
 
 
+class TooManyError(UnreachableError):
+    """429: of the API and UAA too many requests, of log-cache too long an answer."""
+
+
 def no_answer(where: str, error: Exception, setting: str) -> PortError:
     """Return the error for a request that got no answer; a certificate that is not trusted stays so."""
     text = str(error) or type(error).__name__
@@ -42,7 +46,9 @@ def error_of(answer: httpx2.Response) -> PortError:
     text = f"{_detail(answer, errors)} ({answer.status_code}" + (f", request {request_id})" if request_id else ")")
     if answer.status_code == 404:
         return MissingError(text)
-    if answer.status_code == 429 or answer.status_code in BUSY:
+    if answer.status_code == 429:
+        return TooManyError(text)
+    if answer.status_code in BUSY:
         return UnreachableError(text)
     return ApiRefusedError(text, frozenset(one["code"] for one in errors if isinstance(one.get("code"), int)))
 

@@ -1,8 +1,8 @@
 """Requests to one foundation: discovery, token, time limits, repeated reads, and errors in the words of the ports.
 
 Reads are repeated on the answers that a router or a busy API gives; orders (POST, DELETE) never, since whether they took
-effect is not known. While the API asks us to wait (429, Retry-After) nothing is sent at all. What goes to the API counts in the
-budget; its root and the other parts of the foundation do not, as no limit of Cloud Foundry's counts them.
+effect is not known. While the API or UAA asks us to wait (429, Retry-After) nothing is sent at all. What goes to the API counts
+in the budget; its root and the other parts of the foundation do not, as no limit of Cloud Foundry's counts them.
 """
 
 import ssl
@@ -93,7 +93,7 @@ class Session:
         until = self.monotonic() + self._timeout
         for attempt in range(1, READS + 1):
             try:
-                return content(self._call("GET", self._api + path, params))
+                return content(self._judged(self._call("GET", self._api + path, params)))
             except UnreachableError:
                 now = self.monotonic()
                 if attempt == READS or now >= until or now < self._quiet_until:
@@ -103,7 +103,7 @@ class Session:
 
     def order(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         """Send an order, once; a success that does not come from the API is unclear."""
-        answer = self._call(method, self._api + path, None, body)
+        answer = self._judged(self._call(method, self._api + path, None, body))
         if answer.content:
             content(answer)
         return answer
@@ -148,8 +148,11 @@ class Session:
         return links
 
     def get_from(self, base: str, path: str, **params: Any) -> Any:
-        """Return the JSON answer of a read from another part of the foundation."""
-        return content(self._call("GET", base + path, params))
+        """Return the JSON answer of a read from another part of the foundation; its 429 says nothing of the API's limit."""
+        answer = self._call("GET", base + path, params)
+        if not answer.is_success:
+            raise error_of(answer)
+        return content(answer)
 
     def _call(self, method: str, url: str, params: Any, body: Any = None) -> httpx2.Response:
         self._keep_quiet()
@@ -158,7 +161,7 @@ class Session:
         answer = self._authorized(method, url, params, body, token)
         if answer.status_code == 401:
             answer = self._authorized(method, url, params, body, self._login.token(uaa, not_this=token))
-        return self._judged(answer)
+        return answer
 
     def _authorized(self, method: str, url: str, params: Any, body: Any, token: str) -> httpx2.Response:
         return self._send(method, url, params, body, {"Authorization": f"bearer {token}"})
