@@ -297,6 +297,9 @@ def test_what_else_scales_an_app_is_told(scripted, cloud):
     scripted.script("/v1/apps/a/policy", Answer(503, PAGE))
     with pytest.raises(UnreachableError, match="whether App Autoscaler scales shop cannot be told"):
         cloud.orders.scaled_by(SHOP)
+    scripted.script("/v1/apps/a/policy", Answer(404, "", {"X-Cf-RouterError": "unknown_route"}))
+    with pytest.raises(UnreachableError, match="cannot be told: the foundation's router finds nobody"):
+        cloud.orders.scaled_by(SHOP)
     scripted.script("/v3/apps/a", {"metadata": {"labels": {LABEL: "yes"}}})
     assert cloud.orders.scaled_by(SHOP) is None
 
@@ -366,11 +369,25 @@ def test_an_order_that_is_refused_says_what_to_do(scripted, cloud, answer, kind,
         cloud.orders.restart_app(SHOP)
 
 
-@pytest.mark.parametrize("answer", [Answer(404, "no"), Answer(200, {"hello": "world"}), Answer(200, [])])
+@pytest.mark.parametrize("answer", [Answer(200, {"hello": "world"}), Answer(200, [])])
 def test_what_is_no_foundation_names_the_setting(foundation, connect, answer):
     foundation.script(ROOT, answer)
 
     with pytest.raises(MissingError, match=r"no Cloud Foundry API.*check platform\.cf\.api"):
+        connect(foundation.url).log_in()
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(404, "no"), Answer(401), Answer(404, "", {"X-Cf-RouterError": "unknown_route"})], ids=repr
+)
+def test_what_may_be_no_foundation_says_so(foundation, connect, answer):
+    """The router of a foundation whose API is down answers 404, and so does any other program: it may come yet."""
+    foundation.script(ROOT, answer)
+
+    with pytest.raises(
+        UnreachableError,
+        match=r"^no Cloud Foundry API answers at .*40\d.*it is down, or elsewhere; check platform\.cf\.api",
+    ):
         connect(foundation.url).log_in()
 
 

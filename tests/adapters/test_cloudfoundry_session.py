@@ -22,6 +22,7 @@ BUSY = [Answer(status, PAGE) for status in (500, 502, 503, 504)]
 V3_ERROR = {
     "errors": [{"code": 10008, "title": "CF-UnprocessableEntity", "detail": "No droplet."}, {"detail": "No way."}]
 }
+NO_ROUTE = Answer(404, "404 Not Found: Requested route ('x') does not exist.", {"X-Cf-RouterError": "unknown_route"})
 INSTANCE = Instance("cf", "shop", "a", "worker", 0, InstanceState.RUNNING, "g")
 
 
@@ -177,7 +178,14 @@ def test_a_wait_of_unclear_length_has_a_bound(foundation, connect, clock, header
         (Answer(422, V3_ERROR), RefusedError, r"^No droplet\.; No way\. \(422\)$"),
         (Answer(403, V3_ERROR, {"X-Vcap-Request-Id": "r-1::2"}), RefusedError, r"\(403, request r-1::2\)$"),
         (Answer(404, {"errors": [{"detail": "App not found"}]}), MissingError, r"^App not found \(404\)$"),
-        (Answer(404, PAGE), MissingError, r"^Cloud Foundry answered Not Found \(404\)$"),
+        (Answer(404, PAGE), UnreachableError, r"^Cloud Foundry answered Not Found \(404\)$"),
+        (Answer(404, {"error": "x"}), UnreachableError, r"^Cloud Foundry answered Not Found \(404\)$"),
+        (NO_ROUTE, UnreachableError, r"^the foundation's router finds nobody .+ 127\.0\.0\.1 \(404, unknown_route\)$"),
+        (
+            Answer(499, "x", {"X-Cf-RouterError": "endpoint_failure"}),
+            UnreachableError,
+            r"router finds nobody .+ \(499, endpoint_failure\)$",
+        ),
         (Answer(400, {"errors": []}), RefusedError, r"^Cloud Foundry answered Bad Request \(400\)$"),
         (Answer(400, {"errors": {"a": "b"}}), RefusedError, r"^Cloud Foundry answered Bad Request \(400\)$"),
         (Answer(400, ["odd"]), RefusedError, r"^Cloud Foundry answered Bad Request \(400\)$"),
@@ -196,6 +204,28 @@ def test_an_error_says_what_the_foundation_said(foundation, connect, method, ans
 
     with pytest.raises(kind, match=said):
         session.get(DELETE) if method == "GET" else session.order(method, DELETE)
+
+
+@pytest.mark.parametrize("path", [ROOT, TOKEN, APPS])
+def test_a_part_without_a_route_is_an_outage(foundation, connect, path):
+    """The router's 404 is not the word of the API or of UAA: what is down is not missing, and is asked again."""
+    foundation.script(APPS, EMPTY)
+    foundation.script(path, NO_ROUTE, NO_ROUTE, foundation._scripts[path][0])
+    session = connect(foundation.url)
+
+    with pytest.raises(UnreachableError, match="404"):
+        session.order("DELETE", APPS)
+    assert session.get(APPS) == EMPTY
+
+
+def test_a_log_cache_without_a_route_is_an_outage(foundation, connect):
+    """Of log-cache itself 404 means an app that it does not know or may not tell us of; of the router that it is down."""
+    foundation.script("/api/v1/read/a", NO_ROUTE, Answer(404, ""))
+    session = connect(foundation.url)
+
+    for kind in (UnreachableError, MissingError):
+        with pytest.raises(kind):
+            recent(session, "a")
 
 
 @pytest.mark.parametrize("path", [ROOT, APPS])

@@ -11,6 +11,8 @@ from celeriac.core.errors import MissingError, PortError, RefusedError, Unreacha
 BUSY = frozenset({500, 502, 503, 504})
 SUSPENDED = 10017
 NOT_AUTHORIZED = 10003
+ROUTER = "X-Cf-RouterError"
+"""The header by which Cloud Foundry's router tells that an answer is its own."""
 
 
 class ApiRefusedError(RefusedError):
@@ -39,13 +41,26 @@ def no_answer(where: str, error: Exception, setting: str) -> PortError:
     return UnreachableError(f"{where}: {text}")
 
 
-def error_of(answer: httpx2.Response) -> PortError:
-    """Return the error that an answer of the API stands for."""
+def of_router(answer: httpx2.Response) -> bool:
+    """Tell whether the router answered in place of a part of the foundation, which is down then, or has no route yet."""
+    return ROUTER in answer.headers
+
+
+def error_of(answer: httpx2.Response, *, v3: bool = True) -> PortError:
+    """Return the error that an answer of the API stands for; with `v3` false that of another part of the foundation.
+
+    "Not found" counts only as the word of the part itself, which the API says in its own form.
+    """
+    if of_router(answer):
+        why = f"{answer.status_code}, {answer.headers[ROUTER]}"
+        return UnreachableError(
+            f"the foundation's router finds nobody who answers for {answer.request.url.host} ({why})"
+        )
     request_id = answer.headers.get("X-Vcap-Request-Id")
     errors = _errors(answer)
     text = f"{_detail(answer, errors)} ({answer.status_code}" + (f", request {request_id})" if request_id else ")")
     if answer.status_code == 404:
-        return MissingError(text)
+        return MissingError(text) if errors or not v3 else UnreachableError(text)
     if answer.status_code == 429:
         return TooManyError(text)
     if answer.status_code in BUSY:

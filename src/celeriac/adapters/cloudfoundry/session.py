@@ -16,7 +16,7 @@ import httpx2
 
 from celeriac.adapters.cloudfoundry.answers import content, understood
 from celeriac.adapters.cloudfoundry.budget import Budget
-from celeriac.adapters.cloudfoundry.failures import error_of, no_answer
+from celeriac.adapters.cloudfoundry.failures import error_of, no_answer, of_router
 from celeriac.adapters.cloudfoundry.login import Credentials, Login
 from celeriac.core.errors import MissingError, RefusedError, SparedError, UnreachableError
 from celeriac.processes import backoff
@@ -133,11 +133,14 @@ class Session:
         return str(href).rstrip("/")
 
     def _discover(self) -> dict[str, Any]:
-        """Read the API's root; what answers otherwise is no Cloud Foundry."""
+        """Read the API's root; a success with other content is no Cloud Foundry, a refusal may be an outage."""
         check = f"check {self._setting}.api, which is what `cf api` shows"
         answer = self._send("GET", self._api + "/", None, None, {})
-        if answer.status_code in {401, 403, 404}:
-            raise MissingError(f"there is no Cloud Foundry API at {self._api} ({answer.status_code}); {check}")
+        if answer.status_code in {401, 403, 404}:  # the API's root is open to all
+            why = error_of(answer) if of_router(answer) else answer.status_code
+            raise UnreachableError(
+                f"no Cloud Foundry API answers at {self._api} ({why}): it is down, or elsewhere; {check}"
+            )
         found = content(self._judged(answer))
         if not isinstance(found, dict) or not isinstance(found.get("links"), dict):
             raise MissingError(f"what answers at {self._api} is no Cloud Foundry API; {check}")
@@ -151,7 +154,7 @@ class Session:
         """Return the JSON answer of a read from another part of the foundation; its 429 says nothing of the API's limit."""
         answer = self._call("GET", base + path, params)
         if not answer.is_success:
-            raise error_of(answer)
+            raise error_of(answer, v3=False)
         return content(answer)
 
     def _call(self, method: str, url: str, params: Any, body: Any = None) -> httpx2.Response:
