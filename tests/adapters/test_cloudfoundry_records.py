@@ -42,7 +42,7 @@ def scripted(foundation):
 
 @pytest.fixture
 def cloud(scripted, connect):
-    options = Options(autoscaler=scripted.url, autoscaler_configured=True)
+    options = Options(autoscaler=scripted.url)
     return CloudFoundry("cf", connect(scripted.url), org="demo", space="dev", selectors=["shop"], options=options)
 
 
@@ -224,13 +224,54 @@ def test_the_environment_hides_what_may_be_secret(scripted, cloud):
     assert "hunter2" not in repr(found)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STRIPE_KEY", "sk_live_1"),
+        ("FERNET_KEY", "Zm9v"),
+        ("BASIC_AUTH", "ada:hunter2"),
+        ("SENTRY_DSN", "x"),
+        ("STORAGE", "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=Zm9v"),
+        ("HEADER", "Basic Zm9v"),
+        ("STAMP", "x"),
+    ],
+)
+def test_a_variable_that_may_be_a_secret_is_not_shown(scripted, connect, name, value):
+    """By words that stand for secrets among variables, and by those that the settings add."""
+    scripted.script("/v3/apps/a/env", {"environment_variables": {name: value, "AUTHOR": "ada", "MODE": "basic"}})
+    options = Options(secret_words=("stamp",))
+    cloud = CloudFoundry("cf", connect(scripted.url), org="demo", space="dev", selectors=["shop"], options=options)
+
+    told = {one.name: one.value for one in cloud.records.environment(SHOP)}
+    assert told == {name: None, "AUTHOR": "ada", "MODE": "basic"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            refusal(403, 330002, "Feature Disabled: env_var_visibility"),
+            r"^Feature Disabled: env_var_visibility \(403\)$",
+        ),
+        (refusal(400, 10005, "The query parameter is invalid"), r"^The query parameter is invalid \(400\)$"),
+    ],
+)
+def test_variables_that_are_refused_for_another_reason_say_which(scripted, cloud, answer, said):
+    """A role is named only where a role is what is missing."""
+    scripted.script("/v3/apps/a/env", answer)
+
+    with pytest.raises(RefusedError, match=said):
+        cloud.records.environment(SHOP)
+
+
 def test_an_auditor_learns_how_to_read_variables(scripted, cloud):
     scripted.script("/v3/apps/a/env", refusal(403, 10003, "You are not authorized to perform the requested action"))
 
     with pytest.raises(RefusedError) as caught:
         cloud.records.environment(SHOP)
     assert str(caught.value) == (
-        "our account may not read variables in this space: cf set-space-role ada demo dev SpaceSupporter"
+        "our account lacks the right to do this in space 'dev'; a manager gives it by: "
+        "cf set-space-role ada demo dev SpaceSupporter (You are not authorized to perform the requested action (403))"
     )
 
 
@@ -302,6 +343,14 @@ def test_what_else_scales_an_app_is_told(scripted, cloud):
         cloud.orders.scaled_by(SHOP)
     scripted.script("/v3/apps/a", {"metadata": {"labels": {LABEL: "yes"}}})
     assert cloud.orders.scaled_by(SHOP) is None
+
+
+def test_without_an_address_nobody_is_asked_what_scales_an_app(scripted, connect):
+    """A host whose name is guessed may be anybody's app, and would get our token."""
+    cloud = CloudFoundry("cf", connect(scripted.url), org="demo", space="dev", selectors=["shop"])
+
+    assert cloud.orders.scaled_by(SHOP) is None
+    assert scripted.requests == []
 
 
 @pytest.mark.parametrize(

@@ -122,3 +122,13 @@ def test_a_foundation_that_is_down_is_awaited_and_another_program_is_not():
             check_logins(given)
     finally:
         foundation.close()
+
+
+@pytest.mark.parametrize("autoscaler", [None, "https://autoscaler.example.com"])
+def test_the_token_goes_to_no_guessed_host(autoscaler):
+    """App Autoscaler is asked only where `app_autoscaler` names it, whatever the API is called."""
+    given = settings(PlatformSettings(**WHERE | {"name": "a"}, **USER, app_autoscaler=autoscaler))
+    foundations = Foundations(given)
+
+    assert foundations.watched(given.cluster[0]).orders._autoscaler == autoscaler
+    foundations.close()

@@ -43,7 +43,6 @@ class Options(Struct, frozen=True):
     labels: str | None = None
     watcher: str = ""
     autoscaler: str | None = None
-    autoscaler_configured: bool = False
     secret_words: tuple[str, ...] = ()
 
 
@@ -93,9 +92,7 @@ class CloudFoundry:
         self._crashed: tuple[tuple[Crash, ...], float, float] | None = None
         self._moved_at = 0.0
         self.records: AppRecords = Records(self._where, secret_words=options.secret_words)
-        self.orders: AppOrders = Orders(
-            self._where, self._look, autoscaler=options.autoscaler, configured=options.autoscaler_configured
-        )
+        self.orders: AppOrders = Orders(self._where, self._look, autoscaler=options.autoscaler)
         self.rights: PlatformRights = SpaceRights(self._where)
 
     def apps(self) -> tuple[App, ...]:
