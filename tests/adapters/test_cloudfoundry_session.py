@@ -1,6 +1,7 @@
 """Requests to a foundation that is silent, busy, wrong or not there: time limits, repetitions, and errors that say why."""
 
 import gzip
+import json
 import socket
 import threading
 import time
@@ -44,6 +45,39 @@ def test_a_silent_foundation_is_given_up_after_the_time_limit(foundation, connec
     assert 0.25 < took < 0.9
     assert "timed out" in said
     assert len(foundation.asked(path)) == 1
+
+
+@pytest.mark.parametrize("path", [ROOT, TOKEN, APPS, "/api/v1/read/a"])
+def test_an_answer_that_never_ends_is_given_up_after_the_time_limit(foundation, connect, path):
+    """Each byte comes soon and the last one never: the limit is that of the whole request."""
+    foundation.script(APPS, EMPTY)
+    foundation.script(path, Answer(200, " " * 10_000, pause=0.05))
+    session = connect(foundation.url, timeout=0.3, sleep=time.sleep)
+
+    took, said = timed(lambda: recent(session, "a") if "read" in path else session.get(APPS))
+
+    assert 0.25 < took < 0.9
+    assert said.endswith("127.0.0.1 timed out: its answer goes on after 0.3 s")
+    assert len(foundation.asked(path)) == 1
+
+
+def test_an_answer_that_is_far_too_long_is_not_read_to_its_end(foundation, connect, monkeypatch):
+    """Also one that is small on the way: what counts is what it becomes."""
+    monkeypatch.setattr("celeriac.adapters.cloudfoundry.wire.MOST_BYTES", 3_000_000)
+    bomb = gzip.compress(b" " * 5_000_000)
+    foundation.script(APPS, Answer(200, bomb, {"Content-Encoding": "gzip"}), Answer(200, EMPTY))
+    session = connect(foundation.url)
+
+    with pytest.raises(UnreachableError, match=r"127\.0\.0\.1 answers with more than 3 MB"):
+        session.order("POST", APPS)
+    assert session.get(APPS) == EMPTY
+
+
+def test_a_packed_answer_is_read(foundation, connect):
+    packed = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    foundation.script(APPS, Answer(200, gzip.compress(json.dumps(EMPTY).encode()), packed))
+
+    assert connect(foundation.url).get(APPS) == EMPTY
 
 
 def test_a_silent_foundation_gets_no_second_order(foundation, connect):

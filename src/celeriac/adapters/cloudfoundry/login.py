@@ -17,6 +17,7 @@ from celeriac.adapters.cloudfoundry.answers import content, understood
 from celeriac.adapters.cloudfoundry.failures import no_answer
 from celeriac.adapters.cloudfoundry.kept_login import KeptLogin
 from celeriac.adapters.cloudfoundry.refusals import Refusals
+from celeriac.adapters.cloudfoundry.wire import Wire
 from celeriac.core.errors import RefusedError, UnreachableError
 
 EARLY_S = 60.0
@@ -77,12 +78,12 @@ class Login:
 
     def __init__(
         self,
-        http: httpx2.Client,
+        wire: Wire,
         credentials: Credentials,
         monotonic: Callable[[], float],
         on_busy: Callable[[httpx2.Response], None],
     ) -> None:
-        self._http, self._credentials, self._monotonic, self._on_busy = http, credentials, monotonic, on_busy
+        self._wire, self._credentials, self._monotonic, self._on_busy = wire, credentials, monotonic, on_busy
         self._lock = threading.Lock()
         self._kept = KeptLogin(credentials.keep, credentials.passcode or "") if credentials.keep else None
         self._client = CF_CLIENT
@@ -182,7 +183,8 @@ class Login:
 
     def _post(self, url: str, form: dict[str, str], auth: tuple[str, str]) -> httpx2.Response:
         try:
-            answer = self._http.post(f"{url}/oauth/token", data=form, auth=auth, headers={"Accept": "application/json"})
+            headers = {"Accept": "application/json"}
+            answer = self._wire.send("POST", f"{url}/oauth/token", data=form, auth=auth, headers=headers)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise no_answer(f"UAA at {url}", error, f"{self._credentials.setting}.ca_file") from error
         if answer.status_code == 429:

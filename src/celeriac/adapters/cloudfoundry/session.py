@@ -18,6 +18,7 @@ from celeriac.adapters.cloudfoundry.answers import content, understood
 from celeriac.adapters.cloudfoundry.budget import Budget
 from celeriac.adapters.cloudfoundry.failures import error_of, no_answer, of_router
 from celeriac.adapters.cloudfoundry.login import Credentials, Login
+from celeriac.adapters.cloudfoundry.wire import Wire
 from celeriac.core.errors import MissingError, RefusedError, SparedError, UnreachableError
 from celeriac.processes import backoff
 
@@ -39,9 +40,8 @@ class Session:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         verify = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
-        limits = httpx2.Timeout(timeout, connect=min(5.0, timeout))
-        self._http = httpx2.Client(timeout=limits, verify=verify, follow_redirects=False)
-        self._login = Login(self._http, credentials, monotonic, self._note_wait)
+        self._wire = Wire(timeout, verify)
+        self._login = Login(self._wire, credentials, monotonic, self._note_wait)
         self._setting, self.is_client = credentials.setting, credentials.client_id is not None
         self._credentials = credentials
         self.budget = Budget(30, monotonic)
@@ -53,7 +53,7 @@ class Session:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._wire.close()
 
     def log_in(self) -> None:
         """Get a token; raises RefusedError if the foundation refuses these credentials."""
@@ -175,7 +175,7 @@ class Session:
         if counts:
             self.budget.count()
         try:
-            answer = self._http.request(method, url, params=params or None, json=body, headers=headers)
+            answer = self._wire.send(method, url, params=params or None, json=body, headers=headers)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise no_answer(url.partition("?")[0], error, f"{self._setting}.ca_file") from error
         if counts:
