@@ -99,6 +99,34 @@ def test_a_calm_minute_costs_what_the_guide_says(foundation, cloud, clock):
 
 
 @pytest.mark.parametrize(
+    ("app", "short", "each_poll"),
+    [
+        (APP | {"state": "STOPPED"}, (("DOWN", 0), ("DOWN", 0)), [PROCESSES]),
+        (APP, (("RUNNING", 100), ("DOWN", 0)), [PROCESSES, STATS]),
+    ],
+    ids=["a stopped app", "no room"],
+)
+def test_what_stays_down_has_not_moved(foundation, cloud, clock, app, short, each_poll):
+    """Only the long word of an index that is wanted and missing is read each time; apps and crashes are not read for it."""
+    foundation.script("/v3/apps", {"resources": [app]})
+    foundation.script(STATS, stats(("RUNNING", "g0"), ("DOWN", "")))
+
+    def polled(seconds):
+        clock.now += seconds
+        foundation.script(PROCESSES, process(*((state, since and since + clock.now - 1000) for state, since in short)))
+        cloud.apps()
+        cloud.crashes(0)
+
+    for seconds in (0, 1, 61):
+        polled(seconds)
+    before = len(foundation.requests)
+    for _ in range(4):
+        polled(5)
+
+    assert [one.path for one in foundation.requests[before:]] == each_poll * 4
+
+
+@pytest.mark.parametrize(
     "change",
     [
         process(("RUNNING", 110), ("RUNNING", 30)),

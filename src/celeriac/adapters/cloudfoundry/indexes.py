@@ -6,7 +6,7 @@ stats hold no guids, log-cache tells them.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -47,6 +47,7 @@ class Indexes:
     ) -> None:
         self._name, self._session, self._monotonic, self._now = name, session, monotonic, now
         self._read: dict[tuple[str, str], tuple[Short, tuple[Instance, ...], float]] = {}
+        self._last: dict[tuple[str, str], Short | None] = {}
 
     def listed(self, space: str) -> list[Listed]:
         """List the processes of a space."""
@@ -60,8 +61,10 @@ class Indexes:
         ]
 
     def moved(self, listed: Iterable[Listed]) -> bool:
-        """Tell whether any of these processes is new, has changed, or can only be judged by its long word."""
-        return any(self._known(one) is None for one in listed)
+        """Tell whether any of these processes is new, or has changed since it was last asked for; without a short word all have."""
+        every = list(listed)
+        before, self._last = self._last, {(one.app_guid, one.process.type): one.short for one in every}
+        return any(self._known(one) is None and not _steady(one, before) for one in every)
 
     def every(self, app: str, one: Listed) -> list[Instance]:
         """Return every wanted index; stats leave out what is not there."""
@@ -122,6 +125,11 @@ class Indexes:
         now = self._now()
         guids = {one.index: guid for one in running if (guid := _guid(one, told, now))}
         return tuple(replace(one, guid=one.guid or guids.get(one.index)) for one in found)
+
+
+def _steady(one: Listed, before: Mapping[tuple[str, str], Short | None]) -> bool:
+    last = before.get((one.app_guid, one.process.type))
+    return one.short is not None and last is not None and one.short.same(last)
 
 
 def _guid(one: Instance, told: list[tuple[str, int, str, float]], now: float) -> str | None:
