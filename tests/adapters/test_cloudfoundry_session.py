@@ -455,14 +455,19 @@ ORG = {"resources": [{"guid": "o"}]}
 SPACE = {"resources": [{"guid": "s"}]}
 SHOP = {"resources": [{"guid": "a", "name": "shop", "state": "STARTED"}]}
 OF_SHOP = {"relationships": {"app": {"data": {"guid": "a"}}}}
-WORKER = {"resources": [{"type": "worker", "instances": 1, "health_check": {"data": {"timeout": None}}} | OF_SHOP]}
+WORKER = {
+    "resources": [
+        {"guid": "p", "type": "worker", "instances": 1, "health_check": {"data": {"timeout": None}}} | OF_SHOP
+    ]
+}
 STATS = {"resources": [{"index": 0, "state": "RUNNING", "instance_guid": "g", "uptime": 5, "details": None}]}
+OF_WORKER = "/v3/processes/p/stats"
 PATHS = {
     "/v3/organizations": ORG,
     "/v3/spaces": SPACE,
     APPS: SHOP,
     "/v3/processes": WORKER,
-    "/v3/apps/a/processes/worker/stats": STATS,
+    OF_WORKER: STATS,
 }
 
 
@@ -553,16 +558,14 @@ def test_a_crash_without_a_description_says_something(foundation, cloud, data):
 @pytest.mark.parametrize("state", ["UNKNOWN", "HIBERNATING", ""])
 def test_a_state_that_we_do_not_know_is_unknown(foundation, cloud, state):
     """A later API may name more states: none of them looks like a dead instance."""
-    foundation.script("/v3/apps/a/processes/worker/stats", {"resources": [{"index": 0, "state": state}]})
+    foundation.script(OF_WORKER, {"resources": [{"index": 0, "state": state}]})
 
     assert [one.state for one in cloud.apps()[0].instances] == [InstanceState.UNKNOWN]
 
 
 def test_trouble_of_diego_is_not_a_dead_instance(foundation, cloud):
     """While stats cannot be had the whole look fails."""
-    foundation.script(
-        "/v3/apps/a/processes/worker/stats", Answer(503, {"errors": [{"detail": "Stats server unavailable"}]})
-    )
+    foundation.script(OF_WORKER, Answer(503, {"errors": [{"detail": "Stats server unavailable"}]}))
 
     with pytest.raises(UnreachableError, match="Stats server unavailable"):
         cloud.apps()
