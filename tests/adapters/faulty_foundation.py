@@ -34,16 +34,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server says; a dict or list is sent as JSON, a text as a page."""
+    """What the server says; a dict or list is sent as JSON, a text as a page, with `pause` seconds after each byte."""
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    pause: float = 0.0
 
     @property
     def content(self) -> bytes:
-        if isinstance(self.body, str):
-            return self.body.encode()
+        if isinstance(self.body, bytes | str):
+            return self.body if isinstance(self.body, bytes) else self.body.encode()
         return b"" if self.body is None else json.dumps(self.body).encode()
 
     @property
@@ -121,7 +122,11 @@ class FaultyFoundation:
                 for name, value in (usual | said.headers).items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(said.content)
+                step = 1 if said.pause else max(1, len(said.content))
+                for begin in range(0, len(said.content), step):
+                    self.wfile.write(said.content[begin : begin + step])
+                    if said.pause and foundation._released.wait(said.pause):
+                        return
 
             do_GET = do_POST = do_DELETE = answer  # noqa: N815 (the standard library's names)
 

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.faulty_foundation import TOKEN, TOKENS, Answer
 from celeriac.adapters.cloudfoundry import Credentials, cf_config, read_cf_login
-from celeriac.core.errors import RefusedError
+from celeriac.core.errors import RefusedError, UnreachableError
 
 APPS = "/v3/apps"
 EMPTY = {"resources": [], "pagination": {"next": None}}
@@ -96,15 +96,29 @@ def test_a_passcode_whose_login_has_ended_wants_a_new_one(foundation, connect, o
     assert forms(foundation)[-1] == {"grant_type": "password", "passcode": "another"}
 
 
-def test_an_outage_of_uaa_does_not_cost_the_login_of_a_passcode(foundation, connect, once, clock):
-    """Only a refusal ends a refresh token."""
+@pytest.mark.parametrize("again", [True, False], ids=["the same process", "after a restart"])
+def test_an_outage_of_uaa_does_not_cost_the_login_of_a_passcode(foundation, connect, once, clock, again):
+    """Only a refusal ends a refresh token; until then the passcode, which is spent, is not sent again."""
     session = connect(foundation.url, once, monotonic=clock)
     session.get(APPS)
-    foundation.script(TOKEN, Answer(503, "<html>"), TOKENS | {"access_token": "access-2"})
+    foundation.script(TOKEN, Answer(503, "<html>"))
     clock.now += 1200
+    session = session if again else connect(foundation.url, once, monotonic=clock)
 
+    with pytest.raises(UnreachableError, match="UAA answered 503"):
+        session.get(APPS)
+    foundation.script(TOKEN, TOKENS | {"access_token": "access-2"})
     session.get(APPS)
-    assert forms(foundation)[-1]["grant_type"] == "refresh_token"
+    assert {one["grant_type"] for one in forms(foundation)[1:]} == {"refresh_token"}
+
+
+def test_an_outage_of_uaa_is_no_end_of_the_login_of_cf(foundation, connect, home):
+    """Nobody is told to log in again while UAA only does not answer."""
+    foundation.script(TOKEN, Answer(502, "<html>"))
+    who = Credentials("platform.cf", cf_config=home(AccessToken=f"bearer {jwt(exp=1)}"))
+
+    with pytest.raises(UnreachableError, match="UAA answered 502"):
+        connect(foundation.url, who).log_in()
 
 
 @pytest.fixture
@@ -160,6 +174,20 @@ def test_a_login_of_cf_that_has_ended_says_so(foundation, connect, home):
         with pytest.raises(RefusedError, match=why) as caught:
             connect(foundation.url, Credentials("platform.cf", cf_config=path)).log_in()
         assert str(caught.value).endswith("run `cf login` again")
+
+
+def test_a_new_login_of_cf_is_taken_at_once(foundation, connect, home, clock):
+    """A refused one rests; what `cf login` has written since is another."""
+    foundation.script(TOKEN, REFUSED)
+    who = Credentials("platform.cf", cf_config=home(AccessToken=f"bearer {jwt(exp=1)}"))
+    session = connect(foundation.url, who, monotonic=clock)
+    for _ in range(3):
+        with pytest.raises(RefusedError):
+            session.get(APPS)
+    assert len(forms(foundation)) == 1
+
+    home()
+    assert session.get(APPS) == EMPTY
 
 
 def test_the_target_of_cf_is_known(home, foundation):

@@ -3,6 +3,7 @@
 import logging
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from threading import Barrier
 
 import pytest
@@ -15,6 +16,13 @@ from celeriac.emulator import TokenConfig
 ADA = Credentials("platform.cf", username="ada", password="secret")
 ROBOT = Credentials("platform.cf", client_id="robot", client_secret="r2d2-secret")
 APPS = "/v3/apps"
+LOCKED = Answer(
+    401,
+    {
+        "error": "unauthorized",
+        "error_description": "Your account has been locked because of too many failed attempts to login.",
+    },
+)
 EMPTY = {"resources": [], "pagination": {"next": None}}
 REFUSED = Answer(401, {"error": "invalid_token", "error_description": "The token expired"})
 
@@ -288,17 +296,31 @@ def test_a_refused_login_is_not_sent_again_for_a_minute(foundation, connect, clo
     assert len(foundation.asked(TOKEN)) == 2
 
 
-def test_a_login_that_is_refused_again_waits_again(foundation, connect, clock):
-    """Each refusal starts its own minute."""
+def rests(session, foundation, clock):
+    """Return for how long a session's next refusals keep it from asking again, in minutes, up to half a day."""
+    found, asked = [], len(foundation.asked(TOKEN))
+    for minute in range(12 * 60):
+        with pytest.raises(RefusedError):
+            session.log_in()
+        if len(foundation.asked(TOKEN)) > asked:
+            asked, last = len(foundation.asked(TOKEN)), minute
+            found.append(last)
+        clock.now += 60
+    return [after - before for before, after in pairwise(found)]
+
+
+def test_a_login_that_is_refused_again_rests_twice_as_long(foundation, connect, clock):
+    """From a minute to an hour; an account that is locked rests for an hour at once, and a success begins anew."""
     foundation.script(TOKEN, REFUSED)
     session = connect(foundation.url, ADA, monotonic=clock)
+    assert rests(session, foundation, clock)[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
 
-    for tries in (1, 2, 3):
-        for _ in range(3):
-            with pytest.raises(RefusedError):
-                session.log_in()
-        assert len(foundation.asked(TOKEN)) == tries
-        clock.now += 60.1
+    foundation.script(TOKEN, TOKENS)
+    clock.now += 3600
+    session.log_in()
+    foundation.script(TOKEN, REFUSED, REFUSED, LOCKED)
+    clock.now += 1200
+    assert rests(session, foundation, clock)[:4] == [1, 60, 60, 60]
 
 
 def test_secrets_are_in_no_repr():

@@ -16,7 +16,7 @@ from celeriac.emulator import AppConfig, Emulator, ProcessConfig
 RUNNING = InstanceState.RUNNING
 OF = {"relationships": {"app": {"data": {"guid": "a"}}}}
 APP = {"guid": "a", "name": "shop", "state": "STARTED"}
-STATS = "/v3/apps/a/processes/worker/stats"
+STATS = "/v3/processes/p/stats"
 PROCESSES = "/v3/processes"
 
 
@@ -24,7 +24,8 @@ def process(*instances, version="v1", wanted=None):
     embedded = [{"index": n, "state": state, "since": since} for n, (state, since) in enumerate(instances)]
     return {
         "resources": [
-            {"type": "worker", "instances": wanted or len(instances), "version": version, "process_instances": embedded}
+            {"guid": "p", "type": "worker", "instances": wanted or len(instances), "version": version}
+            | {"process_instances": embedded}
             | OF
         ]
     }
@@ -99,6 +100,34 @@ def test_a_calm_minute_costs_what_the_guide_says(foundation, cloud, clock):
 
 
 @pytest.mark.parametrize(
+    ("app", "short", "each_poll"),
+    [
+        (APP | {"state": "STOPPED"}, (("DOWN", 0), ("DOWN", 0)), [PROCESSES]),
+        (APP, (("RUNNING", 100), ("DOWN", 0)), [PROCESSES, STATS]),
+    ],
+    ids=["a stopped app", "no room"],
+)
+def test_what_stays_down_has_not_moved(foundation, cloud, clock, app, short, each_poll):
+    """Only the long word of an index that is wanted and missing is read each time; apps and crashes are not read for it."""
+    foundation.script("/v3/apps", {"resources": [app]})
+    foundation.script(STATS, stats(("RUNNING", "g0"), ("DOWN", "")))
+
+    def polled(seconds):
+        clock.now += seconds
+        foundation.script(PROCESSES, process(*((state, since and since + clock.now - 1000) for state, since in short)))
+        cloud.apps()
+        cloud.crashes(0)
+
+    for seconds in (0, 1, 61):
+        polled(seconds)
+    before = len(foundation.requests)
+    for _ in range(4):
+        polled(5)
+
+    assert [one.path for one in foundation.requests[before:]] == each_poll * 4
+
+
+@pytest.mark.parametrize(
     "change",
     [
         process(("RUNNING", 110), ("RUNNING", 30)),
@@ -118,6 +147,25 @@ def test_what_has_changed_is_read_whole(foundation, cloud, clock, change):
 
     assert looked(cloud)[:2] == [("RUNNING", "g0"), ("RUNNING", "g2")]
     assert len(foundation.asked(STATS)) == len(foundation.asked("/v3/apps")) == 2
+
+
+def test_each_index_is_told_once_during_a_rolling_deployment(foundation, cloud, clock):
+    """Two processes of one type, each with its own stats: what the newer one has of an index counts."""
+    old, new = (
+        process(*states)["resources"][0] for states in ((("RUNNING", 100),) * 3, (("RUNNING", 40), ("STARTING", 1)))
+    )
+    old |= {"guid": "old", "type": "web", "created_at": "2026-11-01T00:00:00Z", "version": "v1"}
+    new |= {"guid": "new", "type": "web", "created_at": "2026-11-02T00:00:00Z", "version": "v2"}
+    foundation.script(PROCESSES, {"resources": [new, old]})
+    foundation.script("/v3/processes/old/stats", stats(("RUNNING", "o0"), ("RUNNING", "o1"), ("RUNNING", "o2")))
+    foundation.script("/v3/processes/new/stats", stats(("RUNNING", "n0"), ("STARTING", "")))
+
+    for _ in range(2):
+        (app,) = cloud.apps()
+        told = [(one.index, one.state.value, one.guid) for one in app.instances]
+        assert told == [(0, "RUNNING", "n0"), (1, "STARTING", None), (2, "RUNNING", "o2")]
+        assert [(one.type, one.wanted, one.version) for one in app.processes] == [("web", 3, "v2")]
+    assert len(foundation.asked("/v3/processes/old/stats")) == 1  # it rests on what it said
 
 
 def test_what_changes_between_the_two_reads_is_read_again(foundation, cloud, clock):

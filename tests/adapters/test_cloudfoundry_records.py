@@ -42,7 +42,7 @@ def scripted(foundation):
 
 @pytest.fixture
 def cloud(scripted, connect):
-    options = Options(autoscaler=scripted.url, autoscaler_configured=True)
+    options = Options(autoscaler=scripted.url)
     return CloudFoundry("cf", connect(scripted.url), org="demo", space="dev", selectors=["shop"], options=options)
 
 
@@ -85,7 +85,7 @@ def test_a_follower_outlasts_a_short_outage_of_log_cache(scripted, cloud):
             pass
     assert 1030 < clock[0] < 1040
     starts = [int(one.query["start_time"]) for one in scripted.asked("/api/v1/read/a")]
-    assert starts[:5] == [990_000_000_000] * 4 + [997_000_000_001]
+    assert starts[:5] == [990_000_000_000] * 4 + [997_000_000_000]
 
 
 def test_a_log_cache_that_never_answered_is_an_error_at_once(scripted, cloud):
@@ -104,6 +104,79 @@ def test_an_app_that_is_gone_is_not_one_without_events(scripted, cloud):
 
     with pytest.raises(MissingError, match=r"App not found .*may have been deleted.*lost its role in space 'dev'"):
         cloud.records.events(SHOP, 10)
+
+
+def lines_of(times, least=0):
+    """Answer as log-cache, of which an answer of more than `least` lines is larger than it may be (4 MB)."""
+
+    def answered(asked):
+        query = asked.query
+        limit, start, end = (int(query.get(name, 10**19)) for name in ("limit", "start_time", "end_time"))
+        there = [(at, n) for n, at in enumerate(times) if start <= at < end]
+        if query.get("descending"):
+            there.reverse()
+        if least and min(limit, len(there)) > least:
+            return Answer(429, {"error": "grpc: received message larger than max", "code": 8})
+        tags = {"source_type": "APP/PROC/WORKER"}
+        batch = [
+            {
+                "timestamp": str(at),
+                "instance_id": "0",
+                "tags": tags,
+                "log": {"payload": base64.b64encode(b"%d" % n).decode()},
+            }
+            for at, n in there[:limit]
+        ]
+        return Answer(200, {"envelopes": {"batch": batch}})
+
+    return answered
+
+
+def followed(session, since, now):
+    """Return the texts of all lines from then until now."""
+    texts, at_rest = [], []
+    for batch in logcache.follow(session, "a", since, now=lambda: now, sleep=at_rest.append):
+        texts += [one.text for one in batch]
+        if at_rest:
+            return texts
+    raise AssertionError
+
+
+def test_lines_that_are_too_long_for_one_answer_are_read_in_parts(scripted, cloud):
+    """A 429 of log-cache is about the size of its answer: half as many are asked for, and nothing else has to wait."""
+    scripted.script("/api/v1/read/a", lines_of([10**9 + n for n in range(300)], least=70))
+    scripted.script(SCALE, {"guid": "p"})
+
+    assert [one.text for one in cloud.records.lines(SHOP, 200)] == [str(n) for n in range(250, 300)]
+    assert followed(cloud._session, 0, 10) == [str(n) for n in range(300)]
+    cloud.orders.scale(SHOP, "worker", 2)
+
+
+def test_lines_of_the_same_time_are_each_followed_once(scripted, cloud, monkeypatch):
+    """A full window may end among lines of one time: the next one begins with that time, and repeats none.
+
+    Only what is more than a whole answer holds of one time is left out.
+    """
+    monkeypatch.setattr(logcache, "MOST", 4)
+    times = [10**9, *[2 * 10**9] * 5, 3 * 10**9, *[4 * 10**9] * 3]
+    scripted.script("/api/v1/read/a", lines_of(times))
+
+    assert followed(cloud._session, 0, 10) == ["0", "1", "2", "3", "4", "6", "7", "8", "9"]
+    monkeypatch.setattr(logcache, "MOST", 6)
+    assert followed(cloud._session, 0, 10) == [str(n) for n in range(10)]
+
+
+def test_a_log_cache_that_is_asked_too_much_is_asked_no_more(scripted, cloud):
+    """If even a few lines are too many that is an error, and of log-cache alone."""
+    scripted.script("/api/v1/read/a", Answer(429, "", {"Retry-After": "300"}))
+    scripted.script(SCALE, {"guid": "p"})
+
+    with pytest.raises(UnreachableError, match="429"):
+        cloud.records.lines(SHOP, 1000)
+    assert [one.query["limit"] for one in scripted.asked("/api/v1/read/a")] == [
+        str(n) for n in (1000, 500, 250, 125, 62, 31, 15, 10)
+    ]
+    cloud.orders.scale(SHOP, "worker", 2)
 
 
 def test_events_are_told_in_words_each_crash_once(scripted, cloud):
@@ -151,13 +224,54 @@ def test_the_environment_hides_what_may_be_secret(scripted, cloud):
     assert "hunter2" not in repr(found)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STRIPE_KEY", "sk_live_1"),
+        ("FERNET_KEY", "Zm9v"),
+        ("BASIC_AUTH", "ada:hunter2"),
+        ("SENTRY_DSN", "x"),
+        ("STORAGE", "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=Zm9v"),
+        ("HEADER", "Basic Zm9v"),
+        ("STAMP", "x"),
+    ],
+)
+def test_a_variable_that_may_be_a_secret_is_not_shown(scripted, connect, name, value):
+    """By words that stand for secrets among variables, and by those that the settings add."""
+    scripted.script("/v3/apps/a/env", {"environment_variables": {name: value, "AUTHOR": "ada", "MODE": "basic"}})
+    options = Options(secret_words=("stamp",))
+    cloud = CloudFoundry("cf", connect(scripted.url), org="demo", space="dev", selectors=["shop"], options=options)
+
+    told = {one.name: one.value for one in cloud.records.environment(SHOP)}
+    assert told == {name: None, "AUTHOR": "ada", "MODE": "basic"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            refusal(403, 330002, "Feature Disabled: env_var_visibility"),
+            r"^Feature Disabled: env_var_visibility \(403\)$",
+        ),
+        (refusal(400, 10005, "The query parameter is invalid"), r"^The query parameter is invalid \(400\)$"),
+    ],
+)
+def test_variables_that_are_refused_for_another_reason_say_which(scripted, cloud, answer, said):
+    """A role is named only where a role is what is missing."""
+    scripted.script("/v3/apps/a/env", answer)
+
+    with pytest.raises(RefusedError, match=said):
+        cloud.records.environment(SHOP)
+
+
 def test_an_auditor_learns_how_to_read_variables(scripted, cloud):
     scripted.script("/v3/apps/a/env", refusal(403, 10003, "You are not authorized to perform the requested action"))
 
     with pytest.raises(RefusedError) as caught:
         cloud.records.environment(SHOP)
     assert str(caught.value) == (
-        "our account may not read variables in this space: cf set-space-role ada demo dev SpaceSupporter"
+        "our account lacks the right to do this in space 'dev'; a manager gives it by: "
+        "cf set-space-role ada demo dev SpaceSupporter (You are not authorized to perform the requested action (403))"
     )
 
 
@@ -224,8 +338,19 @@ def test_what_else_scales_an_app_is_told(scripted, cloud):
     scripted.script("/v1/apps/a/policy", Answer(503, PAGE))
     with pytest.raises(UnreachableError, match="whether App Autoscaler scales shop cannot be told"):
         cloud.orders.scaled_by(SHOP)
+    scripted.script("/v1/apps/a/policy", Answer(404, "", {"X-Cf-RouterError": "unknown_route"}))
+    with pytest.raises(UnreachableError, match="cannot be told: the foundation's router finds nobody"):
+        cloud.orders.scaled_by(SHOP)
     scripted.script("/v3/apps/a", {"metadata": {"labels": {LABEL: "yes"}}})
     assert cloud.orders.scaled_by(SHOP) is None
+
+
+def test_without_an_address_nobody_is_asked_what_scales_an_app(scripted, connect):
+    """A host whose name is guessed may be anybody's app, and would get our token."""
+    cloud = CloudFoundry("cf", connect(scripted.url), org="demo", space="dev", selectors=["shop"])
+
+    assert cloud.orders.scaled_by(SHOP) is None
+    assert scripted.requests == []
 
 
 @pytest.mark.parametrize(
@@ -293,11 +418,25 @@ def test_an_order_that_is_refused_says_what_to_do(scripted, cloud, answer, kind,
         cloud.orders.restart_app(SHOP)
 
 
-@pytest.mark.parametrize("answer", [Answer(404, "no"), Answer(200, {"hello": "world"}), Answer(200, [])])
+@pytest.mark.parametrize("answer", [Answer(200, {"hello": "world"}), Answer(200, [])])
 def test_what_is_no_foundation_names_the_setting(foundation, connect, answer):
     foundation.script(ROOT, answer)
 
     with pytest.raises(MissingError, match=r"no Cloud Foundry API.*check platform\.cf\.api"):
+        connect(foundation.url).log_in()
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(404, "no"), Answer(401), Answer(404, "", {"X-Cf-RouterError": "unknown_route"})], ids=repr
+)
+def test_what_may_be_no_foundation_says_so(foundation, connect, answer):
+    """The router of a foundation whose API is down answers 404, and so does any other program: it may come yet."""
+    foundation.script(ROOT, answer)
+
+    with pytest.raises(
+        UnreachableError,
+        match=r"^no Cloud Foundry API answers at .*40\d.*it is down, or elsewhere; check platform\.cf\.api",
+    ):
         connect(foundation.url).log_in()
 
 

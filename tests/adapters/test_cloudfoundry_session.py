@@ -1,6 +1,7 @@
 """Requests to a foundation that is silent, busy, wrong or not there: time limits, repetitions, and errors that say why."""
 
 import gzip
+import json
 import socket
 import threading
 import time
@@ -22,6 +23,7 @@ BUSY = [Answer(status, PAGE) for status in (500, 502, 503, 504)]
 V3_ERROR = {
     "errors": [{"code": 10008, "title": "CF-UnprocessableEntity", "detail": "No droplet."}, {"detail": "No way."}]
 }
+NO_ROUTE = Answer(404, "404 Not Found: Requested route ('x') does not exist.", {"X-Cf-RouterError": "unknown_route"})
 INSTANCE = Instance("cf", "shop", "a", "worker", 0, InstanceState.RUNNING, "g")
 
 
@@ -43,6 +45,39 @@ def test_a_silent_foundation_is_given_up_after_the_time_limit(foundation, connec
     assert 0.25 < took < 0.9
     assert "timed out" in said
     assert len(foundation.asked(path)) == 1
+
+
+@pytest.mark.parametrize("path", [ROOT, TOKEN, APPS, "/api/v1/read/a"])
+def test_an_answer_that_never_ends_is_given_up_after_the_time_limit(foundation, connect, path):
+    """Each byte comes soon and the last one never: the limit is that of the whole request."""
+    foundation.script(APPS, EMPTY)
+    foundation.script(path, Answer(200, " " * 10_000, pause=0.05))
+    session = connect(foundation.url, timeout=0.3, sleep=time.sleep)
+
+    took, said = timed(lambda: recent(session, "a") if "read" in path else session.get(APPS))
+
+    assert 0.25 < took < 0.9
+    assert said.endswith("127.0.0.1 timed out: its answer goes on after 0.3 s")
+    assert len(foundation.asked(path)) == 1
+
+
+def test_an_answer_that_is_far_too_long_is_not_read_to_its_end(foundation, connect, monkeypatch):
+    """Also one that is small on the way: what counts is what it becomes."""
+    monkeypatch.setattr("celeriac.adapters.cloudfoundry.wire.MOST_BYTES", 3_000_000)
+    bomb = gzip.compress(b" " * 5_000_000)
+    foundation.script(APPS, Answer(200, bomb, {"Content-Encoding": "gzip"}), Answer(200, EMPTY))
+    session = connect(foundation.url)
+
+    with pytest.raises(UnreachableError, match=r"127\.0\.0\.1 answers with more than 3 MB"):
+        session.order("POST", APPS)
+    assert session.get(APPS) == EMPTY
+
+
+def test_a_packed_answer_is_read(foundation, connect):
+    packed = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    foundation.script(APPS, Answer(200, gzip.compress(json.dumps(EMPTY).encode()), packed))
+
+    assert connect(foundation.url).get(APPS) == EMPTY
 
 
 def test_a_silent_foundation_gets_no_second_order(foundation, connect):
@@ -177,7 +212,14 @@ def test_a_wait_of_unclear_length_has_a_bound(foundation, connect, clock, header
         (Answer(422, V3_ERROR), RefusedError, r"^No droplet\.; No way\. \(422\)$"),
         (Answer(403, V3_ERROR, {"X-Vcap-Request-Id": "r-1::2"}), RefusedError, r"\(403, request r-1::2\)$"),
         (Answer(404, {"errors": [{"detail": "App not found"}]}), MissingError, r"^App not found \(404\)$"),
-        (Answer(404, PAGE), MissingError, r"^Cloud Foundry answered Not Found \(404\)$"),
+        (Answer(404, PAGE), UnreachableError, r"^Cloud Foundry answered Not Found \(404\)$"),
+        (Answer(404, {"error": "x"}), UnreachableError, r"^Cloud Foundry answered Not Found \(404\)$"),
+        (NO_ROUTE, UnreachableError, r"^the foundation's router finds nobody .+ 127\.0\.0\.1 \(404, unknown_route\)$"),
+        (
+            Answer(499, "x", {"X-Cf-RouterError": "endpoint_failure"}),
+            UnreachableError,
+            r"router finds nobody .+ \(499, endpoint_failure\)$",
+        ),
         (Answer(400, {"errors": []}), RefusedError, r"^Cloud Foundry answered Bad Request \(400\)$"),
         (Answer(400, {"errors": {"a": "b"}}), RefusedError, r"^Cloud Foundry answered Bad Request \(400\)$"),
         (Answer(400, ["odd"]), RefusedError, r"^Cloud Foundry answered Bad Request \(400\)$"),
@@ -196,6 +238,28 @@ def test_an_error_says_what_the_foundation_said(foundation, connect, method, ans
 
     with pytest.raises(kind, match=said):
         session.get(DELETE) if method == "GET" else session.order(method, DELETE)
+
+
+@pytest.mark.parametrize("path", [ROOT, TOKEN, APPS])
+def test_a_part_without_a_route_is_an_outage(foundation, connect, path):
+    """The router's 404 is not the word of the API or of UAA: what is down is not missing, and is asked again."""
+    foundation.script(APPS, EMPTY)
+    foundation.script(path, NO_ROUTE, NO_ROUTE, foundation._scripts[path][0])
+    session = connect(foundation.url)
+
+    with pytest.raises(UnreachableError, match="404"):
+        session.order("DELETE", APPS)
+    assert session.get(APPS) == EMPTY
+
+
+def test_a_log_cache_without_a_route_is_an_outage(foundation, connect):
+    """Of log-cache itself 404 means an app that it does not know or may not tell us of; of the router that it is down."""
+    foundation.script("/api/v1/read/a", NO_ROUTE, Answer(404, ""))
+    session = connect(foundation.url)
+
+    for kind in (UnreachableError, MissingError):
+        with pytest.raises(kind):
+            recent(session, "a")
 
 
 @pytest.mark.parametrize("path", [ROOT, APPS])
@@ -391,14 +455,19 @@ ORG = {"resources": [{"guid": "o"}]}
 SPACE = {"resources": [{"guid": "s"}]}
 SHOP = {"resources": [{"guid": "a", "name": "shop", "state": "STARTED"}]}
 OF_SHOP = {"relationships": {"app": {"data": {"guid": "a"}}}}
-WORKER = {"resources": [{"type": "worker", "instances": 1, "health_check": {"data": {"timeout": None}}} | OF_SHOP]}
+WORKER = {
+    "resources": [
+        {"guid": "p", "type": "worker", "instances": 1, "health_check": {"data": {"timeout": None}}} | OF_SHOP
+    ]
+}
 STATS = {"resources": [{"index": 0, "state": "RUNNING", "instance_guid": "g", "uptime": 5, "details": None}]}
+OF_WORKER = "/v3/processes/p/stats"
 PATHS = {
     "/v3/organizations": ORG,
     "/v3/spaces": SPACE,
     APPS: SHOP,
     "/v3/processes": WORKER,
-    "/v3/apps/a/processes/worker/stats": STATS,
+    OF_WORKER: STATS,
 }
 
 
@@ -489,16 +558,14 @@ def test_a_crash_without_a_description_says_something(foundation, cloud, data):
 @pytest.mark.parametrize("state", ["UNKNOWN", "HIBERNATING", ""])
 def test_a_state_that_we_do_not_know_is_unknown(foundation, cloud, state):
     """A later API may name more states: none of them looks like a dead instance."""
-    foundation.script("/v3/apps/a/processes/worker/stats", {"resources": [{"index": 0, "state": state}]})
+    foundation.script(OF_WORKER, {"resources": [{"index": 0, "state": state}]})
 
     assert [one.state for one in cloud.apps()[0].instances] == [InstanceState.UNKNOWN]
 
 
 def test_trouble_of_diego_is_not_a_dead_instance(foundation, cloud):
     """While stats cannot be had the whole look fails."""
-    foundation.script(
-        "/v3/apps/a/processes/worker/stats", Answer(503, {"errors": [{"detail": "Stats server unavailable"}]})
-    )
+    foundation.script(OF_WORKER, Answer(503, {"errors": [{"detail": "Stats server unavailable"}]}))
 
     with pytest.raises(UnreachableError, match="Stats server unavailable"):
         cloud.apps()

@@ -144,7 +144,7 @@ def on_cloudfoundry(folder: Path, *, worker: str = WORKER, instances: int = 2, g
             session = Session(emulator.url, Credentials("platform.cf", username=user, password="secret"))
             session.budget = Budget(60_000)
             with contextlib.closing(session):
-                options = Options(autoscaler=emulator.url, autoscaler_configured=True)
+                options = Options(autoscaler=emulator.url)
                 names = {"org": "demo", "space": "dev", "selectors": ["shop", "gone"]}
                 cloud = CloudFoundry("cf", session, **names, options=options)
                 end = emulator.stop

@@ -5,8 +5,9 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from adapters.faulty_foundation import ROOT, Answer, FaultyFoundation
 from celeriac.adapters.cloudfoundry import cf_config
-from celeriac.bootstrap.platforms import CONSOLE, KEEPER, Foundations, Target, target_of
+from celeriac.bootstrap.platforms import CONSOLE, KEEPER, Foundations, Target, check_logins, target_of
 from celeriac.core.errors import SettingsError
 from celeriac.settings import PlatformSettings, Settings
 
@@ -106,3 +107,28 @@ def test_labels_alone_choose_apps():
     assert settings(place, apps=[], app_labels="celery=worker").cluster[0].platforms == ("a",)
     with pytest.raises(ValidationError, match=r"both platform and apps \(or app_labels\)"):
         settings(place, apps=[])
+
+
+def test_a_foundation_that_is_down_is_awaited_and_another_program_is_not():
+    """The router's 404 in place of the API is an outage; an answer that no foundation gives is a wrong address."""
+    foundation = FaultyFoundation()
+    try:
+        given = settings(PlatformSettings(**WHERE | {"name": "a", "api": foundation.url}, **USER))
+        foundation.script(ROOT, Answer(404, "", {"X-Cf-RouterError": "unknown_route"}), {"hello": "world"})
+
+        (absent,) = check_logins(given)
+        assert absent.startswith("platform a is not there yet: no Cloud Foundry API answers at")
+        with pytest.raises(SettingsError, match=r"check platform\.a\.api"):
+            check_logins(given)
+    finally:
+        foundation.close()
+
+
+@pytest.mark.parametrize("autoscaler", [None, "https://autoscaler.example.com"])
+def test_the_token_goes_to_no_guessed_host(autoscaler):
+    """App Autoscaler is asked only where `app_autoscaler` names it, whatever the API is called."""
+    given = settings(PlatformSettings(**WHERE | {"name": "a"}, **USER, app_autoscaler=autoscaler))
+    foundations = Foundations(given)
+
+    assert foundations.watched(given.cluster[0]).orders._autoscaler == autoscaler
+    foundations.close()

@@ -91,8 +91,7 @@ class Foundations:
         options = Options(
             labels=cluster.app_labels,
             watcher=cluster.name,
-            autoscaler=place.app_autoscaler or _guessed_autoscaler(target.api),
-            autoscaler_configured=place.app_autoscaler is not None,
+            autoscaler=place.app_autoscaler,
             secret_words=cluster.secret_words,
         )
         session = self.session(place, target)
@@ -225,11 +224,6 @@ def target_of(place: PlatformSettings) -> Target:
                 f"The setting platform.{place.name}.{name} is missing, and `cf target` has none either."
             )
     return Target(**{name: str(value) for name, value in known.items()})
-
-
-def _guessed_autoscaler(api: str) -> str | None:
-    """Return where App Autoscaler is by default; our token goes there, so only by TLS and within the API's own domain."""
-    return api.rstrip("/").replace("https://api.", "https://autoscaler.", 1) if api.startswith("https://api.") else None
 
 
 def _opened(place: AnyPlatform, store: Path) -> Session | Connection:

@@ -56,7 +56,7 @@ def scale(ctx: click.Context, /, app: str, instances: int, url: str, token: str 
     """Order another number of instances, and follow it: exit code 0 if they are there, else 1.
 
     The platform stops the highest indexes. The workers there take no more and end what they have before; if one is not idle
-    in time, all consume again and nothing is scaled. It is refused during a deployment, where an autoscaler owns the app,
+    in time, all consume again and nothing is scaled. It is refused during a deployment, where App Autoscaler is known to own the app,
     and with the platform's own reason where a quota does not allow it.
     """
     process, drain = options["process"], not options["no_drain"]

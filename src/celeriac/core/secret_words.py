@@ -34,6 +34,9 @@ What Sentry's scrubber, Django's error pages and Celery's own `HIDDEN_SETTINGS` 
 hide too much (`key`, `auth`, `api`, `database`).
 """
 
+OF_VARIABLES = ("key", "auth", "dsn")
+"""Words that hide too much in payloads; among the few variables of an app what they hide is not missed."""
+
 SHORT = 4
 SHORTEST = 5
 """Characters of the shortest text that can hold a secret: `pwd=1`."""
@@ -64,6 +67,22 @@ class SecretWords:
         except UnicodeEncodeError:  # half a character: RE2 reads UTF-8
             return True
         return bool(sign) or ("://" in text and ("@" in text or "..." in text))
+
+
+class SecretVariables:
+    """Tells which variables of an environment may be secrets; `words` are more than those that are known here."""
+
+    def __init__(self, words: Iterable[str] = ()) -> None:
+        self._word = SecretWords((*WORDS, *OF_VARIABLES, *words)).word
+
+    def has(self, name: str, value: str) -> bool:
+        """Tell by the name, or by what the value holds: a word (`token=...`), a URL with a password, an HTTP credential."""
+        in_url = "://" in value and "@" in value
+        texts = name.lower(), value.lower()
+        return in_url or any(self._word.search(one) for one in texts) or bool(_CREDENTIAL.search(texts[1]))
+
+
+_CREDENTIAL = re.compile(r"\b(?:bearer|basic)\s+\S")
 
 
 def _one_of(patterns: Iterable[str]) -> str:

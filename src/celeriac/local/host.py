@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from celeriac.core.secret_words import WORDS, SecretWords
+from celeriac.core.secret_words import SecretVariables
 from celeriac.local.errors import OrderError
 from celeriac.local.records import Records
 from celeriac.local.slot import Program, Slot
 
 MOST_INSTANCES = 100
 GIVEN = ("CF_INSTANCE_GUID", "INSTANCE_GUID", "CF_INSTANCE_INDEX", "INSTANCE_INDEX", "INDEX")
-_SECRET = SecretWords((*WORDS, "key", "auth", "dsn"))
+_SECRETS = SecretVariables()
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Host:
         port = {"PORT": "(of each instance)"}
         given = dict.fromkeys(GIVEN, "(of each instance)")
         inherited: dict[str, str | None] = dict.fromkeys(os.environ)
-        told = {name: None if _secret(name, value) else value for name, value in self._env.items()}
+        told = {name: None if _SECRETS.has(name, value) else value for name, value in self._env.items()}
         return [
             {"name": name, "value": value} for name, value in sorted({**inherited, **port, **told, **given}.items())
         ]
@@ -150,9 +150,3 @@ class Host:
 
     def _note(self, kind: str, text: str, actor: Actor, **more: Any) -> None:
         self.records.event(kind, text, actor=actor.name, uid=actor.uid, **more)
-
-
-def _secret(name: str, value: str) -> bool:
-    """Tell whether a variable may be a secret: by its name, or by what its value holds (a URL with a password, `token=...`)."""
-    in_url = "://" in value and "@" in value
-    return in_url or bool(_SECRET.word.search(name.lower()) or _SECRET.word.search(value.lower()))

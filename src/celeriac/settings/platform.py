@@ -44,7 +44,8 @@ class PlatformSettings(Section):
     )
     app_autoscaler: str | None = Field(
         default=None,
-        description="URL of App Autoscaler's API; without it `https://autoscaler.` and the API's domain are tried.",
+        description="URL of App Autoscaler's API (`https://autoscaler.` and the system domain, as a rule). Our token is sent there; "
+        "without this setting App Autoscaler is not asked whether it scales an app, and `celeriac scale` goes on.",
     )
     requests_per_minute: float = Field(
         default=30.0,

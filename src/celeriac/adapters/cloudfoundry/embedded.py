@@ -61,4 +61,6 @@ def _start(state: str, since: float, asked: float, answered: float, wall: float)
 
 
 def _same(one: Start, other: Start) -> bool:
-    return one.state == other.state and one.first <= other.last and other.first <= one.last
+    """Compare two starts; of an index that is not there nothing tells since when."""
+    met = one.first <= other.last and other.first <= one.last
+    return one.state == other.state and (met or one.state == "DOWN")

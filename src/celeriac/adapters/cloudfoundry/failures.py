@@ -11,6 +11,8 @@ from celeriac.core.errors import MissingError, PortError, RefusedError, Unreacha
 BUSY = frozenset({500, 502, 503, 504})
 SUSPENDED = 10017
 NOT_AUTHORIZED = 10003
+ROUTER = "X-Cf-RouterError"
+"""The header by which Cloud Foundry's router tells that an answer is its own."""
 
 
 class ApiRefusedError(RefusedError):
@@ -19,6 +21,10 @@ class ApiRefusedError(RefusedError):
     def __init__(self, text: str, codes: frozenset[int]) -> None:
         super().__init__(text)
         self.codes = codes
+
+
+class TooManyError(UnreachableError):
+    """429: of the API and UAA too many requests, of log-cache too long an answer."""
 
 
 def no_answer(where: str, error: Exception, setting: str) -> PortError:
@@ -35,14 +41,29 @@ def no_answer(where: str, error: Exception, setting: str) -> PortError:
     return UnreachableError(f"{where}: {text}")
 
 
-def error_of(answer: httpx2.Response) -> PortError:
-    """Return the error that an answer of the API stands for."""
+def of_router(answer: httpx2.Response) -> bool:
+    """Tell whether the router answered in place of a part of the foundation, which is down then, or has no route yet."""
+    return ROUTER in answer.headers
+
+
+def error_of(answer: httpx2.Response, *, v3: bool = True) -> PortError:
+    """Return the error that an answer of the API stands for; with `v3` false that of another part of the foundation.
+
+    "Not found" counts only as the word of the part itself, which the API says in its own form.
+    """
+    if of_router(answer):
+        why = f"{answer.status_code}, {answer.headers[ROUTER]}"
+        return UnreachableError(
+            f"the foundation's router finds nobody who answers for {answer.request.url.host} ({why})"
+        )
     request_id = answer.headers.get("X-Vcap-Request-Id")
     errors = _errors(answer)
     text = f"{_detail(answer, errors)} ({answer.status_code}" + (f", request {request_id})" if request_id else ")")
     if answer.status_code == 404:
-        return MissingError(text)
-    if answer.status_code == 429 or answer.status_code in BUSY:
+        return MissingError(text) if errors or not v3 else UnreachableError(text)
+    if answer.status_code == 429:
+        return TooManyError(text)
+    if answer.status_code in BUSY:
         return UnreachableError(text)
     return ApiRefusedError(text, frozenset(one["code"] for one in errors if isinstance(one.get("code"), int)))
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from celeriac.adapters.cloudfoundry.answers import understood
+from celeriac.adapters.cloudfoundry.failures import TooManyError
 from celeriac.adapters.cloudfoundry.session import Session
 from celeriac.core.apps import LogLine
 from celeriac.core.errors import UnreachableError
@@ -17,7 +18,10 @@ from celeriac.core.errors import UnreachableError
 OLDEST = -6795364578871345152
 """The start time that `cf logs --recent` sends: before anything."""
 
-MOST = 1000
+NEWEST: dict[str, Any] = {"descending": "true", "start_time": OLDEST}
+MOST, FEWEST = 1000, 10
+"""How many lines are asked for at once; an answer of more than 4 MB is refused (429), and half as many are asked for then."""
+
 LAG_S = 2.0
 """Lines of several cells come in order only after a while, so that the newest seconds are read later."""
 
@@ -32,7 +36,7 @@ OF_INSTANCES = re.compile(r"^(?:APP|CELL|HEALTH)(?:/|$)")
 @understood("an app's logs")
 def recent(session: Session, app_guid: str, *, limit: int = 200) -> list[LogLine]:
     """Return an app's newest log lines, oldest first."""
-    found = _read(session, app_guid, descending="true", limit=min(limit, MOST), start_time=OLDEST)
+    found, _ = _read(session, app_guid, min(limit, MOST), envelope_types="LOG", **NEWEST)
     return [_line(envelope) for envelope in reversed(found)]
 
 
@@ -54,42 +58,49 @@ def follow(
     An outage of log-cache is waited out for half a minute, then it is an UnreachableError; at once if it never answered.
     """
     start, answered_at = int(since * 1e9), -math.inf
+    given: list[tuple[int, LogLine]] = []
     while True:
         end = int((now() - LAG_S) * 1e9)
+        found, whole = given, True
         try:
-            found = []
             if end > start:
-                found = _window(session, app_guid, start, end)
+                found, whole = _window(session, app_guid, start, end)
                 answered_at = now()
         except UnreachableError:
             if now() - answered_at > OUTAGE_S:
                 raise
-            found = []
-        if found:
-            start = found[-1][0] + 1
-        yield tuple(line for _, line in found)
-        if len(found) < MOST:
+        new = _without(found, given)
+        start = found[-1][0] if found else start
+        given = [one for one in found if one[0] == start]
+        if not (new or whole):  # more lines of one time than fit into an answer
+            start, given = start + 1, []
+        yield tuple(line for _, line in new)
+        if whole:
             sleep(EVERY_S)
 
 
 @understood("an app's logs")
-def _window(session: Session, app_guid: str, start: int, end: int) -> list[tuple[int, LogLine]]:
-    found = _read(session, app_guid, limit=MOST, start_time=start, end_time=end)
-    return [(int(envelope["timestamp"]), _line(envelope)) for envelope in found]
+def _window(session: Session, app_guid: str, start: int, end: int) -> tuple[list[tuple[int, LogLine]], bool]:
+    found, whole = _read(session, app_guid, MOST, envelope_types="LOG", start_time=start, end_time=end)
+    return [(int(envelope["timestamp"]), _line(envelope)) for envelope in found], whole
+
+
+def _without(found: list[tuple[int, LogLine]], given: list[tuple[int, LogLine]]) -> list[tuple[int, LogLine]]:
+    """Leave out what was given before: a window begins with the time of the last line, as others may have the same."""
+    left, new = list(given), []
+    for one in found:
+        if one in left:
+            left.remove(one)
+        else:
+            new.append(one)
+    return new
 
 
 @understood("an app's logs")
 def guids(session: Session, app_guid: str) -> list[tuple[str, int, str, float]]:
     """Return (process type, index, instance guid, time) of the newest lines and gauges: older APIs tell guids nowhere else."""
-    answer = session.get_from(
-        session.link("log_cache"),
-        f"/api/v1/read/{quote(app_guid, safe='')}",
-        descending="true",
-        limit=MOST,
-        start_time=OLDEST,
-    )
     found = []
-    for envelope in answer["envelopes"]["batch"]:
+    for envelope in _read(session, app_guid, MOST, **NEWEST)[0]:
         tags, index = envelope.get("tags") or {}, str(envelope.get("instance_id", ""))
         if tags.get("process_instance_id") and index.isdecimal():
             at = int(envelope["timestamp"]) / 1e9
@@ -97,10 +108,18 @@ def guids(session: Session, app_guid: str) -> list[tuple[str, int, str, float]]:
     return found
 
 
-def _read(session: Session, app_guid: str, **params: Any) -> list[dict[str, Any]]:
-    path = f"/api/v1/read/{quote(app_guid, safe='')}"
-    answer = session.get_from(session.link("log_cache"), path, envelope_types="LOG", **params)
-    return list(answer["envelopes"]["batch"])
+def _read(session: Session, app_guid: str, limit: int, **params: Any) -> tuple[list[dict[str, Any]], bool]:
+    """Return envelopes, and whether these are all; where they are too much for one answer fewer, as `cf logs` does it."""
+    base, path = session.link("log_cache"), f"/api/v1/read/{quote(app_guid, safe='')}"
+    while True:
+        try:
+            found = list(session.get_from(base, path, limit=limit, **params)["envelopes"]["batch"])
+        except TooManyError:
+            if limit <= FEWEST:
+                raise
+            limit = max(FEWEST, limit // 2)
+        else:
+            return found, len(found) < limit
 
 
 def _line(envelope: dict[str, Any]) -> LogLine:

@@ -16,12 +16,11 @@ from celeriac.adapters.cloudfoundry import cf_login
 from celeriac.adapters.cloudfoundry.answers import content, understood
 from celeriac.adapters.cloudfoundry.failures import no_answer
 from celeriac.adapters.cloudfoundry.kept_login import KeptLogin
+from celeriac.adapters.cloudfoundry.refusals import Refusals
+from celeriac.adapters.cloudfoundry.wire import Wire
 from celeriac.core.errors import RefusedError, UnreachableError
 
 EARLY_S = 60.0
-REFUSED_S = 60.0
-"""A refused login is not tried again for so long: UAA locks an account after a few failures."""
-
 REFUSALS = frozenset({400, 401, 403})
 CF_CLIENT = ("cf", "")
 """The public client that `cf` itself logs in with; its secret is empty."""
@@ -79,12 +78,12 @@ class Login:
 
     def __init__(
         self,
-        http: httpx2.Client,
+        wire: Wire,
         credentials: Credentials,
         monotonic: Callable[[], float],
         on_busy: Callable[[httpx2.Response], None],
     ) -> None:
-        self._http, self._credentials, self._monotonic, self._on_busy = http, credentials, monotonic, on_busy
+        self._wire, self._credentials, self._monotonic, self._on_busy = wire, credentials, monotonic, on_busy
         self._lock = threading.Lock()
         self._kept = KeptLogin(credentials.keep, credentials.passcode or "") if credentials.keep else None
         self._client = CF_CLIENT
@@ -94,7 +93,7 @@ class Login:
         self._spent: str | None = None
         self._why = "there is no refresh token"
         self._claims: dict[str, Any] = {}
-        self._refused: tuple[str, float] = ("", 0.0)
+        self._refusals = Refusals(monotonic)
 
     @property
     def own_guid(self) -> str | None:
@@ -125,39 +124,40 @@ class Login:
             return self._token
 
     def _renew(self, url: str, not_this: str | None) -> None:
-        why, until = self._refused
-        if self._monotonic() < until:
-            raise RefusedError(why)
+        one = self._credentials
         if self._refreshed(url, self._refresh):
             return
-        one = self._credentials
-        if one.cf_config is not None:
-            self._by_cf(url, not_this, one.cf_config)
+        found = cf_login.read(one.cf_config, f"{one.setting}.cf_login") if one.cf_config else None
+        self._refusals.heed(found or (self._kept and self._kept.token()) or one)
+        if found is not None:
+            self._by_cf(url, not_this, found)
         elif one.passcode is not None:
             self._by_passcode(url, one.passcode)
         else:
             self._keep(self._checked(self._post(url, *self._grant())))
 
     def _refreshed(self, url: str, token: str | None) -> bool:
-        """Tell whether a refresh token got us a new access token; one that UAA refuses is never sent again."""
+        """Tell whether a refresh token got us a new access token; one that UAA refuses is never sent again.
+
+        Raises UnreachableError where UAA neither gives nor refuses: then nothing is known of the login, and nothing else is tried.
+        """
         if not token or token == self._spent:
             return False
         answer = self._post(url, _refresh(token), self._client)
-        if answer.status_code != 200:
-            if answer.status_code in REFUSALS:
-                self._refresh, self._spent, self._why = None, token, _description(answer)
+        if answer.status_code in REFUSALS:
+            self._refresh, self._spent, self._why = None, token, _description(answer)
             return False
-        self._keep(answer)
+        self._keep(self._checked(answer))
         return True
 
-    def _by_cf(self, url: str, not_this: str | None, path: Path) -> None:
-        """Take the token that `cf` holds until it ends, then renew it for ourselves; its file is only read."""
-        found = cf_login.read(path, f"{self._credentials.setting}.cf_login")
+    def _by_cf(self, url: str, not_this: str | None, found: cf_login.CfLogin) -> None:
+        """Take the token that `cf` holds until it ends, then renew it for ourselves."""
         self._client = found.client
         claims = _claims(found.access_token)
         left = float(claims.get("exp") or 0) - time.time() - EARLY_S
         if left > 0 and found.access_token != not_this:
             self._token, self._claims, self._until = found.access_token, claims, self._monotonic() + left
+            self._refusals.forget()
             return
         if not self._refreshed(url, found.refresh_token):
             client = "of a client, whose secret `cf` does not keep: give client_id and client_secret"
@@ -183,7 +183,8 @@ class Login:
 
     def _post(self, url: str, form: dict[str, str], auth: tuple[str, str]) -> httpx2.Response:
         try:
-            answer = self._http.post(f"{url}/oauth/token", data=form, auth=auth, headers={"Accept": "application/json"})
+            headers = {"Accept": "application/json"}
+            answer = self._wire.send("POST", f"{url}/oauth/token", data=form, auth=auth, headers=headers)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise no_answer(f"UAA at {url}", error, f"{self._credentials.setting}.ca_file") from error
         if answer.status_code == 429:
@@ -200,7 +201,7 @@ class Login:
 
     def _refuse(self, why: str) -> NoReturn:
         text = self._credentials.refused(why)
-        self._refused = (text, self._monotonic() + REFUSED_S)
+        self._refusals.note(text, why)
         raise RefusedError(text)
 
     def _keep(self, answer: httpx2.Response) -> None:
@@ -213,6 +214,7 @@ class Login:
             )
         self._until = self._monotonic() + max(0.0, lifetime - EARLY_S)
         self._claims = _claims(str(self._token))
+        self._refusals.forget()
         if self._kept and self._refresh:
             self._kept.keep(self._refresh)
 

@@ -15,12 +15,10 @@ IGNORED = "app-autoscaler.cloudfoundry.org/disable-autoscaling"
 
 
 class Orders:
-    """`AppOrders` in one space; `look` reads its watched apps, `autoscaler` is the address of App Autoscaler's API, None where there is none."""
+    """`AppOrders` in one space; `look` reads its watched apps, App Autoscaler is asked only where its API's address is given."""
 
-    def __init__(
-        self, where: Where, look: Callable[[], Iterable[App]], *, autoscaler: str | None, configured: bool
-    ) -> None:
-        self._where, self._look, self._autoscaler, self._configured = where, look, autoscaler, configured
+    def __init__(self, where: Where, look: Callable[[], Iterable[App]], *, autoscaler: str | None = None) -> None:
+        self._where, self._look, self._autoscaler = where, look, autoscaler
 
     def read(self, place: Place) -> App:
         """Return the app of a place as it is now."""
@@ -44,7 +42,7 @@ class Orders:
     def scaled_by(self, app: App) -> str | None:
         """Return App Autoscaler's policy for the app in words; it scales processes of type web alone.
 
-        An address that is only guessed may give no answer; one that is configured must, else it is an error.
+        Without an address it is not asked: a guessed one may be anybody's app, which would get our token.
         """
         webless = app.processes and not any(one.type == "web" for one in app.processes)
         if self._autoscaler is None or webless:
@@ -57,14 +55,10 @@ class Orders:
         except MissingError:
             return None
         except RefusedError as error:
-            if not self._configured:
-                return None
             raise RefusedError(
                 f"whether App Autoscaler scales {app.name} is told only to an account with the role space_developer ({error})"
             ) from error
         except PortError as error:
-            if not self._configured:
-                return None
             raise UnreachableError(f"whether App Autoscaler scales {app.name} cannot be told: {error}") from error
         return _words(policy) if policy else None
 

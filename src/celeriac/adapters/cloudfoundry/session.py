@@ -1,8 +1,8 @@
 """Requests to one foundation: discovery, token, time limits, repeated reads, and errors in the words of the ports.
 
 Reads are repeated on the answers that a router or a busy API gives; orders (POST, DELETE) never, since whether they took
-effect is not known. While the API asks us to wait (429, Retry-After) nothing is sent at all. What goes to the API counts in the
-budget; its root and the other parts of the foundation do not, as no limit of Cloud Foundry's counts them.
+effect is not known. While the API or UAA asks us to wait (429, Retry-After) nothing is sent at all. What goes to the API counts
+in the budget; its root and the other parts of the foundation do not, as no limit of Cloud Foundry's counts them.
 """
 
 import ssl
@@ -16,8 +16,9 @@ import httpx2
 
 from celeriac.adapters.cloudfoundry.answers import content, understood
 from celeriac.adapters.cloudfoundry.budget import Budget
-from celeriac.adapters.cloudfoundry.failures import error_of, no_answer
+from celeriac.adapters.cloudfoundry.failures import error_of, no_answer, of_router
 from celeriac.adapters.cloudfoundry.login import Credentials, Login
+from celeriac.adapters.cloudfoundry.wire import Wire
 from celeriac.core.errors import MissingError, RefusedError, SparedError, UnreachableError
 from celeriac.processes import backoff
 
@@ -39,9 +40,8 @@ class Session:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         verify = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
-        limits = httpx2.Timeout(timeout, connect=min(5.0, timeout))
-        self._http = httpx2.Client(timeout=limits, verify=verify, follow_redirects=False)
-        self._login = Login(self._http, credentials, monotonic, self._note_wait)
+        self._wire = Wire(timeout, verify)
+        self._login = Login(self._wire, credentials, monotonic, self._note_wait)
         self._setting, self.is_client = credentials.setting, credentials.client_id is not None
         self._credentials = credentials
         self.budget = Budget(30, monotonic)
@@ -53,7 +53,7 @@ class Session:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._wire.close()
 
     def log_in(self) -> None:
         """Get a token; raises RefusedError if the foundation refuses these credentials."""
@@ -93,7 +93,7 @@ class Session:
         until = self.monotonic() + self._timeout
         for attempt in range(1, READS + 1):
             try:
-                return content(self._call("GET", self._api + path, params))
+                return content(self._judged(self._call("GET", self._api + path, params)))
             except UnreachableError:
                 now = self.monotonic()
                 if attempt == READS or now >= until or now < self._quiet_until:
@@ -103,7 +103,7 @@ class Session:
 
     def order(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         """Send an order, once; a success that does not come from the API is unclear."""
-        answer = self._call(method, self._api + path, None, body)
+        answer = self._judged(self._call(method, self._api + path, None, body))
         if answer.content:
             content(answer)
         return answer
@@ -133,11 +133,14 @@ class Session:
         return str(href).rstrip("/")
 
     def _discover(self) -> dict[str, Any]:
-        """Read the API's root; what answers otherwise is no Cloud Foundry."""
+        """Read the API's root; a success with other content is no Cloud Foundry, a refusal may be an outage."""
         check = f"check {self._setting}.api, which is what `cf api` shows"
         answer = self._send("GET", self._api + "/", None, None, {})
-        if answer.status_code in {401, 403, 404}:
-            raise MissingError(f"there is no Cloud Foundry API at {self._api} ({answer.status_code}); {check}")
+        if answer.status_code in {401, 403, 404}:  # the API's root is open to all
+            why = error_of(answer) if of_router(answer) else answer.status_code
+            raise UnreachableError(
+                f"no Cloud Foundry API answers at {self._api} ({why}): it is down, or elsewhere; {check}"
+            )
         found = content(self._judged(answer))
         if not isinstance(found, dict) or not isinstance(found.get("links"), dict):
             raise MissingError(f"what answers at {self._api} is no Cloud Foundry API; {check}")
@@ -148,8 +151,11 @@ class Session:
         return links
 
     def get_from(self, base: str, path: str, **params: Any) -> Any:
-        """Return the JSON answer of a read from another part of the foundation."""
-        return content(self._call("GET", base + path, params))
+        """Return the JSON answer of a read from another part of the foundation; its 429 says nothing of the API's limit."""
+        answer = self._call("GET", base + path, params)
+        if not answer.is_success:
+            raise error_of(answer, v3=False)
+        return content(answer)
 
     def _call(self, method: str, url: str, params: Any, body: Any = None) -> httpx2.Response:
         self._keep_quiet()
@@ -158,7 +164,7 @@ class Session:
         answer = self._authorized(method, url, params, body, token)
         if answer.status_code == 401:
             answer = self._authorized(method, url, params, body, self._login.token(uaa, not_this=token))
-        return self._judged(answer)
+        return answer
 
     def _authorized(self, method: str, url: str, params: Any, body: Any, token: str) -> httpx2.Response:
         return self._send(method, url, params, body, {"Authorization": f"bearer {token}"})
@@ -169,7 +175,7 @@ class Session:
         if counts:
             self.budget.count()
         try:
-            answer = self._http.request(method, url, params=params or None, json=body, headers=headers)
+            answer = self._wire.send(method, url, params=params or None, json=body, headers=headers)
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise no_answer(url.partition("?")[0], error, f"{self._setting}.ca_file") from error
         if counts:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from celeriac.adapters.cloudfoundry import logcache
 from celeriac.adapters.cloudfoundry.answers import understood
 from celeriac.adapters.cloudfoundry.changes import TOLD, line_of, of_deployment, of_event
-from celeriac.adapters.cloudfoundry.indexes import EMBEDS, Indexes, Listed
+from celeriac.adapters.cloudfoundry.indexes import EMBEDS, Indexes, Listed, united
 from celeriac.adapters.cloudfoundry.orders import Orders
 from celeriac.adapters.cloudfoundry.records import Records
 from celeriac.adapters.cloudfoundry.rights import SpaceRights
@@ -43,7 +43,6 @@ class Options(Struct, frozen=True):
     labels: str | None = None
     watcher: str = ""
     autoscaler: str | None = None
-    autoscaler_configured: bool = False
     secret_words: tuple[str, ...] = ()
 
 
@@ -93,9 +92,7 @@ class CloudFoundry:
         self._crashed: tuple[tuple[Crash, ...], float, float] | None = None
         self._moved_at = 0.0
         self.records: AppRecords = Records(self._where, secret_words=options.secret_words)
-        self.orders: AppOrders = Orders(
-            self._where, self._look, autoscaler=options.autoscaler, configured=options.autoscaler_configured
-        )
+        self.orders: AppOrders = Orders(self._where, self._look, autoscaler=options.autoscaler)
         self.rights: PlatformRights = SpaceRights(self._where)
 
     def apps(self) -> tuple[App, ...]:
@@ -156,14 +153,15 @@ class CloudFoundry:
     def _app(self, app: dict[str, Any], processes: list[Listed]) -> App:
         guid, name = app["guid"], app["name"]
         mine = [one for one in processes if one.app_guid == guid and self._selected.has(name, one.process.type)]
-        instances = [each for one in mine if one.process.wanted for each in self._every(name, one, app["state"])]
+        every = [each for one in mine if one.process.wanted for each in self._every(name, one, app["state"])]
+        instances = {(each.process, each.index): each for each in every}  # of two of one type the newest process's word
         return App(
             self.name,
             guid,
             name,
             app["state"],
-            tuple(one.process for one in mine),
-            tuple(instances),
+            united(mine),
+            tuple(instances.values()),
             restarts_ended=True,
         )
 
