@@ -165,7 +165,7 @@ def test_scaling_down_ends_the_highest_indexes_and_up_starts_new_ones(stage):
     before, begun = [one.guid for one in stage.until_running(3)], time.time() - 2
 
     stage.orders.scale(stage.app(), "worker", 1)
-    assert stage.guids() == before[:1]
+    harness.wait_until(lambda: stage.guids() == before[:1], 10, "the highest are gone", dump=stage.dump)
     stage.orders.scale(stage.app(), "worker", 3)
     after = [one.guid for one in stage.until_running(3)]
 
