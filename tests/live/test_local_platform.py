@@ -78,7 +78,7 @@ def hosted(folder: Path) -> Iterator[Hosted]:
 
         redis = stack.enter_context(harness.redis_running(folder / "redis"))
         port, socket = harness.free_port(), folder / "own" / "orders.sock"
-        command = CELERY.format(python=sys.executable, queues="orders", more="-c 1")
+        command = CELERY.format(python=sys.executable, celery="celeriac.demo.shop", queues="orders", more="-c 1")
         (folder / "Procfile").write_text(f"worker: {command}\n")
         (folder / "env").write_text(f"BROKER_URL={redis.url}\nRESULT_URL=\n")
         rules = "\n".join(f"{name} = {json.dumps(value)}" for name, value in SOON.items())
