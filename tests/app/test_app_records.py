@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 import harness
-from celeriac.app import app_record_queries, desk
+from celeriac.app import app_record_queries, inquiry_desk
 from celeriac.core.apps import Variable
 from celeriac.core.errors import ConflictError, MissingError, RefusedError, UnreachableError
 from celeriac.core.log_lines import Level, Lines
@@ -128,13 +128,13 @@ def test_a_defect_of_a_source_is_no_crash_of_ours(reads, world):
 
 
 def test_a_platform_that_hangs_is_given_up_and_more_questions_are_refused_at_once(reads, world, monkeypatch):
-    monkeypatch.setattr(desk, "SOURCE_LIMIT_S", 0.3)
+    monkeypatch.setattr(inquiry_desk, "SOURCE_LIMIT_S", 0.3)
     world.platform.hangs = threading.Event()
     try:
         with pytest.raises(UnreachableError, match="The platform cloudfoundry: no answer within 0 s"):
             reads.logs("orders-worker")
 
-        monkeypatch.setattr(desk, "SOURCE_LIMIT_S", 20)
+        monkeypatch.setattr(inquiry_desk, "SOURCE_LIMIT_S", 20)
         waiting = [threading.Thread(target=reads.events, args=("orders-worker",)) for _ in range(8)]
         for one in waiting:
             one.start()

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 import busy_week
 from busy_week import WEEK_S, load
 from celeriac.adapters.sql.recorder import SqlRecorder
-from celeriac.app import desk
+from celeriac.app import inquiry_desk
 from celeriac.app.app_queries import AppQueries
 from celeriac.app.capacity_queries import QUOTA_KEPT_S, CapacityQueries, Meter
-from celeriac.app.desk import Desk
+from celeriac.app.inquiry_desk import InquiryDesk
 from celeriac.app.sources import Source, Sources
 from celeriac.core.apps import Room
 from celeriac.core.errors import ConflictError, MissingError, UnreachableError
@@ -54,7 +54,7 @@ class Shop:
         sources = Sources(
             [Source(CLUSTER, "redis", store.history(CLUSTER), store.tasks(CLUSTER), store.charts(CLUSTER))]
         )
-        meters = {CLUSTER: Meter(store.loads(CLUSTER), Desk(self.quotas))}
+        meters = {CLUSTER: Meter(store.loads(CLUSTER), InquiryDesk(self.quotas))}
         apps = AppQueries(sources, self.journal, clock)
         self.queries = CapacityQueries(apps, meters, clock)
         self.bare = CapacityQueries(apps, {CLUSTER: Meter(store.loads(CLUSTER))}, clock)
@@ -230,7 +230,7 @@ def test_a_quota_that_cannot_be_read_is_one_sentence(shop):
 
 
 def test_a_platform_that_is_silent_holds_no_page_up(shop, monkeypatch):
-    monkeypatch.setattr(desk, "SOURCE_LIMIT_S", 0.1)
+    monkeypatch.setattr(inquiry_desk, "SOURCE_LIMIT_S", 0.1)
     shop.quotas.hangs = threading.Event()
     try:
         quota = shop.queries.capacity(busy_week.APP).quota

@@ -14,7 +14,7 @@ from celeriac.app.capacity_queries import CapacityQueries, Meter
 from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.checkups import Checkups
 from celeriac.app.commands import Commands
-from celeriac.app.desk import Desk
+from celeriac.app.inquiry_desk import InquiryDesk
 from celeriac.app.pausing import Pausing
 from celeriac.app.queries import Apart, Queries
 from celeriac.app.sources import Source, Sources
@@ -329,7 +329,7 @@ class World:
             lambda: checkup(self.histories, self.journal, self.outside, lambda: self.time), lambda: self.time
         )
         apps = AppQueries(sources, self.journal, lambda: self.time)
-        told = {"orders": Told(Desk(self.platform), Redaction())}
+        told = {"orders": Told(InquiryDesk(self.platform), Redaction())}
         records = AppRecordQueries(apps, told, lambda: self.time)
         capacity = CapacityQueries(apps, meters, lambda: self.time)
         apart = Apart(pausing, self.casebook, capacity, checkups, records)

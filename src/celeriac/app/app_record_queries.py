@@ -10,8 +10,8 @@ from typing import NamedTuple
 from celeriac.app.app_queries import AppQueries, Watched
 from celeriac.app.app_record_views import AppEventView, EnvironmentView, LogLineView, VariableView
 from celeriac.app.asking import SOURCE_LIMIT_S
-from celeriac.app.desk import Desk
 from celeriac.app.following import Following
+from celeriac.app.inquiry_desk import InquiryDesk
 from celeriac.app.views import sure_moment
 from celeriac.core.apps import AppEvent, LogLine, Variable
 from celeriac.core.errors import ConflictError, MissingError
@@ -28,7 +28,7 @@ HIDDEN = "what may be a secret is never shown here; the platform itself shows it
 class Told(NamedTuple):
     """Who is asked of the apps of one cluster, and what of the answers is left out."""
 
-    desk: Desk
+    desk: InquiryDesk
     redaction: Redaction
 
     def line(self, line: LogLine) -> LogLineView:

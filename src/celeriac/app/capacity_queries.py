@@ -18,7 +18,7 @@ from celeriac.app.capacity_views import (
     QuotaView,
 )
 from celeriac.app.capacity_wording import NOTHING_SEEN, advice_text, quota_text, seen_text
-from celeriac.app.desk import Desk
+from celeriac.app.inquiry_desk import InquiryDesk
 from celeriac.app.views import sure_moment
 from celeriac.core.capacity import (
     ENOUGH,
@@ -57,7 +57,7 @@ class Meter(NamedTuple):
     """What one cluster's capacity is measured by; `desk` is None where no platform tells its quotas."""
 
     loads: Loads
-    desk: Desk | None = None
+    desk: InquiryDesk | None = None
 
 
 class CapacityQueries:
@@ -171,7 +171,7 @@ class _Process:
         return sum(one.busy for one in within) / sum(one.looks for one in within) if within else 0.0
 
 
-def _quota(desk: Desk | None, app: App) -> QuotaView:
+def _quota(desk: InquiryDesk | None, app: App) -> QuotaView:
     if desk is None:
         return QuotaView(None, "what the quota leaves is not known: no platform that tells it is set up")
     if not app.guid:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from celeriac.app.app_record_views import LogLineView
 from celeriac.app.asking import why_not
-from celeriac.app.desk import of_platform
+from celeriac.app.inquiry_desk import of_platform
 from celeriac.core.apps import LogLine
 from celeriac.core.errors import PortError, UnreachableError
 from celeriac.core.model import App

@@ -17,7 +17,7 @@ from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.checkup import Checkup
 from celeriac.app.checkups import Checkups
 from celeriac.app.commands import Commands
-from celeriac.app.desk import Desk
+from celeriac.app.inquiry_desk import InquiryDesk
 from celeriac.app.pausing import Pausing
 from celeriac.app.queries import Apart, Queries
 from celeriac.app.sources import Source, Sources
@@ -47,7 +47,7 @@ def console(settings: Settings, store: SqlStore) -> Server:
     kept = store.casebook()
     checkups = Checkups(lambda: _checkup(settings, store, clock, foundations), clock)
     watched = {one.name: foundations.watched(one) for one in settings.cluster}
-    desks = {name: Desk(one.app_records) for name, one in watched.items() if one is not None}
+    desks = {name: InquiryDesk(one.app_records) for name, one in watched.items() if one is not None}
     told = {one.name: Told(desks[one.name], redaction(one)) for one in settings.cluster if one.name in desks}
     meters = {one.name: Meter(store.loads(one.name), desks.get(one.name)) for one in settings.cluster}
     apps = AppQueries(sources, journal, clock)

@@ -20,7 +20,7 @@ ASKED_AT_MOST = 8
 """Questions to one platform that are under way or wait; a person who asks more is told so at once."""
 
 
-class Desk:
+class InquiryDesk:
     """Where one platform is asked of its apps; all that people ask of it goes through one."""
 
     def __init__(self, records: AppRecords) -> None:
