@@ -15,6 +15,8 @@ import harness
 
 _MARK = "TESTING_CELERIAC"
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` has children ignore it, and tests send it to theirs
+
 # A busy machine is no failure, and in CI the same commit gets the same examples.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=harness.IN_CI)
 hypothesis.settings.load_profile("house")

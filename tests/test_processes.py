@@ -13,7 +13,7 @@ import pytest
 
 from celeriac import processes
 from celeriac.processes import Child, Supervisor, backoff, running, spawn, stop_all
-from harness import alive, carrying, freeze, wait_until
+from harness import alive, carrying, command_line, freeze, wait_until
 
 FOREVER = [sys.executable, "-c", "import signal; signal.pause()"]
 STUBBORN = [
@@ -62,7 +62,8 @@ def test_children_die_with_their_parent_however_it_ends(ending):
 
 def test_a_stopped_child_dies_with_its_parent_too():
     with a_parent_with_two_children() as (parent, pids):
-        for pid in pids:
+        for pid in pids:  # the shell that guards it has begun by the time that it has become the command
+            wait_until(lambda pid=pid: not command_line(pid).startswith("/bin/sh"), 10, "the command runs")
             freeze(pid)
 
         parent.kill()
