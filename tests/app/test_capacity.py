@@ -138,12 +138,12 @@ def test_a_short_history_is_told(shop):
 
 
 def test_what_was_not_seen_does_not_thin_out_what_was(shop):
-    """Celeriac began five minutes ago, in the midst of the work: the rates are those of the four whole minutes."""
+    """Celeriac began five minutes ago, in the midst of the work: the rates are those of five minutes."""
     shop.peak_at = shop.now - 150
     shop.record(loads=[load(shop.now - 60 * n, 10) for n in range(1, 6)])
     shop.work(minutes=5)
     one = shop.worker()
-    assert (one.measured.until - one.measured.since).total_seconds() == 240
+    assert (one.measured.until - one.measured.since).total_seconds() == 300
     assert one.measured.arriving_per_s == pytest.approx(2.5, rel=0.15)
     assert one.measured.explained == pytest.approx(10, rel=0.2)
     assert one.unknown is None

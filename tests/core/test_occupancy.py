@@ -109,9 +109,16 @@ def test_the_fullest_of_the_newest_minutes_shows_what_an_instance_has():
 def test_a_stretch_ends_where_nothing_was_seen():
     loads = [load(NOW + 60 * n, 1) for n in (0, 1, 5, 12, 13, 14, 30)]
     start = NOW // 60 * 60
-    assert stretch(loads, NOW + 60) == (start + 60, start + 360)
-    assert stretch(loads, NOW + 13 * 60 + 59) == (start + 13 * 60, start + 15 * 60)
+    assert stretch(loads, NOW + 60) == (start, start + 360)
+    assert stretch(loads, NOW + 13 * 60 + 59) == (start + 12 * 60, start + 15 * 60)
     assert stretch(loads, NOW + 30 * 60) == (start + 30 * 60, start + 31 * 60)
+
+
+def test_a_stretch_begins_with_the_first_look():
+    """Three looks of five seconds are the last quarter of a minute."""
+    loads = [replace(load(NOW, 1), looks=3), load(NOW + 60, 1)]
+    start = NOW // 60 * 60
+    assert stretch(loads, NOW) == stretch(loads, NOW + 60) == (start + 45, start + 120)
 
 
 def test_an_hour_that_nobody_saw_is_a_gap():

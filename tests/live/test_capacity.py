@@ -6,8 +6,7 @@ import pytest
 from celery import Celery
 
 from celeriac.adapters.sql import SqlStore
-from celeriac.app.load_watch import LOOK_EVERY_S
-from celeriac.core.occupancy import Load
+from celeriac.core.occupancy import LOOK_EVERY_S, Load
 from live_cluster import SOON, App, live_cluster
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(150)]

@@ -12,9 +12,8 @@ import structlog
 
 from celeriac.core.errors import PortError
 from celeriac.core.memory import Board
-from celeriac.core.occupancy import Load, added, looked
+from celeriac.core.occupancy import LOOK_EVERY_S, Load, added, looked
 
-LOOK_EVERY_S = 5.0
 FRESH_S = 10.0
 """What the keeper said longer ago is no look at now."""
 

@@ -15,6 +15,8 @@ from celeriac.core.memory import Board
 from celeriac.core.model import Pool, Status, Verdict
 from celeriac.core.rollup import HOUR, MINUTE
 
+LOOK_EVERY_S = 5.0
+
 FULL_WITHIN_S = 900.0
 """A minute in which an instance was restarted shows fewer slots than it has; so many seconds are looked back for a better one."""
 
@@ -185,7 +187,7 @@ def fullest(loads: Sequence[Load]) -> Load | None:
 def stretch(loads: Sequence[Load], at: float) -> tuple[float, float]:
     """Return from when to when the app was seen without a gap, around a minute that was seen.
 
-    Of several minutes the first does not count: it was seen from somewhere in it on.
+    The first minute was seen from somewhere in it on: for as long as its looks lasted, where others follow.
     """
     since = until = at // MINUTE * MINUTE
     for one in reversed(loads):
@@ -194,7 +196,9 @@ def stretch(loads: Sequence[Load], at: float) -> tuple[float, float]:
     for one in loads:
         if until < one.at <= until + GAP_S:
             until = one.at
-    return since + MINUTE if since < until else since, until + MINUTE
+    first = next((one.looks for one in loads if one.at == since), 0)
+    before = max(0.0, MINUTE - first * LOOK_EVERY_S) if since < until else 0.0
+    return since + before, until + MINUTE
 
 
 def hours(loads: Iterable[Load], since: float, until: float) -> list[Hour]:
