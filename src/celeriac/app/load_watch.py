@@ -8,9 +8,7 @@ the cluster is not heard, there is no look: a gap, and no zero.
 import threading
 from collections.abc import Callable, Mapping
 
-import structlog
-
-from celeriac.core.errors import PortError
+from celeriac.app.lookout import Lookout
 from celeriac.core.memory import Board
 from celeriac.core.occupancy import LOOK_EVERY_S, Load, added, looked
 
@@ -20,8 +18,6 @@ FRESH_S = 10.0
 MOST_APPS = 500
 MOST_MINUTES = 2_000
 """That wait for a flush: while flushes are stuck the oldest are left out."""
-
-log = structlog.get_logger()
 
 
 class LoadWatch:
@@ -36,21 +32,17 @@ class LoadWatch:
         *,
         every_s: float = LOOK_EVERY_S,
     ) -> None:
-        self._cluster = cluster
         self._board, self._depths, self._clock, self._every_s = board, depths, clock, every_s
         self._minutes: dict[tuple[str, str], Load] = {}
         self._seen_at = 0.0
-        self._failure: str | None = None
+        self._lookout = Lookout(cluster, "how busy apps are cannot be seen")
         self._lock = threading.Lock()
         self._changed: dict[tuple[str, str, float], Load] = {}
 
     def run(self, stopping: threading.Event) -> None:
         """Look again and again until told to stop."""
         while not stopping.is_set():
-            why = self._look_or_say_why()
-            if why and why != self._failure:  # once, not with every try
-                log.warning("how busy apps are cannot be seen", cluster=self._cluster, why=why)
-            self._failure = why
+            self._lookout.took(self.look)
             stopping.wait(self._every_s)
 
     def look(self) -> None:
@@ -74,14 +66,3 @@ class LoadWatch:
         with self._lock:
             changed, self._changed = self._changed, {}
         return list(changed.values())
-
-    def _look_or_say_why(self) -> str | None:
-        try:
-            self.look()
-        except PortError as error:
-            return str(error)
-        except Exception as error:
-            # Whatever a keeper wrote: the looks must not end with it.
-            log.exception("the keeper's word gave what we cannot read", cluster=self._cluster)
-            return f"a defect: {type(error).__name__}: {error}"
-        return None

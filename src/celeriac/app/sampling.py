@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
-import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from celeriac.app.lookout import Lookout
 from celeriac.core.errors import PortError
 from celeriac.core.flow import Count, Flow, shares
 from celeriac.core.model import Incarnation, Pool
@@ -34,8 +34,6 @@ FRESH_LOOKS = 3
 
 MUTE_BEATS = 3
 """So many heartbeats after its last word a worker without task events no longer counts."""
-
-log = structlog.get_logger()
 
 
 class Look(Struct, frozen=True):
@@ -64,12 +62,12 @@ class Sampler:
         pools: Callable[[], Mapping[str, Pool]] = dict,
         every_s: float = SAMPLE_EVERY_S,
     ) -> None:
-        self._cluster, self._broker, self._clock, self._every_s = cluster, broker, clock, every_s
+        self._broker, self._clock, self._every_s = broker, clock, every_s
         self._tasks, self._pools = tasks, pools
         # Of the thread that asks
         self._heads: dict[str, Head] = {}
         self._consuming: dict[str, frozenset[str]] = {}
-        self._failure: str | None = None
+        self._lookout = Lookout(cluster, "the queues cannot be sampled")
         # Handed from one to the other
         self._looks: deque[Look] = deque(maxlen=1)
         self._named: frozenset[str] = frozenset()
@@ -88,7 +86,7 @@ class Sampler:
         """Look again and again until told to stop; less often while the broker does not answer."""
         failures = 0
         while not stopping.is_set():
-            failures = 0 if self._looked() else failures + 1
+            failures = 0 if self._lookout.took(self.look) else failures + 1
             pause = backoff(failures, first=2 * self._every_s, cap=LONGEST_PAUSE_S) if failures else self._every_s
             stopping.wait(pause)
 
@@ -123,24 +121,6 @@ class Sampler:
         ages = {state.name: age(state, at, self._heads.get(state.name)) for state in states}
         self._depths = (at, {state.name: state.depth for state in states if "ready" not in state.unknown})
         self._looks.append(Look(at, states, ages, self._consuming))
-
-    def _looked(self) -> bool:
-        why = self._look_or_say_why()
-        if why and why != self._failure:  # once, not with every try
-            log.warning("the queues cannot be sampled", cluster=self._cluster, why=why)
-        self._failure = why
-        return why is None
-
-    def _look_or_say_why(self) -> str | None:
-        try:
-            self.look()
-        except PortError as error:
-            return str(error)
-        except Exception as error:
-            # Whatever nonsense a broker says: the samples must not end with it.
-            log.exception("the queues gave what we cannot read", cluster=self._cluster)
-            return f"a defect: {type(error).__name__}: {error}"
-        return None
 
     def _learn(self) -> None:
         """Take up which queues the workers consume; while the store is away the last answer serves."""
