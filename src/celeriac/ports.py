@@ -9,6 +9,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from celeriac.core.audit import AuditEntry as AuditEntry  # noqa: PLC0414 (a word of the port too)
+from celeriac.core.audit import AuditFilter as AuditFilter  # noqa: PLC0414 (a word of the port too)
+from celeriac.core.audit import Outcome as Outcome  # noqa: PLC0414 (a word of the port too)
 from celeriac.core.changes import Change
 from celeriac.core.incident import Incident, Remedy, Word
 from celeriac.core.memory import Board, Book, Changes
@@ -237,32 +240,13 @@ class Journal(Protocol):
         """Return the keeper's last word."""
 
 
-class AuditEntry(Struct, frozen=True):
-    """One thing that was done: when, by whom, to what, and how it went."""
-
-    at: float
-    actor: str
-    action: str
-    target: str
-    outcome: str
-    cluster: str | None = None
-
-
 class Audit(Protocol):
-    """What was done to a cluster by Celeriac or through it, whoever wanted it."""
+    """What was done by Celeriac or through it, whoever wanted it; entries are added and, when they are old, dropped."""
 
     def note(self, entry: AuditEntry) -> None:
         """Store one entry; it is durable when the call returns."""
 
-    def entries(
-        self,
-        cluster: str | None,
-        *,
-        action: str | None = None,
-        target: str | None = None,
-        since: float | None = None,
-        limit: int,
-    ) -> list[AuditEntry]:
+    def entries(self, which: AuditFilter) -> list[AuditEntry]:
         """Return the entries that fit, newest first."""
 
 

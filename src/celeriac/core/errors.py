@@ -8,6 +8,12 @@
     - RefusedError       it answered no (login, rights, quota); a retry does not help
     - MissingError       it does not know the thing; a retry does not help
     - ConflictError      it is busy with something else, or the thing changed meanwhile; a retry may help
+  + AccessError          somebody may not, or has not shown who they are
+    - DeniedError        they are known, and no role of theirs allows it
+    - SignOnError        they are not known: they must sign on, or what they brought has ended
+      . StaleSignOnError the provider must say anew who they are
+    - NotTakenError      what they brought to sign on with is not taken: forged, replayed, for somebody else
+    - ThrottledError     they tried too often; `after_s` seconds later they may try again
 """
 
 
@@ -51,3 +57,31 @@ class ConflictError(PortError):
     """The other side is in another state than the request assumes."""
 
     retryable = True
+
+
+class AccessError(CeleriacError):
+    """Somebody may not, or has not shown who they are."""
+
+
+class DeniedError(AccessError):
+    """They are known, and no role of theirs allows it."""
+
+
+class SignOnError(AccessError):
+    """They are not known: they must sign on."""
+
+
+class StaleSignOnError(SignOnError):
+    """They are known, and the provider must say anew who they are."""
+
+
+class NotTakenError(AccessError):
+    """What they brought is not taken; the text is for people, and never holds what they brought."""
+
+
+class ThrottledError(AccessError):
+    """They tried too often."""
+
+    def __init__(self, text: str, *, after_s: float) -> None:
+        super().__init__(text)
+        self.after_s = after_s

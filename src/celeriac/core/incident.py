@@ -204,6 +204,7 @@ class Remedy(Struct, frozen=True):
 
     @property
     def by_person(self) -> bool:
+        """Tell an order from what the keeper decides; no person and no program is called `KEEPER` (`core.naming`)."""
         return self.actor != KEEPER
 
 

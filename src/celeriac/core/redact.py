@@ -70,6 +70,10 @@ class Redaction:
             return None
         return self._redacted(value) if self._words.may_be_in(value) else value
 
+    def sentence(self, text: str) -> str:
+        """Return what may be stored of a text that people or programs wrote, and that is no `repr`."""
+        return _within(_without_credentials(_bounded(text)), self._words) if self._words.may_be_in(text) else text
+
     def _redacted(self, text: str) -> str:
         text = _without_credentials(_bounded(text))
         if text == NOT_STORED or not self._words.word.search(_lower(text)):

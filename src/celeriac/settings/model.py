@@ -3,7 +3,6 @@
 Secrets are `SecretStr`: they never show in logs, errors or reprs.
 """
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import Literal
@@ -13,10 +12,12 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.model import Mode
 from celeriac.core.redact import Payloads
+from celeriac.settings.access import AccessSettings, AuditSettings
+from celeriac.settings.console import ConsoleSettings
 from celeriac.settings.history import HistorySettings
 from celeriac.settings.local_platform import AnyPlatform
 from celeriac.settings.maintenance import MaintenanceSettings
-from celeriac.settings.references import mistakes
+from celeriac.settings.references import mistakes, unfit
 from celeriac.settings.section import Name, Seconds, Section
 from celeriac.settings.urls import (
     broker_kind,
@@ -25,27 +26,6 @@ from celeriac.settings.urls import (
     checked_management,
     store_directory,
 )
-
-
-class ConsoleSettings(Section):
-    """`[console]`: where pages and API listen."""
-
-    host: str = Field(
-        default="127.0.0.1", description="Address to listen on; without sign-on only a loopback address is allowed."
-    )
-    port: int = Field(default=5555, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-
-    @field_validator("host")
-    @classmethod
-    def _loopback(cls, host: str) -> str:
-        try:
-            loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            loopback = False
-        if not loopback:
-            msg = f"{host!r} can be reached from other machines and there is no sign-on; use 127.0.0.1"
-            raise ValueError(msg)
-        return host
 
 
 class ClusterSettings(Section):
@@ -265,6 +245,8 @@ class Settings(Section):
         description="Whether the store may lie on the disk of a Cloud Foundry app, which is empty after each restart.",
     )
     console: ConsoleSettings = ConsoleSettings()
+    access: AccessSettings = AccessSettings()
+    audit: AuditSettings = AuditSettings()
     platform: tuple[AnyPlatform, ...] = ()
     cluster: tuple[ClusterSettings, ...] = Field(min_length=1)
     history: HistorySettings = HistorySettings()
@@ -278,5 +260,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def _references(self) -> "Settings":
         for wrong in mistakes(self.cluster, self.platform, self.heal.maintenance):
+            raise ValueError(wrong)
+        for wrong in unfit(self.console, self.access, [one.name for one in self.cluster]):
             raise ValueError(wrong)
         return self

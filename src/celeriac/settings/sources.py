@@ -17,11 +17,12 @@ from pydantic import ValidationError
 
 from celeriac.core.errors import SettingsError
 from celeriac.settings import cloudfoundry
+from celeriac.settings.access import AccessSettings, AuditSettings
+from celeriac.settings.console import ConsoleSettings
 from celeriac.settings.history import HistorySettings
 from celeriac.settings.local_platform import LocalPlatformSettings
 from celeriac.settings.model import (
     ClusterSettings,
-    ConsoleSettings,
     HealSettings,
     Settings,
 )
@@ -29,7 +30,14 @@ from celeriac.settings.platform import PlatformSettings
 from celeriac.settings.section import Section
 
 OTHER_VARIABLES = frozenset(
-    {"CELERIAC_URL", "CELERIAC_TOKEN", "CELERIAC_CONFIG", "CELERIAC_BROKER", "CELERIAC_CLOCK_ANCHOR"}
+    {
+        "CELERIAC_URL",
+        "CELERIAC_TOKEN",
+        "CELERIAC_CA_FILE",
+        "CELERIAC_CONFIG",
+        "CELERIAC_BROKER",
+        "CELERIAC_CLOCK_ANCHOR",
+    }
 )
 SHORT = {"CELERIAC_MODE": "heal__mode", "CELERIAC_HOST": "console__host", "CELERIAC_PORT": "console__port"}
 
@@ -134,6 +142,8 @@ def _where(loc: tuple[int | str, ...], values: dict[str, Any]) -> str:
 def _did_you_mean(loc: tuple[int | str, ...]) -> str:
     sections: dict[str, type[Section]] = {
         "console": ConsoleSettings,
+        "access": AccessSettings,
+        "audit": AuditSettings,
         "platform": PlatformSettings,
         "cluster": ClusterSettings,
         "heal": HealSettings,
