@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 
 import harness
+from standin.provider import Provider, running_provider
 
 _MARK = "TESTING_CELERIAC"
 
@@ -94,6 +95,20 @@ def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harnes
 def rabbitmq_vhost(rabbitmq_server: harness.RabbitMQ) -> str:
     """Return the URL of a virtual host that is this test's alone."""
     return rabbitmq_server.url(rabbitmq_server.fresh_vhost())
+
+
+@pytest.fixture(scope="session")
+def provider_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    """Run one OpenID provider for all tests of this process."""
+    with running_provider(tmp_path_factory.mktemp("provider")) as one:
+        yield one
+
+
+@pytest.fixture
+def provider(provider_process: Provider) -> Provider:
+    """Return an OpenID provider that remembers nothing of the tests before."""
+    provider_process.reset()
+    return provider_process
 
 
 @pytest.fixture
