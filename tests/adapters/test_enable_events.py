@@ -15,6 +15,7 @@ from celeriac.core.events import decode
 from celeriac.core.fold import ClusterState
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Seen, Stream
+from celeriac.ports import AuditFilter
 
 WITHOUT_TASK_EVENTS = ("--", "worker.send_task_events=False")
 ENABLED, ALREADY = "task events enabled", "task events already enabled"
@@ -92,17 +93,17 @@ def test_a_worker_without_task_events_is_found_asked_and_heard(workers, listener
     def noted():
         switch.consider(listener.seen())
         listener.listen()
-        return audit.entries("demo", limit=9)
+        return audit.entries(AuditFilter(9, "demo"))
 
     (entry,) = harness.wait_until(noted, 10, "the answer is in the trail")
-    assert (entry.actor, entry.action, entry.outcome) == ("celeriac", "enable_events", ENABLED)
+    assert (entry.actor, entry.action, entry.detail) == ("celeriac", "enable_events", ENABLED)
     assert entry.target == listener.life(node).key
 
     task = listener.send()
     harness.wait_until(lambda: listener.life(node) and task in listener.tasks, 10, "the next task is heard of")
     harness.wait_until(lambda: not listener.life(node).mute, 10, "its heartbeat agrees with its events")
     switch.consider(listener.seen())
-    assert audit.entries("demo", limit=9) == [entry]
+    assert audit.entries(AuditFilter(9, "demo")) == [entry]
 
 
 @pytest.mark.live

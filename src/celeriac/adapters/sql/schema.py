@@ -11,7 +11,8 @@ history = sa.MetaData()
 BigInt = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite's rowid is an INTEGER and nothing else
 
 
-def _time(name: str, *, nullable: bool = True, index: bool = False) -> "sa.Column[int]":
+def time_column(name: str, *, nullable: bool = True, index: bool = False) -> "sa.Column[int]":
+    """Return a column of a time."""
     return sa.Column(name, BigInt, nullable=nullable, index=index)
 
 
@@ -20,7 +21,7 @@ lease = sa.Table(
     control,
     sa.Column("name", sa.String, primary_key=True),
     sa.Column("holder", sa.String, nullable=False),
-    _time("expires_at", nullable=False),
+    time_column("expires_at", nullable=False),
 )
 
 incidents = sa.Table(
@@ -30,8 +31,8 @@ incidents = sa.Table(
     sa.Column("cluster", sa.String, nullable=False),
     sa.Column("worker", sa.String, nullable=False),
     sa.Column("state", sa.String, nullable=False),
-    _time("opened_at", nullable=False, index=True),
-    _time("resolved_at", index=True),
+    time_column("opened_at", nullable=False, index=True),
+    time_column("resolved_at", index=True),
     sa.Column("body", sa.Text, nullable=False),
 )
 
@@ -43,8 +44,8 @@ remedies = sa.Table(
     sa.Column("worker", sa.String, nullable=False),
     sa.Column("incident", sa.String),
     sa.Column("state", sa.String, nullable=False),
-    _time("asked_at", nullable=False, index=True),
-    _time("ended_at"),
+    time_column("asked_at", nullable=False, index=True),
+    time_column("ended_at"),
     sa.Column("body", sa.Text, nullable=False),
 )
 
@@ -53,7 +54,7 @@ pools = sa.Table(
     control,
     sa.Column("cluster", sa.String, primary_key=True),
     sa.Column("incarnation", sa.String, primary_key=True),
-    _time("learned_at", nullable=False),
+    time_column("learned_at", nullable=False),
     sa.Column("body", sa.Text, nullable=False),
 )
 
@@ -62,7 +63,7 @@ lived = sa.Table(
     control,
     sa.Column("cluster", sa.String, primary_key=True),
     sa.Column("guid", sa.String, primary_key=True),
-    _time("seen_at", nullable=False),
+    time_column("seen_at", nullable=False),
     sa.Column("body", sa.Text, nullable=False),
 )
 
@@ -70,7 +71,7 @@ boards = sa.Table(
     "boards",
     control,
     sa.Column("cluster", sa.String, primary_key=True),
-    _time("at", nullable=False),
+    time_column("at", nullable=False),
     sa.Column("body", sa.Text, nullable=False),
 )
 
@@ -81,8 +82,8 @@ deeds = sa.Table(
     sa.Column("cluster", sa.String, nullable=False),
     sa.Column("incident", sa.String, nullable=False),
     sa.Column("state", sa.String, nullable=False, index=True),
-    _time("asked_at", nullable=False),
-    _time("ended_at"),
+    time_column("asked_at", nullable=False),
+    time_column("ended_at"),
     sa.Column("body", sa.Text, nullable=False),
 )
 
@@ -91,22 +92,10 @@ pauses = sa.Table(
     control,
     sa.Column("id", sa.String, primary_key=True),
     sa.Column("cluster", sa.String),
-    _time("at", nullable=False),
-    _time("until_at", nullable=False, index=True),
-    _time("ended_at"),
+    time_column("at", nullable=False),
+    time_column("until_at", nullable=False, index=True),
+    time_column("ended_at"),
     sa.Column("body", sa.Text, nullable=False),
-)
-
-audit = sa.Table(
-    "audit",
-    control,
-    sa.Column("id", BigInt, primary_key=True),
-    _time("at", nullable=False, index=True),
-    sa.Column("cluster", sa.String),
-    sa.Column("actor", sa.String, nullable=False),
-    sa.Column("action", sa.String, nullable=False),
-    sa.Column("target", sa.String, nullable=False),
-    sa.Column("outcome", sa.Text, nullable=False),
 )
 
 casualties = sa.Table(
@@ -115,7 +104,7 @@ casualties = sa.Table(
     sa.Column("id", sa.String, primary_key=True),
     sa.Column("cluster", sa.String, nullable=False),
     sa.Column("incident", sa.String, nullable=False, index=True),
-    _time("ended_at", nullable=False, index=True),
+    time_column("ended_at", nullable=False, index=True),
     sa.Column("closed", sa.Boolean, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
 )
@@ -126,7 +115,7 @@ evidence = sa.Table(
     control,
     sa.Column("incident", sa.String, primary_key=True),
     sa.Column("kind", sa.String, primary_key=True),
-    _time("at", nullable=False, index=True),
+    time_column("at", nullable=False, index=True),
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
@@ -137,11 +126,11 @@ partitions = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("stage", sa.String, nullable=False),
     sa.Column("archive", sa.Boolean, nullable=False),
-    _time("opened_at", nullable=False),
-    _time("last_at", nullable=False),
+    time_column("opened_at", nullable=False),
+    time_column("last_at", nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
-    _time("from_at"),
-    _time("to_at"),
+    time_column("from_at"),
+    time_column("to_at"),
     sa.Column("states", sa.Integer, nullable=False),  # one bit for each state that a row here may have
     sa.Column("bytes", BigInt, nullable=False),  # with its indexes
     sa.Column("words", sa.LargeBinary, nullable=False),  # the numbers that a row here may have, in MessagePack
@@ -203,7 +192,7 @@ remarks = sa.Table(
     history,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("text", sa.Text, nullable=False, unique=True),
-    _time("last_at", nullable=False, index=True),
+    time_column("last_at", nullable=False, index=True),
 )
 
 about = sa.Table(
@@ -274,7 +263,7 @@ incarnations = sa.Table(
     history,
     sa.Column("node", sa.String, primary_key=True),
     sa.Column("pid", sa.Integer, primary_key=True),
-    _time("last_seen_at", nullable=False, index=True),
+    time_column("last_seen_at", nullable=False, index=True),
     sa.Column("body", sa.Text, nullable=False),
 )
 

@@ -4,7 +4,10 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from celeriac.adapters.sql.audit import SqlAudit
+from celeriac.adapters.sql.api_tokens import SqlApiTokens
+from celeriac.adapters.sql.attempts import SqlAttempts
+from celeriac.adapters.sql.audit import KEPT_DAYS, SqlAudit
+from celeriac.adapters.sql.break_glass import SqlBreakGlass
 from celeriac.adapters.sql.casebook import SqlCasebook
 from celeriac.adapters.sql.charts import SqlCharts
 from celeriac.adapters.sql.database import Database
@@ -12,8 +15,11 @@ from celeriac.adapters.sql.history import SqlHistory
 from celeriac.adapters.sql.journal import SqlJournal
 from celeriac.adapters.sql.loads import SqlLoads
 from celeriac.adapters.sql.look import SqlLook
+from celeriac.adapters.sql.once import SqlOnce
 from celeriac.adapters.sql.pauses import SqlPauses
+from celeriac.adapters.sql.role_tables import SqlRoleTables
 from celeriac.adapters.sql.search import SqlTasks
+from celeriac.adapters.sql.sessions import SqlSessions
 
 
 class SqlStore:
@@ -32,9 +38,33 @@ class SqlStore:
         """Return the pauses that people have ordered."""
         return SqlPauses(self._control)
 
-    def audit(self) -> SqlAudit:
-        """Return the trail of what was done to the clusters."""
-        return SqlAudit(self._control)
+    def audit(self, days: int = KEPT_DAYS) -> SqlAudit:
+        """Return the trail of what was done, tried and denied, kept for so many days."""
+        return SqlAudit(self._control, days)
+
+    def sessions(self) -> SqlSessions:
+        """Return the sessions of people who have signed on."""
+        return SqlSessions(self._control)
+
+    def api_tokens(self) -> SqlApiTokens:
+        """Return Celeriac's own tokens."""
+        return SqlApiTokens(self._control)
+
+    def once(self) -> SqlOnce:
+        """Return what must not happen twice."""
+        return SqlOnce(self._control)
+
+    def attempts(self) -> SqlAttempts:
+        """Return the failed tries to sign on."""
+        return SqlAttempts(self._control)
+
+    def role_tables(self) -> SqlRoleTables:
+        """Return the table of roles, where it was changed here."""
+        return SqlRoleTables(self._control)
+
+    def break_glass(self) -> SqlBreakGlass:
+        """Return the uses of the break-glass account."""
+        return SqlBreakGlass(self._control)
 
     def casebook(self) -> SqlCasebook:
         """Return what is kept beside incidents: casualties and evidence."""
