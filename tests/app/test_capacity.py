@@ -11,6 +11,7 @@ from celeriac.adapters.sql.recorder import SqlRecorder
 from celeriac.app import inquiry_desk
 from celeriac.app.app_queries import AppQueries
 from celeriac.app.capacity_queries import QUOTA_KEPT_S, CapacityQueries, Meter
+from celeriac.app.capacity_queries import Quotas as KeptQuotas
 from celeriac.app.inquiry_desk import InquiryDesk
 from celeriac.app.sources import Source, Sources
 from celeriac.core.apps import Room
@@ -56,8 +57,8 @@ class Shop:
         )
         meters = {CLUSTER: Meter(store.loads(CLUSTER), InquiryDesk(self.quotas))}
         apps = AppQueries(sources, self.journal, clock)
-        self.queries = CapacityQueries(apps, meters, clock)
-        self.bare = CapacityQueries(apps, {CLUSTER: Meter(store.loads(CLUSTER))}, clock)
+        self.queries = CapacityQueries(apps, meters, KeptQuotas(), clock)
+        self.bare = CapacityQueries(apps, {CLUSTER: Meter(store.loads(CLUSTER))}, KeptQuotas(), clock)
 
     def board(self, *apps):
         self.journal.commit(Changes(board=Board(CLUSTER, self.now, "well", "auto", apps=apps)))

@@ -15,6 +15,7 @@ from celeriac.core.errors import UnreachableError
 from celeriac.core.limits import Limits, Policy
 from celeriac.core.memory import Book
 from celeriac.core.readings import Unknown
+from celeriac.ports import AuditFilter
 from core.builders import CLUSTER, NOW, seen, stream, worker
 
 ENABLED = "task events enabled"
@@ -58,7 +59,7 @@ class Desk:
     @property
     def told(self):
         """Return what was audited, oldest first."""
-        return [(one.target, one.outcome) for one in reversed(self.audit.entries(CLUSTER, limit=99))]
+        return [(one.target, one.detail) for one in reversed(self.audit.entries(AuditFilter(99, CLUSTER)))]
 
 
 @pytest.fixture
@@ -90,9 +91,9 @@ def test_a_worker_without_task_events_is_asked_and_its_answer_is_in_the_trail(de
     desk.consider(MUTE, worker(1))
 
     assert desk.control.asked == [{MUTE.node}]
-    (entry,) = desk.audit.entries(CLUSTER, limit=9)
+    (entry,) = desk.audit.entries(AuditFilter(9, CLUSTER))
     assert (entry.actor, entry.action, entry.target) == ("celeriac", "enable_events", KEY)
-    assert (entry.outcome, entry.at, entry.cluster) == (ENABLED, desk.clock(), CLUSTER)
+    assert (entry.detail, entry.at, entry.cluster) == (ENABLED, desk.clock(), CLUSTER)
 
 
 @pytest.mark.parametrize("answers", [{MUTE.node: ENABLED}, {}], ids=["answered", "not answered"])

@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from celeriac.app.access.acting import Acting
 from celeriac.app.app_queries import AppQueries, Watched
 from celeriac.app.app_record_views import AppEventView, EnvironmentView, LogLineView, VariableView
 from celeriac.app.asking import SOURCE_LIMIT_S
 from celeriac.app.following import Following
 from celeriac.app.inquiry_desk import InquiryDesk
 from celeriac.app.views import sure_moment
+from celeriac.core.access import Right
 from celeriac.core.apps import AppEvent, LogLine, Variable
 from celeriac.core.errors import ConflictError, MissingError
 from celeriac.core.exhibits import cut
@@ -53,10 +55,15 @@ class Told(NamedTuple):
 class AppRecordQueries:
     """Reads of platforms; `told` is by cluster, and lacks those that are on no platform."""
 
-    def __init__(self, apps: AppQueries, told: Mapping[str, Told], clock: Callable[[], float]) -> None:
-        self._apps, self._told, self._clock = apps, told, clock
-        self._lock = threading.Lock()
-        self._followers = 0
+    def __init__(
+        self,
+        apps: AppQueries,
+        told: Mapping[str, Told],
+        followers: "Followers",
+        acting: Acting,
+        clock: Callable[[], float],
+    ) -> None:
+        self._apps, self._told, self._followers, self._acting, self._clock = apps, told, followers, acting, clock
 
     def logs(
         self, id: str, cluster: str | None = None, *, limit: int = 200, which: Lines | None = None
@@ -77,13 +84,13 @@ class AppRecordQueries:
         """Follow an app's log from a time on; whoever asks must close it. Raises ConflictError where too many follow."""
         which = which or Lines()
         app, told = self._found(id, cluster)
-        self._enter()
+        self._followers.enter()
         following = Following(
             told.desk.records,
             app,
             self._clock() if since is None else since,
             lambda line: told.line(line) if which.hold(line) else None,
-            self._leave,
+            self._followers.leave,
         )
         following.begin(SOURCE_LIMIT_S)
         return following
@@ -95,12 +102,15 @@ class AppRecordQueries:
 
     def environment(self, id: str, cluster: str | None = None) -> EnvironmentView:
         """Return the variables that an app is started with, without secrets; raises as `logs` does."""
-        app, told = self._found(id, cluster)
+        app, told = self._found(id, cluster, Right.REMEDIES, "see the variables of an app")
         items = [told.variable(one) for one in told.desk.ask(app, lambda records: records.environment(app))]
         return EnvironmentView(items, HIDDEN if any(one.value is None for one in items) else None)
 
-    def _found(self, id: str, cluster: str | None) -> tuple[App, Told]:
+    def _found(
+        self, id: str, cluster: str | None, right: Right = Right.SEE, what: str = "see the records of an app"
+    ) -> tuple[App, Told]:
         watched: Watched = self._apps.watched(id, cluster)
+        self._acting.need(right, what, watched.cluster, watched.app.name)
         told = self._told.get(watched.cluster)
         if told is None:
             raise MissingError(f"The cluster {watched.cluster} names no platform that could be asked.")
@@ -108,12 +118,22 @@ class AppRecordQueries:
             raise MissingError(f"The platform {watched.app.platform} shows no app {watched.app.name!r}.")
         return watched.app, told
 
-    def _enter(self) -> None:
-        with self._lock:
-            if self._followers >= MOST_FOLLOWERS:
-                raise ConflictError(f"{MOST_FOLLOWERS} readers follow logs already, and no more may; end one of them.")
-            self._followers += 1
 
-    def _leave(self) -> None:
+class Followers:
+    """Those who follow logs now, of all apps: each takes a thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._number = 0
+
+    def enter(self) -> None:
+        """Count one more; raises ConflictError where no more may."""
         with self._lock:
-            self._followers -= 1
+            if self._number >= MOST_FOLLOWERS:
+                raise ConflictError(f"{MOST_FOLLOWERS} readers follow logs already, and no more may; end one of them.")
+            self._number += 1
+
+    def leave(self) -> None:
+        """Count one less."""
+        with self._lock:
+            self._number -= 1

@@ -63,16 +63,17 @@ class Meter(NamedTuple):
 class CapacityQueries:
     """Reads of capacity; `meters` are by cluster."""
 
-    def __init__(self, apps: AppQueries, meters: Mapping[str, Meter], clock: Callable[[], float]) -> None:
-        self._apps, self._meters, self._clock = apps, meters, clock
-        self._quotas: dict[tuple[str, str], tuple[float, QuotaView]] = {}
+    def __init__(
+        self, apps: AppQueries, meters: Mapping[str, Meter], quotas: "Quotas", clock: Callable[[], float]
+    ) -> None:
+        self._apps, self._meters, self._quotas, self._clock = apps, meters, quotas, clock
 
     def capacity(self, id: str, cluster: str | None = None, *, wait_s: float = WAIT_S) -> CapacityView:
         """Return the capacity of an app, by its id or name; raises MissingError, or ConflictError where several have it."""
         name, app = self._apps.watched(id, cluster)
         meter, now = self._meters[name], self._clock()
         since = now - RANGE_S
-        quota = self._quota(meter, app)
+        quota = self._quotas.of(meter, app, now)
         by_process: dict[str, list[Load]] = {}
         for one in meter.loads.loads(app.name, since, now):
             by_process.setdefault(one.process, []).append(one)
@@ -90,13 +91,21 @@ class CapacityQueries:
             processes=processes,
         )
 
-    def _quota(self, meter: Meter, app: App) -> QuotaView:
-        key, now = (app.platform, app.guid), self._clock()
-        at, kept = self._quotas.get(key, (now, None))
+
+class Quotas:
+    """What quotas leave, asked of the platforms by whoever comes first, and kept for all others for a while."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], tuple[float, QuotaView]] = {}
+
+    def of(self, meter: Meter, app: App, now: float) -> QuotaView:
+        """Return what an app's quotas leave, or why that is not known."""
+        key = (app.platform, app.guid)
+        at, kept = self._kept.get(key, (now, None))
         if kept is None or now - at >= QUOTA_KEPT_S:
             kept = _quota(meter.desk, app)
-            fresh = {one: each for one, each in self._quotas.items() if now - each[0] < QUOTA_KEPT_S}
-            self._quotas = {**fresh, key: (now, kept)}  # another, as requests of other threads may read the one before
+            fresh = {one: each for one, each in self._kept.items() if now - each[0] < QUOTA_KEPT_S}
+            self._kept = {**fresh, key: (now, kept)}  # another, as requests of other threads may read the one before
         return kept
 
 

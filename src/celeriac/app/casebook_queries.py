@@ -1,8 +1,11 @@
 """What is kept beside incidents: the tasks that were in flight, the evidence, and the moment of decision."""
 
+from celeriac.app.access.acting import Acting
 from celeriac.app.casebook_views import CasualtiesView, CasualtyView, ExhibitView, KeptView, LineView
+from celeriac.app.sources import Sources
 from celeriac.app.views import moment, sure_moment
 from celeriac.core import casualties, offline
+from celeriac.core.access import Right
 from celeriac.core.casualties import Casualties, Fate
 from celeriac.core.errors import MissingError
 from celeriac.core.exhibits import Exhibit
@@ -16,8 +19,11 @@ GRAVEST_FIRST = tuple(Fate)
 class CasebookQueries:
     """Reads of what is kept of one incident; each raises MissingError for one that is not known."""
 
-    def __init__(self, journal: Journal, casebook: Casebook, exhibits: Exhibits) -> None:
-        self._journal, self._casebook, self._exhibits = journal, casebook, exhibits
+    def __init__(
+        self, sources: Sources, journal: Journal, casebook: Casebook, exhibits: Exhibits, acting: Acting
+    ) -> None:
+        self._sources, self._journal, self._casebook, self._exhibits = sources, journal, casebook, exhibits
+        self._acting = acting
 
     def casualties(self, id: str) -> CasualtiesView:
         """Return the tasks that were in flight, and what became of them; none where no life has ended."""
@@ -35,8 +41,12 @@ class CasebookQueries:
         )
 
     def kept(self, id: str) -> KeptView:
-        """Return what was kept of the worker before it was killed or after it crashed; raises MissingError where nothing was."""
+        """Return what was kept of the worker before it was killed or after it crashed; raises MissingError where nothing was.
+
+        It holds lines of its app's log, and is for whoever may see that log.
+        """
         incident = self._incident(id)
+        self._acting.need(Right.SEE, "see the records of an app", incident.cluster, incident.place.app)
         found = self._exhibits.kept(incident.id)
         if found is None:
             raise MissingError(
@@ -54,7 +64,7 @@ class CasebookQueries:
 
     def _incident(self, id: str) -> Incident:
         found = self._journal.incident(id)
-        if found is None:
+        if found is None or found.cluster not in self._sources:
             raise MissingError(f"No incident {id!r} is known.")
         return found
 

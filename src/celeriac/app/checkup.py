@@ -92,19 +92,27 @@ class Checkup:
         self._platforms, self._store = platforms, store
         self._clock, self._serving = clock, serving
 
-    def lines(self, cluster: str | None = None) -> tuple[Line, ...]:
-        """Return the lines of one or all clusters; raises MissingError with the names that there are."""
-        if cluster is not None and cluster not in self._clusters:
-            raise MissingError(f"No cluster {cluster!r} is configured; there are: {', '.join(self._clusters)}.")
-        return checkup(self._facts([self._clusters[cluster]] if cluster else list(self._clusters.values())))
+    def lines(self, clusters: Collection[str] | None) -> tuple[Line, ...]:
+        """Return the lines of these clusters and the platforms that they name, none for no cluster; None stands for all.
 
-    def view(self, cluster: str | None = None) -> CheckupView:
+        Raises MissingError with the names that there are.
+        """
+        if clusters is None:
+            return checkup(self._facts(list(self._clusters.values()), self._platforms))
+        for name in clusters:
+            if name not in self._clusters:
+                raise MissingError(f"No cluster {name!r} is configured; there are: {', '.join(self._clusters)}.")
+        if not clusters:
+            return ()
+        chosen = [one for name, one in self._clusters.items() if name in clusters]
+        named = {name for one in chosen for name in one.platforms}
+        return checkup(self._facts(chosen, [one for one in self._platforms if one.name in named]))
+
+    def view(self, clusters: Collection[str] | None) -> CheckupView:
         """Return the same as people and programs see it."""
-        return checkup_view(self.lines(cluster), self._clock())
+        return checkup_view(self.lines(clusters), self._clock())
 
-    def _facts(self, clusters: list[ClusterProbes]) -> Facts:
-        named = {name for one in clusters for name in one.platforms}
-        places = [one for one in self._platforms if one.name in named or len(clusters) == len(self._clusters)]
+    def _facts(self, clusters: list[ClusterProbes], places: Collection[PlatformProbes]) -> Facts:
         threads = min(MOST_THREADS, 4 + 12 * len(clusters) + 2 * len(places))
         pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="checkup")
         now = self._clock()  # all ages are as of the beginning: what is asked last must not make the first look old

@@ -1,7 +1,7 @@
 """Checkups as a server gives them, to whoever asks."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from celeriac.app.checkup import Checkup
 from celeriac.app.checkup_views import CheckupView
@@ -17,14 +17,15 @@ class Checkups:
         self._make, self._clock = make, clock
         self._lock = threading.Lock()
         self._checkup: Checkup | None = None
-        self._made: dict[str | None, tuple[float, CheckupView]] = {}
+        self._made: dict[tuple[str, ...] | None, tuple[float, CheckupView]] = {}
 
-    def view(self, cluster: str | None = None) -> CheckupView:
-        """Return the newest checkup of one or all clusters."""
+    def view(self, clusters: Sequence[str] | None) -> CheckupView:
+        """Return the newest checkup of these clusters; None stands for all, and for every platform."""
+        which = None if clusters is None else tuple(clusters)
         with self._lock:
-            at, view = self._made.get(cluster, (0.0, None))
+            at, view = self._made.get(which, (0.0, None))
             if view is None or self._clock() - at >= AGAIN_S:
                 self._checkup = self._checkup or self._make()
-                view = self._checkup.view(cluster)
-                self._made[cluster] = (self._clock(), view)
+                view = self._checkup.view(which)
+                self._made[which] = (self._clock(), view)
             return view

@@ -14,7 +14,7 @@ from celeriac.core.errors import PortError
 from celeriac.core.model import Incarnation
 from celeriac.core.readings import Known
 from celeriac.core.snapshot import Seen
-from celeriac.ports import Audit, AuditEntry, Control
+from celeriac.ports import Audit, AuditEntry, AuditFilter, Control
 from celeriac.processes import backoff
 
 ACTOR = "celeriac"
@@ -93,7 +93,8 @@ class EventsSwitch:
 
     def _asked_before(self, one: Incarnation) -> bool:
         """Tell whether a keeper before us has asked this life of the worker."""
-        found = self._audit.entries(self._cluster, action=ACTION, target=one.key, since=one.first_seen_at, limit=1)
+        mine = AuditFilter(1, self._cluster, action=ACTION, target=one.key, since=one.first_seen_at)
+        found = self._audit.entries(mine)
         if found:
             self._settled.add(_life(one))
         return bool(found)

@@ -17,6 +17,7 @@ from celeriac.app.beat_watch import BeatWatch
 from celeriac.app.casualties import CasualtyWatch
 from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer
+from celeriac.app.keeper_trail import KeeperTrail
 from celeriac.app.platform_orders import order_app
 from celeriac.app.preserve import Preserver
 from celeriac.app.remote_orders import mend, recycle
@@ -63,7 +64,7 @@ class Aides(Struct, frozen=True):
 
     `switch` has workers send their task events, `casualties` finds what becomes of tasks in flight, `aftermath` keeps
     evidence after a crash and `preserver` before a kill, `exhibits` the moments of decision, `beat` finds periodic tasks
-    that come no more.
+    that come no more, `trail` has in the audit trail what was journalled.
     """
 
     switch: EventsSwitch | None = None
@@ -72,6 +73,7 @@ class Aides(Struct, frozen=True):
     preserver: Preserver | None = None
     exhibits: Exhibits | None = None
     beat: BeatWatch | None = None
+    trail: KeeperTrail | None = None
 
 
 class Keeper:
@@ -124,7 +126,7 @@ class Keeper:
             self._say("standing by: another keeper is at work")
             return
         policy = self._rules.policy()
-        book = self._journal.book(self._cluster, self._clock() - max(REMEMBERED_S, policy.cooldown_s))
+        book = self._book(policy)
         seen = self._gatherer.look(book)
         past = Past(book.incidents, book.remedies, book.words)
         findings = diagnose(seen, self._rules.limits)
@@ -152,6 +154,12 @@ class Keeper:
         if self._aides.switch and policy.paused is None:
             self._aides.switch.consider(seen)
 
+    def _book(self, policy: Policy) -> Book:
+        book = self._journal.book(self._cluster, self._clock() - max(REMEMBERED_S, policy.cooldown_s))
+        if self._aides.trail:
+            self._aides.trail.read(book)
+        return book
+
     def _beat_notes(self, seen: Seen, findings: tuple[Finding, ...]) -> tuple[str, ...]:
         return self._aides.beat.notes(seen, findings) if self._aides.beat else ()
 
@@ -160,6 +168,8 @@ class Keeper:
 
     def _commit(self, changes: Changes) -> None:
         self._journal.commit(changes, self._holder)
+        if self._aides.trail:
+            self._aides.trail.committed(changes, self._clock())
 
     def _act(self, act: Act, looked_at: float) -> None:
         """Do what is journalled, if the index still is what was convicted, and journal how it went."""
@@ -271,7 +281,7 @@ class Keeper:
         for id, text in news:
             incident = self._journal.incident(id)
             if incident is not None:
-                self._commit(Changes((story.told(incident, self._clock(), kind, text),)))
+                self._journal.commit(Changes((story.told(incident, self._clock(), kind, text),)), self._holder)
                 log.info(text, cluster=self._cluster, worker=incident.place.name, step=kind, id=id)
 
     def _say(self, text: str, *, exc_info: bool = False) -> None:

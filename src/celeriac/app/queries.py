@@ -1,14 +1,22 @@
-"""Everything that can be read, once, for pages, API and stream alike; nothing here changes anything."""
+"""Everything that can be read, once, for pages, API, command line and stream alike; nothing here changes anything.
 
-from collections.abc import Callable
+Whoever reads sees the clusters that a role of theirs is for: of others there is nothing, not even a name.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from celeriac.access_ports import BreakGlass
+from celeriac.app.access.acting import Acting
+from celeriac.app.access.audit_queries import AuditQueries
+from celeriac.app.access.break_glass import BreakGlassUses
 from celeriac.app.app_queries import AppQueries, heard_lives
-from celeriac.app.app_record_queries import AppRecordQueries
+from celeriac.app.app_record_queries import AppRecordQueries, Followers, Told
 from celeriac.app.app_views import AppView
-from celeriac.app.capacity_queries import CapacityQueries
+from celeriac.app.capacity_queries import CapacityQueries, Meter, Quotas
 from celeriac.app.casebook_queries import CasebookQueries
 from celeriac.app.chart_queries import ChartQueries
+from celeriac.app.checkup_views import CheckupView
 from celeriac.app.checkups import Checkups
 from celeriac.app.observation_queries import ObservationQueries
 from celeriac.app.order_views import OrderView
@@ -28,53 +36,67 @@ from celeriac.app.views import (
     WorkerView,
     moment,
 )
+from celeriac.core.access import Right
 from celeriac.core.errors import ConflictError, MissingError, UnreachableError
+from celeriac.core.incident import Incident
 from celeriac.core.model import Mode
-from celeriac.ports import Journal, Requests
+from celeriac.evidence_ports import Casebook, Exhibits
+from celeriac.ports import Audit, Journal, Pauses, Requests
 
 
-class Apart(NamedTuple):
-    """Reads that are made elsewhere: of stores of their own, of the platforms, or of what is not stored."""
-
-    pausing: Pausing
-    casebook: CasebookQueries
-    capacity: CapacityQueries
-    checkups: Checkups
-    app_records: AppRecordQueries
-
-
-class Queries:
-    """Reads of the store, shaped for people; what there is to read of tasks, queues and the hearing has its own part.
+class Library(NamedTuple):
+    """What is read, whoever reads it; `told` and `meters` are by cluster.
 
     `disk_free` gives the room on the store's disk in bytes, or None where that is not known.
     """
 
-    def __init__(
-        self,
-        sources: Sources,
-        journal: Journal,
-        requests: Requests,
-        clock: Callable[[], float],
-        disk_free: Callable[[], int | None],
-        apart: Apart,
-    ) -> None:
-        self._sources = sources
-        self._journal = journal
-        self._requests = requests
-        self._clock = clock
-        self.pausing = apart.pausing
+    sources: Sources
+    journal: Journal
+    requests: Requests
+    pauses: Pauses
+    audit: Audit
+    break_glass: BreakGlass
+    casebook: Casebook
+    exhibits: Exhibits
+    checkups: Checkups
+    told: Mapping[str, Told]
+    meters: Mapping[str, Meter]
+    clock: Callable[[], float]
+    disk_free: Callable[[], int | None]
+    quotas: Quotas
+    followers: Followers
+
+
+class Queries:
+    """One actor's reads, shaped for people; what there is to read of tasks, queues and the hearing has its own part."""
+
+    def __init__(self, library: Library, acting: Acting) -> None:
+        sources, journal, clock = library.sources.within(acting.actor.sees), library.journal, library.clock
+        self._sources, self._journal, self._requests, self._clock = sources, journal, library.requests, clock
+        self.acting = acting
+        self.pausing = Pausing(sources, library.pauses, acting, clock)
+        self.audit = AuditQueries(library.audit, acting, sources)
+        self.break_glass = BreakGlassUses(library.break_glass, acting, clock)
         self.reports = ReportQueries(sources, journal, clock)
-        self.casebook, self.capacity = apart.casebook, apart.capacity
-        self.checkups, self.app_records = apart.checkups, apart.app_records
+        self.casebook = CasebookQueries(sources, journal, library.casebook, library.exhibits, acting)
         self._apps = AppQueries(sources, journal, clock)
-        self.tasks = TaskQueries(sources, clock)
+        self.capacity = CapacityQueries(self._apps, library.meters, library.quotas, clock)
+        self.app_records = AppRecordQueries(self._apps, library.told, library.followers, acting, clock)
+        self.tasks = TaskQueries(sources, acting, clock)
         self.charts = ChartQueries(sources, clock)
         self.queues = QueueQueries(sources, journal, clock)
-        self.observation = ObservationQueries(sources, journal, clock, disk_free)
+        self.observation = ObservationQueries(sources, journal, clock, library.disk_free)
+        self._checkups = library.checkups
 
     def now(self) -> float:
         """Return the clock that every age is counted by."""
         return self._clock()
+
+    def checkup(self, cluster: str | None = None) -> CheckupView:
+        """Return the newest checkup of one cluster, or of all that the actor sees."""
+        if cluster is None and self.acting.may(Right.SEE):
+            return self._checkups.view(None)
+        return self._checkups.view([one.name for one in self._sources.chosen(cluster)])
 
     # Clusters and readiness
 
@@ -104,6 +126,9 @@ class Queries:
         if blind:
             one = blind[0]
             return Headline("blind", f"{one.name}: {one.blind or one.problems[0]}", one.observed_at)
+        if unseen := self.break_glass.unseen():
+            use = unseen[0]
+            return Headline("attention", f"Break-glass sign-on by {use.name} from {use.address}", use.at)
         workers = sum(one.workers for one in clusters)
         healthy = sum(one.verdicts.get("healthy", 0) + one.verdicts.get("busy", 0) for one in clusters)
         if not workers:
@@ -150,29 +175,33 @@ class Queries:
 
     def incidents(self, cluster: str | None = None, *, open_only: bool = False, limit: int = 100) -> list[IncidentView]:
         """Return incidents, newest first."""
-        self._sources.chosen(cluster)  # the journal knows no clusters, only names
-        found = self._journal.incidents(cluster, open_only=open_only, limit=limit)
+        found = self._stories(cluster, open_only=open_only, limit=limit)
         passing = Passing(self._journal, self._clock)
-        return [incident_view(one, passing.of(one)) for one in found if one.cluster in self._sources]
+        return [incident_view(one, passing.of(one)) for one in found]
+
+    def _stories(self, cluster: str | None, *, open_only: bool, limit: int) -> list[Incident]:
+        names = [one.name for one in self._sources.chosen(cluster)]
+        found = [one for name in names for one in self._journal.incidents(name, open_only=open_only, limit=limit)]
+        return sorted(found, key=lambda one: (-one.opened_at, one.id))[:limit]
 
     def incident(self, id: str) -> IncidentView:
         """Return one incident."""
         found = self._journal.incident(id)
-        if found is None:
+        if found is None or found.cluster not in self._sources:
             raise MissingError(f"No incident {id!r} is known.")
         return incident_view(found, Passing(self._journal, self._clock).of(found))
 
     def remedy(self, id: str) -> RemedyView:
         """Return one remedy."""
         found = self._requests.remedy(id)
-        if found is None:
+        if found is None or found.cluster not in self._sources:
             raise MissingError(f"No remedy {id!r} is known.")
         return remedy_view(found)
 
     def order(self, id: str) -> OrderView:
         """Return how far it is what a person wants to be done with an incident."""
         found = self._requests.word(id)
-        if found is None:
+        if found is None or found.cluster not in self._sources:
             raise MissingError(f"No order {id!r} is known.")
         return order_view(found)
 

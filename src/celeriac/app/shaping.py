@@ -81,17 +81,18 @@ def _instance(instance: Instance) -> InstanceView:
     )
 
 
-def task_view(task: Task, cluster: str) -> TaskView:
-    """Return a task as people see it; it waited from the time it was due until it began."""
+def task_view(task: Task, cluster: str, *, payloads: bool) -> TaskView:
+    """Return a task as people see it, with what came and went or without; it waited from when it was due until it began."""
     return TaskView(
         id=opaque_pair(cluster, task.uuid),
         cluster=cluster,
         uuid=task.uuid,
         name=task.name,
         state=task.state,
-        args=task.args,
-        kwargs=task.kwargs,
-        result=task.result,
+        args=task.args if payloads else None,
+        kwargs=task.kwargs if payloads else None,
+        result=task.result if payloads else None,
+        payloads_hidden=not payloads,
         exception=task.exception,
         worker=task.worker,
         queue=task.queue,
@@ -185,6 +186,7 @@ def incident_view(incident: Incident, passing: list[str]) -> IncidentView:
     return IncidentView(
         id=incident.id,
         cluster=incident.cluster,
+        app=incident.place.app,
         worker=incident.place.id,
         worker_name=incident.place.name,
         verdict=incident.verdict,

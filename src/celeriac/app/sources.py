@@ -73,5 +73,9 @@ class Sources:
             raise UnreachableError(left_out[0].why)
         return answers, left_out
 
-    def __contains__(self, cluster: str) -> bool:
+    def within(self, sees: Callable[[str], bool]) -> "Sources":
+        """Return those clusters alone that somebody may see; of the others they learn nothing, not even that they are."""
+        return Sources(one for one in self._by_name.values() if sees(one.name))
+
+    def __contains__(self, cluster: str | None) -> bool:
         return cluster in self._by_name

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from celeriac.app.access.acting import Acting
 from celeriac.app.ranges import bounds, in_steps
 from celeriac.app.shaping import opaque_pair, parts_of, task_view
 from celeriac.app.sources import Sources, unknown
@@ -22,8 +23,10 @@ from celeriac.app.task_views import (
     TaskView,
 )
 from celeriac.app.views import moment, sure_moment
+from celeriac.core.access import Right
 from celeriac.core.errors import ConflictError
 from celeriac.core.search import Cursor, Found, TaskFilter, TaskRow
+from celeriac.core.tasks import Task
 from celeriac.ports import Tasks
 
 HISTOGRAM_S = 86_400.0
@@ -36,9 +39,8 @@ T = TypeVar("T")
 class TaskQueries:
     """Reads of tasks. Each takes a filter (`ports.TaskFilter`), whose time the clusters share."""
 
-    def __init__(self, sources: Sources, clock: Callable[[], float]) -> None:
-        self._sources = sources
-        self._clock = clock
+    def __init__(self, sources: Sources, acting: Acting, clock: Callable[[], float]) -> None:
+        self._sources, self._acting, self._clock = sources, acting, clock
 
     def page(self, which: TaskFilter, cluster: str | None = None) -> TaskPageView:
         """Return a page of tasks, newest first."""
@@ -53,7 +55,7 @@ class TaskQueries:
             # Where there is nothing beyond, the way back must find the task that the cursor is of.
             near = page[0][0].cursor if page else Cursor(which.cursor.first_at, "")
         older, newer = (near, far) if which.newer else (far, near)
-        views = [task_view(row.task, name) for row, name in page]
+        views = [self._view(row.task, name) for row, name in page]
         return TaskPageView(
             items=views[::-1] if which.newer else views,
             next=_cursor_text(OLDER, older),
@@ -69,7 +71,7 @@ class TaskQueries:
         own, uuid = (parts[0], parts[1]) if known else (cluster, id)
         self._sources.chosen(cluster)
         answers, left_out = self._sources.asked(own, lambda source: source.tasks.task(uuid))
-        found = [task_view(task, source.name) for source, task in answers if task and cluster in {None, source.name}]
+        found = [self._view(task, source.name) for source, task in answers if task and cluster in {None, source.name}]
         if len(found) > 1:
             raise ConflictError(f"Several clusters have a task {id!r}: {', '.join(one.cluster for one in found)}.")
         if not found:
@@ -113,9 +115,16 @@ class TaskQueries:
         self, which: TaskFilter, cluster: str | None, ask: Callable[[Tasks, TaskFilter], T]
     ) -> tuple[list[tuple[str, T]], list[LeftOutView]]:
         """Return what the clusters that can be read say, by name, and the others."""
+        if which.args or which.kwargs or which.result or which.anywhere:
+            # What may not be shown may not be found out either, one search after the other.
+            for one in self._sources.chosen(cluster):
+                self._acting.need(Right.PAYLOADS, "search in arguments and results", one.name)
         shared = replace(which, within_s=which.within_s / max(1, len(self._sources.chosen(cluster))))
         answers, left_out = self._sources.asked(cluster, lambda source: ask(source.tasks, shared))
         return [(source.name, answer) for source, answer in answers], left_out
+
+    def _view(self, task: Task, cluster: str) -> TaskView:
+        return task_view(task, cluster, payloads=self._acting.may(Right.PAYLOADS, cluster))
 
 
 def cursor_of(text: str) -> tuple[Cursor, bool]:

@@ -6,7 +6,10 @@ from datetime import datetime
 
 @dataclass(slots=True)  # a page makes hundreds, and making a frozen one takes three times as long
 class TaskView:
-    """A task with Celery's states; `args`, `kwargs` and `result` are the reprs that the events carry."""
+    """A task with Celery's states; `args`, `kwargs` and `result` are the reprs that the events carry.
+
+    Where `payloads_hidden` is true the reader has no right to see these three.
+    """
 
     id: str
     cluster: str
@@ -16,6 +19,7 @@ class TaskView:
     args: str | None
     kwargs: str | None
     result: str | None
+    payloads_hidden: bool
     exception: str | None
     worker: str | None
     queue: str | None

@@ -79,6 +79,7 @@ class IncidentView:
 
     id: str
     cluster: str
+    app: str | None
     worker: str
     worker_name: str
     verdict: Verdict
