@@ -10,6 +10,13 @@ from web import samples
 from web.serving import Console, serving
 
 
+@pytest.fixture(autouse=True)
+def own_files(tmp_path, monkeypatch):
+    """Nothing of whoever runs the tests is read or written."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("CELERIAC_TOKEN", raising=False)
+
+
 @pytest.fixture
 def world() -> samples.World:
     return samples.night_world()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import harness
+from celeriac.access_ports import BreakGlassUse
 from celeriac.client import Celeriac, ClientError
 from web import samples
 
@@ -68,6 +69,26 @@ def test_tasks_in_numbers(client):
     found = client.durations(since=since, name="shop.stock.reserve", buckets=True, series=True)
     assert found.items[0].runtime.number == sum(one.number for one in found.items[0].runtime.buckets) == 6
     assert found.series[-1].wait.number == 12
+
+
+def test_the_audit_trail_and_break_glass_sign_ons(client, world):
+    world.break_glass.used(BreakGlassUse("use-1", samples.NOW, "emergency", "10.1.2.3"))
+    client.restart("orders-worker/0")
+    (one,) = client.audit(actor="someone on this machine", since=samples.NOW - 60, until=samples.NOW + 60).items
+
+    assert (one.action, one.target, one.outcome, one.at.timestamp()) == (
+        "restart",
+        "orders-worker/0",
+        "ordered",
+        samples.NOW,
+    )
+    assert b"orders-worker/0" in b"".join(client.export_audit("json", action="restart"))
+    assert client.break_glass()[0].seen_at is None
+    assert client.see_break_glass("use-1").seen_by == "someone on this machine"
+    with pytest.raises(ClientError, match="no cursor of the audit trail"):
+        client.audit(cursor="x")
+    with pytest.raises(ClientError, match="since must be before until"):
+        list(client.export_audit(since=9, until=8))
 
 
 def test_queues_and_their_samples(client):
@@ -164,9 +185,13 @@ def test_it_stands_alone():
         "celeriac",
         "celeriac.client",
         "celeriac.client.api",
+        "celeriac.client.access",
+        "celeriac.client.access_answers",
         "celeriac.client.answers",
         "celeriac.client.app_answers",
         "celeriac.client.apps",
+        "celeriac.client.audit",
+        "celeriac.client.audit_answers",
         "celeriac.client.capacity_answers",
         "celeriac.client.casebook_answers",
         "celeriac.client.checkup_answers",

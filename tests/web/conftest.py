@@ -18,7 +18,7 @@ def world() -> samples.World:
 @pytest.fixture
 def asked(world) -> Iterator[TestClient]:
     """Ask the console in process, by the machine's own name."""
-    with TestClient(create_app(world.queries, world.commands), base_url="http://127.0.0.1:5555") as client:
+    with TestClient(create_app(world.service), base_url="http://127.0.0.1:5555") as client:
         yield client
 
 

@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from celeriac.app.app_queries import AppQueries
-from celeriac.app.app_record_queries import AppRecordQueries, Told
-from celeriac.app.capacity_queries import CapacityQueries, Meter
-from celeriac.app.casebook_queries import CasebookQueries
+from celeriac.access_ports import BreakGlassUse
+from celeriac.app.access.acting import Acting, Register
+from celeriac.app.app_record_queries import Followers, Told
+from celeriac.app.capacity_queries import Meter, Quotas
 from celeriac.app.checkups import Checkups
-from celeriac.app.commands import Commands
 from celeriac.app.inquiry_desk import InquiryDesk
-from celeriac.app.pausing import Pausing
-from celeriac.app.queries import Apart, Queries
+from celeriac.app.queries import Library
+from celeriac.app.service import Service
 from celeriac.app.sources import Source, Sources
+from celeriac.core.access import Actor
 from celeriac.core.casualties import Casualties, Casualty, Fate
 from celeriac.core.exhibits import Exhibit, Kept, Line
 from celeriac.core.finding import Finding
@@ -35,7 +35,8 @@ from celeriac.core.rollup import ALL, HOUR, MINUTE, Count, contributed, parted, 
 from celeriac.core.search import Cursor, Facets, Found, Histogram, TaskFilter, TaskRow
 from celeriac.core.snapshot import Stream
 from celeriac.core.tasks import FINAL, Task
-from celeriac.ports import AuditEntry
+from celeriac.ports import AuditEntry, AuditFilter
+from celeriac.web.sign_on import ANYBODY
 from web.checked import Outside, checkup
 from web.told import MemoryRecords, night_records
 
@@ -247,10 +248,44 @@ class MemoryAudit:
     trail: list[AuditEntry] = field(default_factory=list)
 
     def note(self, entry: AuditEntry) -> None:
-        self.trail.append(entry)
+        self.trail.append(replace(entry, id=len(self.trail) + 1))
 
-    def entries(self, cluster: str | None, *, limit: int, **_: object) -> list[AuditEntry]:
-        return [one for one in self.trail if cluster in {None, one.cluster}][:limit]
+    def entries(self, which: AuditFilter) -> list[AuditEntry]:
+        found = [one for one in self.trail if _told(one, which)]
+        return found[: which.limit][::-1] if which.above is not None else found[::-1][: which.limit]
+
+
+def _told(one: AuditEntry, which: AuditFilter) -> bool:
+    names = ("cluster", "action", "actor", "target", "outcome")
+    texts = f"{one.target} {one.detail} {one.why}".lower()
+    return (
+        all(getattr(which, name) in {None, getattr(one, name)} for name in names)
+        and (which.since is None or one.at >= which.since)
+        and (which.until is None or one.at < which.until)
+        and (which.text is None or which.text.lower() in texts)
+        and (which.below is None or (one.id or 0) < which.below)
+        and (which.above is None or (one.id or 0) > which.above)
+    )
+
+
+@dataclass
+class MemoryBreakGlass:
+    """The uses of the break-glass account."""
+
+    kept: list[BreakGlassUse] = field(default_factory=list)
+
+    def used(self, use: BreakGlassUse) -> None:
+        self.kept.append(use)
+
+    def uses(self, *, unseen_only: bool = False, limit: int = 100) -> list[BreakGlassUse]:
+        found = [one for one in self.kept if one.seen_at is None or not unseen_only]
+        return sorted(found, key=lambda one: -one.at)[:limit]
+
+    def seen(self, id: str, now: float, by: str) -> bool:
+        found = [at for at, one in enumerate(self.kept) if one.id == id and one.seen_at is None]
+        for at in found:
+            self.kept[at] = replace(self.kept[at], seen_at=now, seen_by=by)
+        return bool(found)
 
 
 @dataclass
@@ -310,6 +345,7 @@ class World:
     disk_free: int | None = None
     pauses: MemoryPauses = field(default_factory=MemoryPauses)
     audit: MemoryAudit = field(default_factory=MemoryAudit)
+    break_glass: MemoryBreakGlass = field(default_factory=MemoryBreakGlass)
     outside: Outside = field(default_factory=Outside)
     platform: MemoryRecords = field(default_factory=lambda: night_records(NOW))
     loads: MemoryLoads = field(default_factory=MemoryLoads)
@@ -317,23 +353,35 @@ class World:
     def __post_init__(self) -> None:
         brokers = dict(zip(self.histories, ("redis", "rabbitmq"), strict=False))
         sources = Sources(Source(name, brokers[name], one, one, one) for name, one in self.histories.items())
-        self.casebook = CasebookQueries(self.journal, self.kept, self.kept)
-        self.queries = self.reads(sources)
-        self.commands = Commands(self.queries, self.journal, self.requests, lambda: self.time, self.audit)
+        self.read(sources)
 
-    def reads(self, sources: Sources) -> Queries:
-        """Return the reads of these sources."""
-        pausing = Pausing(sources, self.pauses, self.audit, lambda: self.time)
-        meters = {name: Meter(self.loads) for name in self.histories}
-        checkups = Checkups(
-            lambda: checkup(self.histories, self.journal, self.outside, lambda: self.time), lambda: self.time
+    def read(self, sources: Sources) -> None:
+        """Read these sources from now on."""
+        self.service = self.serves(sources)
+        self.queries = self.service.queries(ANYBODY)
+        self.commands = self.service.commands(ANYBODY)
+
+    def serves(self, sources: Sources) -> Service:
+        """Return what a console over these sources serves."""
+        clock = lambda: self.time  # noqa: E731
+        library = Library(
+            sources=sources,
+            journal=self.journal,
+            requests=self.requests,
+            pauses=self.pauses,
+            audit=self.audit,
+            break_glass=self.break_glass,
+            casebook=self.kept,
+            exhibits=self.kept,
+            checkups=Checkups(lambda: checkup(self.histories, self.journal, self.outside, clock), clock),
+            told={"orders": Told(InquiryDesk(self.platform), Redaction())},
+            meters={name: Meter(self.loads) for name in self.histories},
+            clock=clock,
+            disk_free=lambda: self.disk_free,
+            quotas=Quotas(),
+            followers=Followers(),
         )
-        apps = AppQueries(sources, self.journal, lambda: self.time)
-        told = {"orders": Told(InquiryDesk(self.platform), Redaction())}
-        records = AppRecordQueries(apps, told, lambda: self.time)
-        capacity = CapacityQueries(apps, meters, lambda: self.time)
-        apart = Apart(pausing, self.casebook, capacity, checkups, records)
-        return Queries(sources, self.journal, self.requests, lambda: self.time, lambda: self.disk_free, apart)
+        return Service(library, Register(self.audit, clock))
 
     @property
     def hung(self) -> Incident:
@@ -617,6 +665,11 @@ def _billing_board() -> Board:
     where = Place("billing", node=one.node)
     quiet = Finding(where, Verdict.HEALTHY, site=Site(where, incarnation=one))
     return Board("billing", NOW - 0.8, "1 worker judged; nothing to do", "observe", findings=(quiet,))
+
+
+def reader(actor: Actor = ANYBODY) -> Acting:
+    """Return somebody at work whose deeds nobody keeps."""
+    return Register(MemoryAudit(), lambda: NOW).acting(actor)
 
 
 def ordered(world: World, **changed: object) -> Remedy:

@@ -4,9 +4,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from celeriac.app.access.door import ANYBODY
 from celeriac.core.errors import RefusedError, UnreachableError
 from celeriac.core.incident import HeldReason, RemedyKind, RemedyState
-from celeriac.web.auth import ANYBODY
+from celeriac.ports import AuditFilter
 from web import samples
 
 
@@ -92,7 +93,7 @@ def test_a_restart_is_stored_as_a_request(asked, world):
 
     assert answer.status_code == 202
     stored = world.requests.asked[answer.json()["id"]]
-    assert (stored.state, stored.actor, stored.guid) == (RemedyState.REQUESTED, ANYBODY, samples.GUID.format(0))
+    assert (stored.state, stored.actor, stored.guid) == (RemedyState.REQUESTED, ANYBODY.called, samples.GUID.format(0))
     assert asked.get(f"/api/v1/remedies/{stored.id}").json() == answer.json()
 
 
@@ -102,7 +103,7 @@ def test_a_recycling_is_stored_as_a_request(asked, world):
     assert answer.status_code == 202
     stored = world.requests.asked[answer.json()["id"]]
     assert (stored.kind, stored.guid, stored.incident) == (RemedyKind.RECYCLE, samples.GUID.format(0), None)
-    assert world.audit.entries(None, action="recycle", limit=9)[0].target == "orders-worker/0"
+    assert world.audit.entries(AuditFilter(9, action="recycle"))[0].target == "orders-worker/0"
 
 
 def test_the_restart_of_an_app_is_stored_as_a_request(asked, world):
@@ -111,7 +112,7 @@ def test_the_restart_of_an_app_is_stored_as_a_request(asked, world):
     assert answer.status_code == 202
     stored = world.requests.asked[answer.json()["id"]]
     assert (stored.kind, stored.place.name, stored.guid) == (RemedyKind.RESTART_APP, "orders-worker", None)
-    assert world.audit.entries(None, action="restart-app", limit=9)[0].target == "orders-worker"
+    assert world.audit.entries(AuditFilter(9, action="restart-app"))[0].target == "orders-worker"
 
 
 def test_the_approval_of_a_proposed_restart_of_an_app_is_bound_to_its_incident(asked, world):
@@ -127,7 +128,7 @@ def test_the_approval_of_a_proposed_restart_of_an_app_is_bound_to_its_incident(a
     stored = world.requests.asked[answer.json()["id"]]
     assert (stored.kind, stored.incident, stored.state) == (RemedyKind.RESTART_APP, "inc-app", RemedyState.REQUESTED)
     assert (stored.place, stored.guid) == (samples.proposed_restart().place, None)
-    assert world.audit.entries(None, action="approve", limit=9)[0].target == "orders-worker"
+    assert world.audit.entries(AuditFilter(9, action="approve"))[0].target == "orders-worker"
 
 
 def test_an_app_whose_incident_somebody_holds_is_not_restarted(asked, world):
@@ -241,7 +242,7 @@ def test_a_defect_is_a_problem_without_a_traceback(world):
         raise ZeroDivisionError("secret detail")
 
     world.journal.board = fail
-    asked = TestClient(create_app(world.queries, world.commands), "http://localhost", raise_server_exceptions=False)
+    asked = TestClient(create_app(world.service), "http://localhost", raise_server_exceptions=False)
 
     answer = asked.get("/api/v1/workers")
 

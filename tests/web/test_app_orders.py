@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from celeriac.core.incident import RemedyKind, Scale, Strategy
 from celeriac.core.model import Process
+from celeriac.ports import AuditFilter
 from web import samples
 
 OURS = {"hx-request": "true", "sec-fetch-site": "same-origin"}
@@ -32,8 +33,8 @@ def test_a_restart_of_an_app(asked, world, strategy):
 
     assert (order.kind, order.place.name) == (RemedyKind.RESTART_APP, "orders-worker")
     assert order.strategy is (strategy or Strategy.ROLLING)
-    (entry,) = world.audit.entries(None, action="restart-app", limit=9)
-    assert f"all its instances, {order.strategy}" in entry.outcome
+    (entry,) = world.audit.entries(AuditFilter(9, action="restart-app"))
+    assert f"all its instances, {order.strategy}" in entry.detail
 
 
 def test_a_strategy_that_is_none_is_refused(asked, world):
@@ -61,8 +62,8 @@ def test_an_index_that_is_not_there(asked, path, status, why):
 def test_scaling_is_stored_with_what_it_was(asked, world):
     order = stored(world, asked.post("/api/v1/apps/orders-worker/scale", json={"instances": 4}))
     assert (order.kind, order.scale) == (RemedyKind.SCALE, Scale("worker", 6, 4, drain=True))
-    (entry,) = world.audit.entries(None, action="scale", limit=9)
-    assert (entry.target, "process worker from 6 to 4" in entry.outcome) == ("orders-worker", True)
+    (entry,) = world.audit.entries(AuditFilter(9, action="scale"))
+    assert (entry.target, "process worker from 6 to 4" in entry.detail) == ("orders-worker", True)
 
     order = stored(world, asked.post("/api/v1/apps/orders-worker/scale", json={"instances": 0, "drain": False}))
     assert order.scale == Scale("worker", 6, 0, drain=False)

@@ -145,7 +145,7 @@ def test_a_restart_says_first_what_it_will_do(world):
 
 def test_an_empty_console_says_what_to_do():
     world = samples.empty_world()
-    page = TestClient(create_app(world.queries, world.commands), "http://localhost").get("/").text
+    page = TestClient(create_app(world.service), "http://localhost").get("/").text
 
     assert "celery -A yourapp worker -E" in page
     assert "worker_send_task_events" in page
@@ -158,7 +158,7 @@ def test_nothing_is_sent_when_nothing_changed(asked):
 
     again = asked.get("/fragments", params={"have": have(page)})
 
-    assert len(have(page)) == 7
+    assert len(have(page)) == 8
     assert again.status_code == 204
 
 
@@ -196,7 +196,7 @@ def test_the_chosen_cluster_is_kept_when_the_page_asks_for_changes(asked):
 
 def test_with_one_cluster_there_is_nothing_to_choose():
     world = samples.empty_world()
-    page = TestClient(create_app(world.queries, world.commands), "http://localhost").get("/").text
+    page = TestClient(create_app(world.service), "http://localhost").get("/").text
 
     assert "chooser" not in page
 
@@ -297,7 +297,7 @@ def test_a_missing_page_is_a_page(asked):
 
 
 def test_a_prefix_is_put_before_every_address(world):
-    app = create_app(world.queries, world.commands)
+    app = create_app(world.service)
     page = TestClient(app, "http://localhost", root_path="/celeriac").get("/").text
 
     addresses = re.findall(r'(?:src|href|hx-get|hx-post|hx-sse:connect)="(/[^"]*)"', page)

@@ -46,7 +46,7 @@ def test_a_word_is_stored_for_the_keeper_and_audited(asked, world, deed):
     assert (stored.deed, stored.incident, stored.cluster) == (Deed(deed), "inc-hung", "orders")
     assert asked.get(f"/api/v1/orders/{made['id']}").json() == made
     (entry,) = world.audit.trail
-    assert (entry.action, entry.target, entry.outcome) == (deed, "orders-worker/2", "I look into it")
+    assert (entry.action, entry.target, entry.why) == (deed, "orders-worker/2", "I look into it")
 
 
 def test_what_somebody_holds_is_released(asked, world):

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from playwright.sync_api import Page, sync_playwright
 
 import harness
+from celeriac.access_ports import BreakGlassUse
+from celeriac.core.audit import AuditEntry
 from celeriac.core.incident import Scale
 from celeriac.core.model import Process
 from celeriac.core.queues import QueueSample
@@ -160,6 +162,40 @@ def test_an_approval_asks_first_and_is_then_given(visit, world):
 
         page.get_by_text("Restart of orders-worker/2 is approved").wait_for()
         assert [one.incident for one in world.requests.asked.values()] == ["inc-hung"]
+
+
+def test_a_break_glass_sign_on_appears_by_itself_and_goes_once_it_is_seen(visit, world):
+    with visit() as page:
+        assert not page.locator("#break-glass").is_visible()
+        world.break_glass.used(BreakGlassUse("use-1", world.time, "emergency", "10.1.2.3"))
+        world.change()
+
+        card = page.locator("#break-glass-use-1")
+        card.get_by_text("Break-glass sign-on by emergency").wait_for()
+        card.get_by_role("button", name="Mark as seen").click()
+        assert "10.1.2.3" in page.locator("#ask-text").inner_text()
+        page.locator("#ask-yes").click()
+        page.get_by_text("The sign-on of emergency is marked as seen").wait_for()
+        world.change()
+        card.wait_for(state="detached")
+        assert world.break_glass.kept[0].seen_by == "someone on this machine"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_trail_fits_a_phone_and_filters_without_scripts(browser, console, world, scheme):
+    for number in range(60):
+        world.audit.note(AuditEntry(world.time - number, "ana", "restart", "orders-worker/2", "x" * 300, "orders"))
+    with browser.new_context(viewport=PHONE, color_scheme=scheme, java_script_enabled=False) as visitor:
+        page = visitor.new_page()
+        page.goto(f"{console.url}/audit?limit=20")
+        page.get_by_label("Actor").fill("ana")
+        page.get_by_role("button", name="Filter").click()
+        page.wait_for_url("**/audit?*actor=ana*")
+        page.get_by_role("link", name="Older").click()
+        page.get_by_role("link", name="Newest").wait_for()
+
+        assert page.locator(".trail tbody tr").count() == 10
+        assert page.locator("body").bounding_box()["width"] <= PHONE["width"]
 
 
 def test_recycling_and_a_rolling_restart_ask_first_and_are_then_ordered(visit, world):

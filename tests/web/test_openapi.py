@@ -49,6 +49,9 @@ PROMISED = {
     "AppEvent": "id at kind actor text",
     "Environment": "items hidden",
     "Variable": "name value",
+    "AuditPage": "items next previous",
+    "AuditEntry": "id at actor role address token action target cluster outcome before after why detail",
+    "BreakGlassUse": "id at name address seen_at seen_by",
     "Problem": "type title status detail",
 }
 
@@ -74,7 +77,7 @@ def test_lists_have_one_shape(document):
         f"{noun}List"
         for noun in (
             *("Cluster", "Worker", "Incident", "App", "AppEvent", "LogLine"),
-            *("Observation", "Pause", "Queue", "QueueSample"),
+            *("ApiToken", "BreakGlassUse", "Observation", "Pause", "Queue", "QueueSample", "Session"),
         )
     }
     for name in lists:

@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from celeriac.core.readings import Evidence
+from celeriac.settings import ConsoleSettings
 from celeriac.web.app import STATIC, create_app
 from web import samples
 
@@ -44,7 +45,7 @@ def test_every_answer_carries_the_security_headers(asked, path):
     "host", ["localhost", "LOCALHOST:5555", "127.0.0.1:5555", "127.9.9.9", "[::1]:5555", "ops.example"]
 )
 def test_own_names_are_answered(world, host):
-    asked = TestClient(create_app(world.queries, world.commands, allowed_hosts=["Ops.example"]))
+    asked = TestClient(create_app(world.service, console=ConsoleSettings(allowed_hosts=["Ops.example"])))
 
     assert asked.get("/api/v1/clusters", headers={"host": host}).status_code == 200
 

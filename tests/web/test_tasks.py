@@ -23,6 +23,7 @@ from celeriac.core.tasks import FINAL
 from celeriac.ports import Batch
 from celeriac.web.app import create_app
 from web import samples
+from web.samples import reader
 from web.test_api import problem
 
 ALL = [f"({4711 + number}, 'EUR')" for number in range(60)]
@@ -57,15 +58,14 @@ def stored(tmp_path_factory):
 @pytest.fixture(params=["in memory", "in SQLite"])
 def asked(request, world):
     """A console over the tasks of the night."""
-    queries = world.queries
     if request.param == "in SQLite":
         store = request.getfixturevalue("stored")
         sources = Sources(
             Source(name, "redis", store.history(name), store.tasks(name), store.charts(name))
             for name in ("orders", "billing")
         )
-        queries = world.reads(sources)
-    with TestClient(create_app(queries, world.commands), base_url="http://127.0.0.1:5555") as client:
+        world.read(sources)
+    with TestClient(create_app(world.service), base_url="http://127.0.0.1:5555") as client:
         yield client
 
 
@@ -285,7 +285,7 @@ def test_a_task_by_both_of_its_ids(asked):
 def test_a_task_whose_own_id_holds_a_slash(world):
     one = replace(samples.task(1), uuid="my/own id")
     world.histories["orders"].rows[one.uuid] = one
-    with TestClient(create_app(world.queries, world.commands), base_url="http://127.0.0.1:5555") as asked:
+    with TestClient(create_app(world.service), base_url="http://127.0.0.1:5555") as asked:
         for path in ("my/own id", "my%2Fown%20id"):
             assert asked.get(f"/api/v1/tasks/{path}").json()["uuid"] == "my/own id"
 
@@ -293,7 +293,7 @@ def test_a_task_whose_own_id_holds_a_slash(world):
 def test_a_task_that_two_clusters_have_is_answered_with_both(world):
     one = samples.task(1)
     world.histories["billing"].rows[one.uuid] = replace(one, state="FAILURE")
-    with TestClient(create_app(world.queries, world.commands), base_url="http://127.0.0.1:5555") as asked:
+    with TestClient(create_app(world.service), base_url="http://127.0.0.1:5555") as asked:
         path = f"/api/v1/tasks/{one.uuid}"
         assert problem(asked.get(path), 409) == f"Several clusters have a task {one.uuid!r}: orders, billing."
         for cluster in ("orders", "billing"):
@@ -352,7 +352,7 @@ def spread(one, other):
             uuid = f"task-{number % 3}-{at}"
             history.rows[uuid] = replace(samples.task(number), uuid=uuid, first_at=samples.NOW + at)
     sources = Sources(Source(name, "redis", each, each, each) for name, each in zip("ab", histories, strict=True))
-    return TaskQueries(sources, lambda: samples.NOW), histories
+    return TaskQueries(sources, reader(), lambda: samples.NOW), histories
 
 
 def walk(queries, which, direction):
@@ -413,7 +413,7 @@ def test_a_search_over_many_clusters_comes_to_an_end_however_little_time_each_ha
         newer = direction == "previous"
         which = TaskFilter(limit=7, anywhere="eur", within_s=0.0, newer=newer, cursor=Cursor(0, "") if newer else None)
 
-        found, _ = walk(TaskQueries(sources, lambda: samples.NOW), which, direction)
+        found, _ = walk(TaskQueries(sources, reader(), lambda: samples.NOW), which, direction)
 
     assert len(found) > 60 / 7
     assert sorted(uuid for some in found for _, uuid in some) == sorted(

@@ -32,7 +32,7 @@ def world(tmp_path, world):
             Source(name, "redis", store.history(name), store.tasks(name), store.charts(name))
             for name in ("orders", "billing")
         )
-        world.queries = world.reads(sources)
+        world.read(sources)
         (tmp_path / "history-billing.db").unlink()
         yield world
 

@@ -16,7 +16,9 @@ from celeriac.app.casualties import Archives, CasualtyWatch
 from celeriac.app.events_switch import EventsSwitch
 from celeriac.app.gather import Gatherer, Sources
 from celeriac.app.heal import REMEMBERED_S, Aides, Keeper, Rules
+from celeriac.app.keeper_trail import KeeperTrail
 from celeriac.app.preserve import Preserver, Witnesses
+from celeriac.bootstrap.auditing import audit
 from celeriac.bootstrap.brokers import broker, results
 from celeriac.bootstrap.naming import cluster_named, redaction
 from celeriac.bootstrap.platforms import Foundations, polls
@@ -25,7 +27,7 @@ from celeriac.bootstrap.storing import open_store, wait_for_schema
 from celeriac.core.desk import Past
 from celeriac.core.limits import Policy
 from celeriac.core.offline import Moment
-from celeriac.ports import Pauses
+from celeriac.ports import Audit, Pauses
 from celeriac.settings import ClusterSettings, Settings
 
 PAUSE_FILE = "PAUSE"
@@ -57,14 +59,14 @@ def run_keeper(
 def keepers(settings: Settings, store: SqlStore, *, reached: Callable[[str], None] = lambda _: None) -> list[Keeper]:
     """Return one keeper for each cluster; they share the holder of the lease."""
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    foundations = Foundations(settings)
+    foundations, told = Foundations(settings), audit(settings, store)
     return [
         Keeper(
             gatherer(settings, store, one, foundations),
             store.journal(),
             rules(settings, one.name, store.pauses()),
             holder=holder,
-            aides=aides(settings, store, one, foundations),
+            aides=aides(settings, store, one, foundations, told),
             reached=reached,
         )
         for one in settings.cluster
@@ -105,8 +107,10 @@ def gatherer(settings: Settings, store: SqlStore, cluster: ClusterSettings, foun
     return Gatherer(cluster.name, sources, settings.heal.limits(), steady_clock())
 
 
-def aides(settings: Settings, store: SqlStore, cluster: ClusterSettings, foundations: Foundations) -> Aides:
-    """Return what works beside one cluster's keeper."""
+def aides(
+    settings: Settings, store: SqlStore, cluster: ClusterSettings, foundations: Foundations, told: Audit
+) -> Aides:
+    """Return what works beside one cluster's keeper; `told` is the audit trail that all clusters share."""
     watched = foundations.watched(cluster)
     witnesses = Witnesses(
         tasks=store.tasks(cluster.name),
@@ -120,12 +124,13 @@ def aides(settings: Settings, store: SqlStore, cluster: ClusterSettings, foundat
         return Preserver(witnesses, store.casebook(), redaction(cluster), steady_clock())
 
     return Aides(
-        switch=events_switch(store, cluster),
+        switch=events_switch(told, cluster),
         casualties=casualty_watch(store, cluster),
         aftermath=Aftermath(cluster.name, preserver(), steady_clock()),
         preserver=preserver(),
         exhibits=store.casebook(),
         beat=beat_watch(settings, store, cluster.name),
+        trail=KeeperTrail(told),
     )
 
 
@@ -134,12 +139,12 @@ def beat_watch(settings: Settings, store: SqlStore, cluster: str) -> BeatWatch:
     return BeatWatch(cluster, store.tasks(cluster), store.charts(cluster), settings.heal.limits(), steady_clock())
 
 
-def events_switch(store: SqlStore, cluster: ClusterSettings) -> EventsSwitch | None:
+def events_switch(told: Audit, cluster: ClusterSettings) -> EventsSwitch | None:
     """Return what turns a cluster's task events on; None if the settings say never."""
     if cluster.enable_task_events == "never":
         return None
     control = CeleryControl(cluster.broker.get_secret_value())
-    return EventsSwitch(cluster.name, control, store.audit(), steady_clock())
+    return EventsSwitch(cluster.name, control, told, steady_clock())
 
 
 def casualty_watch(store: SqlStore, cluster: ClusterSettings) -> CasualtyWatch:

@@ -10,17 +10,17 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from celeriac.adapters.sql import SqlStore
-from celeriac.app.app_queries import AppQueries
-from celeriac.app.app_record_queries import AppRecordQueries, Told
-from celeriac.app.capacity_queries import CapacityQueries, Meter
-from celeriac.app.casebook_queries import CasebookQueries
+from celeriac.app.access.acting import Register
+from celeriac.app.app_record_queries import Followers, Told
+from celeriac.app.capacity_queries import Meter, Quotas
 from celeriac.app.checkup import Checkup
 from celeriac.app.checkups import Checkups
-from celeriac.app.commands import Commands
 from celeriac.app.inquiry_desk import InquiryDesk
-from celeriac.app.pausing import Pausing
-from celeriac.app.queries import Apart, Queries
+from celeriac.app.queries import Library
+from celeriac.app.service import Service
 from celeriac.app.sources import Source, Sources
+from celeriac.bootstrap.access import Kept, signing_on
+from celeriac.bootstrap.auditing import audit
 from celeriac.bootstrap.naming import redaction
 from celeriac.bootstrap.platforms import CONSOLE, Foundations
 from celeriac.bootstrap.process import steady_clock
@@ -41,26 +41,34 @@ def run_console(settings: Settings, stopping: threading.Event) -> None:
 def console(settings: Settings, store: SqlStore) -> Server:
     """Return the console's server; it asks platforms on sessions of its own."""
     clock, foundations = steady_clock(), Foundations(settings, CONSOLE)
-    journal = store.journal()
-    sources = Sources(_source(one, store) for one in settings.cluster)
-    pausing = Pausing(sources, store.pauses(), store.audit(), clock)
-    kept = store.casebook()
-    checkups = Checkups(lambda: _checkup(settings, store, clock, foundations), clock)
+    register = Register(audit(settings, store), clock)
+    service = Service(library(settings, store, clock, foundations), register)
+    entrance = signing_on(settings, Kept(store, register, clock))
+    return Server(create_app(service, entrance, settings.console), settings.console)
+
+
+def library(settings: Settings, store: SqlStore, clock: Callable[[], float], foundations: Foundations) -> Library:
+    """Return what the console reads."""
+    journal, kept = store.journal(), store.casebook()
     watched = {one.name: foundations.watched(one) for one in settings.cluster}
     desks = {name: InquiryDesk(one.app_records) for name, one in watched.items() if one is not None}
-    told = {one.name: Told(desks[one.name], redaction(one)) for one in settings.cluster if one.name in desks}
-    meters = {one.name: Meter(store.loads(one.name), desks.get(one.name)) for one in settings.cluster}
-    apps = AppQueries(sources, journal, clock)
-    apart = Apart(
-        pausing,
-        CasebookQueries(journal, kept, kept),
-        CapacityQueries(apps, meters, clock),
-        checkups,
-        AppRecordQueries(apps, told, clock),
+    return Library(
+        sources=Sources(_source(one, store) for one in settings.cluster),
+        journal=journal,
+        requests=journal,
+        pauses=store.pauses(),
+        audit=store.audit(),
+        break_glass=store.break_glass(),
+        casebook=kept,
+        exhibits=kept,
+        checkups=Checkups(lambda: _checkup(settings, store, clock, foundations), clock),
+        told={one.name: Told(desks[one.name], redaction(one)) for one in settings.cluster if one.name in desks},
+        meters={one.name: Meter(store.loads(one.name), desks.get(one.name)) for one in settings.cluster},
+        clock=clock,
+        disk_free=lambda: _disk_free(settings.store),
+        quotas=Quotas(),
+        followers=Followers(),
     )
-    queries = Queries(sources, journal, journal, clock, lambda: _disk_free(settings.store), apart)
-    app = create_app(queries, Commands(queries, journal, journal, clock, store.audit()))
-    return Server(app, settings.console.host, settings.console.port)
 
 
 def _checkup(settings: Settings, store: SqlStore, clock: Callable[[], float], foundations: Foundations) -> Checkup:

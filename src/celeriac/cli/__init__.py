@@ -18,6 +18,10 @@ COMMANDS = {
     "emulator": "celeriac.cli.run:emulator",
     "local": "celeriac.cli.local:local",
     "demo": "celeriac.cli.run:demo",
+    "login": "celeriac.cli.login:login",
+    "whoami": "celeriac.cli.login:whoami",
+    "logout": "celeriac.cli.login:logout",
+    "tokens": "celeriac.cli.tokens:tokens",
     "workers": "celeriac.cli.watch:workers",
     "queues": "celeriac.cli.queues:queues",
     "tasks": "celeriac.cli.tasks:tasks",
@@ -30,6 +34,7 @@ COMMANDS = {
     "env": "celeriac.cli.apps:env",
     "capacity": "celeriac.cli.capacity:capacity",
     "report": "celeriac.cli.report:report",
+    "audit": "celeriac.cli.audit:audit",
     "approve": "celeriac.cli.act:approve",
     "restart": "celeriac.cli.app_orders:restart",
     "scale": "celeriac.cli.app_orders:scale",
@@ -39,6 +44,7 @@ COMMANDS = {
     "close": "celeriac.cli.handle:close",
     "pause": "celeriac.cli.handle:pause",
     "resume": "celeriac.cli.handle:resume",
+    "user": "celeriac.cli.user:user",
     "writer": "celeriac.cli.observe:writer",
 }
 """Where each command lives; the order is the order of `--help`."""
@@ -54,6 +60,10 @@ SUMMARIES = {
     "emulator": "Run a local Cloud Foundry for trials.",
     "local": "Run a Procfile's processes on this host.",
     "demo": "Show it: real workers die and come back.",
+    "login": "Sign on at a console.",
+    "whoami": "Tell who you are, and what you may do.",
+    "logout": "Sign off, and forget the token.",
+    "tokens": "List, make and revoke API tokens.",
     "workers": "List workers with their verdicts, or show one.",
     "queues": "List queues with what waits in them.",
     "tasks": "Find tasks, newest first, or count them.",
@@ -66,6 +76,7 @@ SUMMARIES = {
     "env": "Show an app's variables, without secrets.",
     "capacity": "Tell whether an app has instances enough.",
     "report": "Tell what `auto` would have restarted.",
+    "audit": "Read who did what, and how it went.",
     "approve": "Approve what an incident is held for.",
     "restart": "Order the restart of an app or an instance.",
     "scale": "Order another number of an app's instances.",
@@ -75,6 +86,7 @@ SUMMARIES = {
     "close": "Close an incident.",
     "pause": "Pause all restarts for a while.",
     "resume": "End pauses before their time.",
+    "user": "Keep the users file, for consoles without a provider.",
 }
 
 
@@ -133,5 +145,5 @@ class Root(click.Group):
 def main() -> None:
     """Keep Celery workers alive: find the dead and the hung, restart them, prove that they came back.
 
-    `serve` runs everything. The commands from `workers` on ask a running console: name it with --url or CELERIAC_URL.
+    `serve` runs everything. The commands from `login` on ask a running console: name it with --url or CELERIAC_URL.
     """

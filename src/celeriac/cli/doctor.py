@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from celeriac.cli.console import console, prints_json
+from celeriac.cli.console import asked_with, console, prints_json
 from celeriac.cli.run import load, settings_options
 from celeriac.cli.tables import clock, paint, plain, to_json
 from celeriac.client import Check, Checkup
@@ -21,25 +21,22 @@ FAILED = 1
 @click.command()
 @settings_options
 @click.option("--url", envvar="CELERIAC_URL", help="Ask this running console [CELERIAC_URL]; else this process checks.")
-@click.option(
-    "--token", envvar="CELERIAC_TOKEN", help="Token, if the console asks for one [CELERIAC_TOKEN].", metavar="TEXT"
-)
 @click.option("--cluster", help="Only this cluster.")
 @prints_json
-def doctor(*, url: str | None, token: str | None, cluster: str | None, as_json: bool, **options: Any) -> None:
+def doctor(*, url: str | None, cluster: str | None, as_json: bool, **options: Any) -> None:
     """Check what Celeriac can and cannot see and do, and tell what it costs and what mends it.
 
     Nothing is written and nothing acted on. With --url the running server checks; without, this process does, on the settings.
     The exit code is 1 if any check fails.
     """
-    found = _asked(url, token, cluster) if url else _own(options, cluster)
+    found = _asked(url, cluster) if url else _own(options, cluster)
     click.echo(to_json(found) if as_json else told(found))
     if found.counts["fail"]:
         sys.exit(FAILED)
 
 
-def _asked(url: str, token: str | None, cluster: str | None) -> Checkup:
-    with console(url, token, PATIENCE_S) as client:
+def _asked(url: str, cluster: str | None) -> Checkup:
+    with console(url, asked_with(url), PATIENCE_S) as client:
         return client.doctor(cluster)
 
 
@@ -49,7 +46,7 @@ def _own(options: dict[str, Any], cluster: str | None) -> Checkup:
 
     configure_logging("doctor")
     with own_checkup(load(options)) as checkup:
-        return msgspec.convert(msgspec.to_builtins(checkup.view(cluster)), Checkup)
+        return msgspec.convert(msgspec.to_builtins(checkup.view([cluster] if cluster else None)), Checkup)
 
 
 def told(found: Checkup) -> str:

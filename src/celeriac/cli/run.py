@@ -16,6 +16,7 @@ from celeriac.settings import Settings, check_store, read, unused_services
 ROLES = ("observer", "keeper", "console")
 GRACE_S = 8.0
 ONLY = ("serve", "--only")
+EDGE = ("tls_cert", "tls_key", "root_path", "sign_on", "users")
 
 Options = dict[str, Any]
 
@@ -33,6 +34,19 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
             envvar="CELERIAC_CONFIG",
             help="Settings file; without it ./celeriac.toml.",
         ),
+    ):
+        command = option(command)
+    return command
+
+
+def edge_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the flags that say how the console is reached, and who may."""
+    for option in (
+        click.option("--users", type=click.Path(path_type=Path), help="People sign on by this file of users."),
+        click.option("--sign-on", type=click.Choice(["none", "users", "oidc"]), help="Overrides access.sign_on."),
+        click.option("--root-path", help="Overrides console.root_path, the path that a proxy puts before ours."),
+        click.option("--tls-key", type=click.Path(path_type=Path), help="Overrides console.tls_key."),
+        click.option("--tls-cert", type=click.Path(path_type=Path), help="Overrides console.tls_cert: serves TLS."),
     ):
         command = option(command)
     return command
@@ -56,12 +70,18 @@ def load(options: Options) -> Settings:
         "console__port": options.get("port"),
         "heal__mode": options.get("mode"),
         "ephemeral_store": options.get("ephemeral_store"),
+        "console__tls_cert": options.get("tls_cert"),
+        "console__tls_key": options.get("tls_key"),
+        "console__root_path": options.get("root_path"),
+        "access__users": options.get("users"),
+        "access__sign_on": options.get("sign_on") or ("users" if options.get("users") else None),
     }
     return read(path, flags)
 
 
 @click.command()
 @settings_options
+@edge_options
 @ephemeral_option
 @click.option("--only", type=click.Choice(ROLES), help="Run one role alone.")
 @click.option("--cluster", help="The observer's cluster (with --only observer).")
@@ -92,11 +112,14 @@ def serve(only: str | None, cluster: str | None, **options: Any) -> None:
 
 def serve_all(settings: Settings, options: Options, stopping: threading.Event) -> None:
     """Check what can be checked now, bring the schema up to date, and keep every role running until told to stop."""
+    from celeriac.bootstrap.access import check_access
     from celeriac.bootstrap.platforms import check_logins
     from celeriac.bootstrap.process import share_clock
 
     share_clock()
 
+    check_access(settings)
+    check_certificate(settings)
     check_port_free(settings)
     absent = check_logins(settings)
     code = _starter(options, "migrate")().wait()
@@ -106,7 +129,7 @@ def serve_all(settings: Settings, options: Options, stopping: threading.Event) -
         click.echo(f"{one}; it is tried again and again.", err=True)
     for notice in unused_services(settings):
         click.echo(notice, err=True)
-    click.echo(f"Celeriac listens on http://{settings.console.host}:{settings.console.port}")
+    click.echo(f"Celeriac listens on {settings.console.address}")
     supervise(settings, options, stopping)
 
 
@@ -126,12 +149,20 @@ def supervise(settings: Settings, options: Options, stopping: threading.Event) -
 
 def _starter(options: Options, *command: str) -> Callable[[], Child]:
     argv = [sys.executable, "-m", "celeriac", *command]
-    for name in ("config", "host", "port", "store", "mode"):
+    for name in ("config", "host", "port", "store", "mode", *EDGE):
         if options.get(name) is not None:
-            argv += [f"--{name}", str(options[name])]
+            argv += [f"--{name.replace('_', '-')}", str(options[name])]
     if options.get("ephemeral_store"):
         argv.append("--ephemeral-store")
     return lambda: spawn(argv, name=command[-1])
+
+
+def check_certificate(settings: Settings) -> None:
+    """Raise SettingsError if the console has a certificate that cannot be served."""
+    if settings.console.tls_cert and settings.console.tls_key:
+        from celeriac.web.certificate import Certificate
+
+        Certificate(settings.console.tls_cert, settings.console.tls_key)
 
 
 def check_port_free(settings: Settings) -> None:
@@ -151,6 +182,7 @@ def check_port_free(settings: Settings) -> None:
 
 @click.command()
 @settings_options
+@edge_options
 @ephemeral_option
 def migrate(**options: Any) -> None:
     """Bring the store's schema up to date."""

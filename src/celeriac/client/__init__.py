@@ -1,5 +1,16 @@
 """A typed client of Celeriac's HTTP API; it stands alone and imports nothing else of Celeriac."""
 
+from celeriac.client.access_answers import (
+    ApiToken,
+    Fit,
+    MadeApiToken,
+    Opened,
+    RoleTable,
+    Rule,
+    Session,
+    Who,
+    Why,
+)
 from celeriac.client.answers import (
     Cluster,
     Decision,
@@ -28,6 +39,8 @@ from celeriac.client.app_answers import (
     Remark,
     Variable,
 )
+from celeriac.client.audit import AuditFilter
+from celeriac.client.audit_answers import AuditEntry, AuditPage, BreakGlassUse
 from celeriac.client.capacity_answers import (
     BusyHour,
     Capacity,
@@ -57,9 +70,14 @@ from celeriac.client.task_answers import (
 
 __all__ = [
     "DEFAULT_URL",
+    "ApiToken",
     "App",
     "AppEvent",
     "AppInstance",
+    "AuditEntry",
+    "AuditFilter",
+    "AuditPage",
+    "BreakGlassUse",
     "Bucket",
     "BusyHour",
     "Capacity",
@@ -79,6 +97,7 @@ __all__ = [
     "Exhibit",
     "Expected",
     "Facets",
+    "Fit",
     "Gap",
     "Histogram",
     "Incident",
@@ -87,8 +106,10 @@ __all__ = [
     "LeftOut",
     "Line",
     "LogLine",
+    "MadeApiToken",
     "Measured",
     "Observation",
+    "Opened",
     "Order",
     "Pause",
     "Peak",
@@ -101,6 +122,9 @@ __all__ = [
     "Remark",
     "Remedy",
     "Report",
+    "RoleTable",
+    "Rule",
+    "Session",
     "Step",
     "StepCounts",
     "StepDurations",
@@ -109,5 +133,7 @@ __all__ = [
     "TaskPage",
     "Time",
     "Variable",
+    "Who",
+    "Why",
     "Worker",
 ]

@@ -159,6 +159,7 @@ class Incident(Struct, frozen=True):
     critical: bool = False
     passes: list[str] = []
     turns: list[str] = []
+    app: str | None = None
 
 
 class Order(Struct, frozen=True):

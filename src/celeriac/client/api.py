@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from celeriac.client.access import Access
 from celeriac.client.answers import (
     Cluster,
     Incident,
@@ -19,6 +20,7 @@ from celeriac.client.answers import (
     Worker,
 )
 from celeriac.client.apps import Apps
+from celeriac.client.audit import Audits
 from celeriac.client.casebook_answers import Casualties, Kept
 from celeriac.client.checkup_answers import Checkup
 from celeriac.client.connection import Items, Time
@@ -45,7 +47,7 @@ class TaskFilter(TypedDict, total=False):
     search: str | None
 
 
-class Celeriac(Apps, Orders):
+class Celeriac(Access, Apps, Audits, Orders):
     """A connection to one console; use it as a context manager, or call `close`."""
 
     def clusters(self) -> list[Cluster]:

@@ -1,8 +1,10 @@
 """The connection to a console: one request, one answer of a known type, one error for all that can go wrong."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeAlias, TypeVar
@@ -57,11 +59,18 @@ class Event(NamedTuple):
 class Connection:
     """A connection to one console; use it as a context manager, or call `close`."""
 
-    def __init__(self, url: str = DEFAULT_URL, token: str | None = None, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        token: str | None = None,
+        timeout: float = 10.0,
+        ca_file: str | Path | None = None,
+    ) -> None:
         self._url = url.rstrip("/")
+        trusted = _trusted(ca_file) if ca_file else True
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            self._http = httpx2.Client(base_url=f"{self._url}/api/v1", headers=headers, timeout=timeout)
+            self._http = httpx2.Client(base_url=f"{self._url}/api/v1", headers=headers, timeout=timeout, verify=trusted)
         except (httpx2.InvalidURL, ValueError) as error:
             msg = f"{url!r} is not an address of a console ({error}). An address looks like {DEFAULT_URL}."
             raise ClientError(msg) from error
@@ -83,19 +92,31 @@ class Connection:
     def _post(self, path: str, answer: type[T], **body: Any) -> T:
         return self._ask("POST", path, answer, {}, body)
 
+    def _put(self, path: str, answer: type[T], **body: Any) -> T:
+        return self._ask("PUT", path, answer, {}, body)
+
+    def _delete(self, path: str) -> None:
+        self._answered("DELETE", path, {})
+
     def _ask(
         self, method: str, path: str, answer: type[T], params: dict[str, Any], body: dict[str, Any] | None = None
     ) -> T:
-        with self._told_in_a_sentence():
-            response = self._http.request(method, path, params=params, json=body or None)
-        if response.status_code >= 300:
-            raise self._problem(response)
+        response = self._answered(method, path, params, body)
         try:
             with _SHAPES:
                 return msgspec.json.decode(response.content, type=answer)
         except msgspec.DecodeError as error:
             msg = f"What answers at {self._url} is not a Celeriac console of this version ({error})."
             raise ClientError(msg, status=response.status_code) from error
+
+    def _answered(
+        self, method: str, path: str, params: dict[str, Any], body: dict[str, Any] | None = None
+    ) -> httpx2.Response:
+        with self._told_in_a_sentence():
+            response = self._http.request(method, path, params=params, json=body or None)
+        if response.status_code >= 300:
+            raise self._problem(response)
+        return response
 
     def _events(self, path: str, **params: Any) -> Iterator[Event]:
         """Yield the events of a stream until it ends."""
@@ -114,6 +135,15 @@ class Connection:
                 elif field == "data":
                     yield Event(name, value.encode())
 
+    def _pieces(self, path: str, **params: Any) -> Iterator[bytes]:
+        """Yield an answer in the pieces that it comes in."""
+        given = {name: _told(value) for name, value in params.items() if value is not None}
+        with self._told_in_a_sentence(), self._http.stream("GET", path, params=given) as response:
+            if response.status_code >= 300:
+                response.read()
+                raise self._problem(response)
+            yield from response.iter_bytes()
+
     @contextmanager
     def _told_in_a_sentence(self) -> Iterator[None]:
         try:
@@ -122,6 +152,12 @@ class Connection:
             msg = f"The console at {self._url} did not answer in time. Is it busy, or is something between?"
             raise ClientError(msg) from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            if unfit := _unfit_certificate(error):
+                msg = (
+                    f"The certificate of the console at {self._url} is not taken: {unfit}. If a private CA gave it, name "
+                    "the file of that CA with --ca-file or CELERIAC_CA_FILE."
+                )
+                raise ClientError(msg) from error
             msg = (
                 f"There is no console at {self._url} ({error}). Start one with `celeriac serve`, "
                 "or name another with --url or CELERIAC_URL."
@@ -135,6 +171,26 @@ class Connection:
             msg = f"What answers at {self._url} is not a Celeriac console: it said {response.status_code}."
             return ClientError(msg, status=response.status_code)
         return ClientError(problem.detail, problem.title, response.status_code)
+
+
+def _trusted(ca_file: str | Path) -> ssl.SSLContext:
+    """Return what trusts the certificates of this CA and no other."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError:
+        msg = f"The file {ca_file} of the CA holds no certificate in PEM."
+    except OSError as error:
+        msg = f"The file {ca_file} of the CA cannot be read: {error.strerror}."
+    raise ClientError(msg)
+
+
+def _unfit_certificate(error: BaseException | None) -> str | None:
+    """Return what is wrong with the console's certificate, if that is the cause."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message.rstrip(".")
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def query(**given: str | None) -> str:

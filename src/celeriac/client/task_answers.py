@@ -31,6 +31,7 @@ class Task(Struct, frozen=True):
     eta: str | None = None
     expires: str | None = None
     traceback: str | None = None
+    payloads_hidden: bool = False
 
 
 class LeftOut(Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Collection
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,18 +12,46 @@ from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
 
 import celeriac
-from celeriac.app.commands import Commands
-from celeriac.app.queries import Queries
-from celeriac.web import errors, health
-from celeriac.web.api import app_orders, apps, capacity, casebook, docs, doctor, handling, stream, tasks, v1
-from celeriac.web.auth import BrowserSafety
+from celeriac.app.access.door import OpenDoor
+from celeriac.app.access.signing_on import SigningOn
+from celeriac.app.service import ITSELF, Service
+from celeriac.settings import ConsoleSettings
+from celeriac.web import edge, errors, health
+from celeriac.web.api import (
+    access,
+    app_orders,
+    apps,
+    audit,
+    break_glass,
+    capacity,
+    casebook,
+    docs,
+    doctor,
+    handling,
+    stream,
+    tasks,
+    v1,
+)
 from celeriac.web.deps import plain_parameters
-from celeriac.web.pages import app_pages, capacity_page, checks, console, orders
+from celeriac.web.pages import (
+    access_pages,
+    app_pages,
+    audit_page,
+    capacity_page,
+    checks,
+    command_line_page,
+    orders,
+    role_pages,
+    signing_on_pages,
+)
+from celeriac.web.pages import console as console_pages
 from celeriac.web.pages.templating import environment
+from celeriac.web.sign_on import SignOn
 
 Console: TypeAlias = FastAPI
 """What `create_app` returns, for those who may not name the framework."""
 
+DEFAULTS = ConsoleSettings()
 STATIC = Path(__file__).parent / "static"
 DESCRIPTION = (
     "Reads what Celeriac knows of Celery's workers, tasks and incidents, and orders restarts, holds and pauses. "
@@ -33,11 +60,10 @@ DESCRIPTION = (
 )
 
 
-def create_app(queries: Queries, commands: Commands, *, allowed_hosts: Collection[str] = ()) -> Console:
+def create_app(service: Service, signing_on: SigningOn | None = None, console: ConsoleSettings = DEFAULTS) -> Console:
     """Make the app: pages at `/`, the API at `/api/v1`, health at `/healthz` and `/readyz`.
 
-    `allowed_hosts` are the names, besides this machine's own, that requests may call it by. The prefix that a proxy
-    strips is the server's `root_path`.
+    `console` says how it is reached: by what names, through which proxies, below which path.
     """
     app = FastAPI(
         title="Celeriac",
@@ -46,15 +72,20 @@ def create_app(queries: Queries, commands: Commands, *, allowed_hosts: Collectio
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # such a redirect would name scheme and host, which a proxy may know better
     )
-    app.state.queries, app.state.commands = queries, commands
+    signing_on = signing_on or SigningOn(OpenDoor())
+    app.state.service, app.state.signing_on = service, signing_on
     app.state.templates = environment()
-    app.state.feed = stream.Feed(queries)
-    app.add_middleware(BrowserSafety, allowed_hosts=allowed_hosts, refuse=errors.refuse)
+    app.state.feed = stream.Feed(service.queries(ITSELF))
+    app.add_middleware(SignOn, door=signing_on.door, refuse=errors.refuse)
     errors.install(app)
     for router in (
         v1.router,
+        access.router,
         apps.router,
+        audit.router,
+        break_glass.router,
         app_orders.router,
         capacity.router,
         casebook.router,
@@ -68,10 +99,22 @@ def create_app(queries: Queries, commands: Commands, *, allowed_hosts: Collectio
             dependencies=[Depends(plain_parameters)],
             responses=errors.responses(HTTPStatus.UNPROCESSABLE_ENTITY),
         )
-    pages = (app_pages.router, capacity_page.router, console.router, checks.router, orders.router)
+    pages = (
+        app_pages.router,
+        audit_page.router,
+        capacity_page.router,
+        console_pages.router,
+        checks.router,
+        orders.router,
+        signing_on_pages.router,
+        command_line_page.router,
+        access_pages.router,
+        role_pages.router,
+    )
     for router in (docs.router, health.router, *pages):
         app.include_router(router)
     app.mount("/static", OwnFiles(directory=STATIC), name="static")
+    edge.install(app, console)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI documents this way
     return app
 

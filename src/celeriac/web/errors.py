@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from math import ceil
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,15 +13,32 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from celeriac.core.errors import CeleriacError, ConflictError, MissingError, RefusedError, SparedError, UnreachableError
-from celeriac.web.auth import SECURITY_HEADERS, RefusedRequest, own_path
+from celeriac.core.errors import (
+    CeleriacError,
+    ConflictError,
+    DeniedError,
+    MissingError,
+    NotTakenError,
+    RefusedError,
+    SignOnError,
+    SparedError,
+    ThrottledError,
+    UnreachableError,
+)
+from celeriac.web.browser_safety import SECURITY_HEADERS
 from celeriac.web.pages.templating import render
+from celeriac.web.prefix import own_path
+from celeriac.web.refusals import RefusedRequest
 
 STATUS: dict[type[Exception], HTTPStatus] = {
     MissingError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     RefusedError: HTTPStatus.FORBIDDEN,
     UnreachableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    SignOnError: HTTPStatus.UNAUTHORIZED,
+    DeniedError: HTTPStatus.FORBIDDEN,
+    NotTakenError: HTTPStatus.BAD_REQUEST,
+    ThrottledError: HTTPStatus.TOO_MANY_REQUESTS,
 }
 PROBLEM = "application/problem+json"
 MACHINE_PATHS = ("/api/", "/healthz", "/readyz")
@@ -53,14 +71,25 @@ def install(app: FastAPI) -> None:
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request that `auth` has refused."""
-    error: RefusedRequest = scope["refused"]
-    await _answer(Request(scope), HTTPStatus.FORBIDDEN, str(error))(scope, receive, send)
+    """Answer a request that never reached a route: the edge has refused it, or nobody knows who asks."""
+    error: RefusedRequest | CeleriacError = scope["refused"]
+    request = Request(scope)
+    if isinstance(error, CeleriacError):
+        answer = _domain(request, error)
+    else:
+        answer = _answer(request, error.status, str(error), error.headers)
+    await answer(scope, receive, send)
 
 
 def _domain(request: Request, error: Exception) -> Response:
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
-    headers = {"Retry-After": str(max(1, ceil(error.after_s)))} if isinstance(error, SparedError) else None
+    headers: dict[str, str] = {}
+    if isinstance(error, SparedError | ThrottledError):
+        headers["Retry-After"] = str(max(1, ceil(error.after_s)))
+    if isinstance(error, SignOnError):
+        headers["WWW-Authenticate"] = "Bearer"
+        if request.headers.get("hx-request"):
+            headers["HX-Redirect"] = page_sign_on(request)
     return _answer(request, status, str(error), headers)
 
 
@@ -91,6 +120,14 @@ def _unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001
     detail = "Celeriac met an error that it did not expect; its log has the details."
     # This handler runs outside of all middleware.
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail, {**SECURITY_HEADERS, "Cache-Control": "no-store"})
+
+
+def page_sign_on(request: Request) -> str:
+    """Return where a page goes whose session has ended: to the sign-on, which leads back to it."""
+    root = request.scope.get("root_path", "")
+    page = urlsplit(request.headers.get("hx-current-url", ""))
+    onward = page.path.removeprefix(root) or "/"
+    return f"{root}/login?{urlencode({'next': onward + (f'?{page.query}' if page.query else '')})}"
 
 
 def _answer(request: Request, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> Response:

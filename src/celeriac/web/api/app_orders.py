@@ -11,7 +11,7 @@ from celeriac.app.views import RemedyView
 from celeriac.core.incident import Strategy
 from celeriac.web.api.answers import ORDERED, Cluster
 from celeriac.web.api.handling import Body
-from celeriac.web.deps import Actor, Orders
+from celeriac.web.deps import Orders
 
 MOST_INSTANCES = 10_000
 
@@ -43,11 +43,9 @@ class ScaleOrder(Body):
 
 
 @router.post("/apps/{id}/restart", summary="Order the restart of an app", **accepted)
-def restart_app(
-    id: AppId, commands: Orders, actor: Actor, cluster: Cluster = None, body: RestartOrder | None = None
-) -> RemedyView:
+def restart_app(id: AppId, commands: Orders, cluster: Cluster = None, body: RestartOrder | None = None) -> RemedyView:
     """Store the order; the keeper has each instance proven to work, and tells which is not."""
-    return commands.restart_app(id, actor, cluster, body.strategy if body else Strategy.ROLLING)
+    return commands.restart_app(id, cluster, body.strategy if body else Strategy.ROLLING)
 
 
 @router.post("/apps/{id}/instances/{index}/restart", summary="Order the restart of one instance of an app", **accepted)
@@ -55,15 +53,14 @@ def restart_instance(
     id: AppId,
     index: Annotated[int, Path(ge=0)],
     commands: Orders,
-    actor: Actor,
     cluster: Cluster = None,
     process: OneProcess = None,
 ) -> RemedyView:
     """Store the order, bound to the instance that runs now; the keeper carries it out and verifies it."""
-    return commands.restart_instance(id, index, actor, cluster, process)
+    return commands.restart_instance(id, index, cluster, process)
 
 
 @router.post("/apps/{id}/scale", summary="Order another number of instances", **accepted)
-def scale(id: AppId, body: ScaleOrder, commands: Orders, actor: Actor, cluster: Cluster = None) -> RemedyView:
+def scale(id: AppId, body: ScaleOrder, commands: Orders, cluster: Cluster = None) -> RemedyView:
     """Store the order; those that go are drained first, and the platform's own reason is told where it refuses."""
-    return commands.scale(id, Scaled(body.instances, body.process, body.drain), actor, cluster)
+    return commands.scale(id, Scaled(body.instances, body.process, body.drain), cluster)

@@ -12,4 +12,4 @@ router = APIRouter(prefix="/api/v1", tags=["clusters"])
 @router.get("/doctor", summary="Check what Celeriac can see and do", responses=LISTED)
 def doctor(queries: Reads, cluster: Cluster = None) -> CheckupView:
     """Return one line for each check, by subject, with what it costs and what mends it; it takes some seconds."""
-    return queries.checkups.view(cluster)
+    return queries.checkup(cluster)

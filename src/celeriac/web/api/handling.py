@@ -10,7 +10,7 @@ from celeriac.app.order_views import OrderView, PauseView
 from celeriac.app.report_views import ReportView
 from celeriac.core.pauses import LONGEST_S
 from celeriac.web.api.answers import LISTED, MISSING, ORDERED, Cluster, IncidentId, Items, Since
-from celeriac.web.deps import Actor, Orders, Reads
+from celeriac.web.deps import Orders, Reads
 
 NO_CONTROLS = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=NO_CONTROLS)]
@@ -58,9 +58,9 @@ class ResumeOrder(Body):
     status_code=HTTPStatus.ACCEPTED,
     responses=ORDERED,
 )
-def hold(id: IncidentId, body: Reason, commands: Orders, actor: Actor) -> OrderView:
+def hold(id: IncidentId, body: Reason, commands: Orders) -> OrderView:
     """Have the keeper do nothing for this incident until somebody releases it."""
-    return commands.hold(id, actor, body.reason)
+    return commands.hold(id, body.reason)
 
 
 @router.post(
@@ -70,9 +70,9 @@ def hold(id: IncidentId, body: Reason, commands: Orders, actor: Actor) -> OrderV
     status_code=HTTPStatus.ACCEPTED,
     responses=ORDERED,
 )
-def release(id: IncidentId, commands: Orders, actor: Actor, body: MaybeReason | None = None) -> OrderView:
+def release(id: IncidentId, commands: Orders, body: MaybeReason | None = None) -> OrderView:
     """Have the keeper judge this incident again."""
-    return commands.release(id, actor, body.reason if body else "")
+    return commands.release(id, body.reason if body else "")
 
 
 @router.post(
@@ -82,9 +82,9 @@ def release(id: IncidentId, commands: Orders, actor: Actor, body: MaybeReason | 
     status_code=HTTPStatus.ACCEPTED,
     responses=ORDERED,
 )
-def close(id: IncidentId, commands: Orders, actor: Actor, body: MaybeReason | None = None) -> OrderView:
+def close(id: IncidentId, commands: Orders, body: MaybeReason | None = None) -> OrderView:
     """End this incident's story; the same process with the same verdict opens no other one for an hour."""
-    return commands.close(id, actor, body.reason if body else "")
+    return commands.close(id, body.reason if body else "")
 
 
 @router.get("/orders/{id}", tags=["incidents"], summary="Show how far an order is", responses=MISSING)
@@ -106,12 +106,12 @@ def pauses(queries: Reads, cluster: Cluster = None) -> Items[PauseView]:
 
 
 @router.post("/pause", tags=["pauses"], summary="Pause all restarts", status_code=HTTPStatus.CREATED, responses=ORDERED)
-def pause(body: PauseOrder, commands: Orders, actor: Actor) -> PauseView:
+def pause(body: PauseOrder, commands: Orders) -> PauseView:
     """Let nothing be restarted, not even by order, from the keeper's next cycle on until the pause ends."""
-    return commands.pausing.pause(body.reason, body.for_s, actor, body.cluster)
+    return commands.pausing.pause(body.reason, body.for_s, body.cluster)
 
 
 @router.post("/resume", tags=["pauses"], summary="End pauses before their time", responses=ORDERED)
-def resume(commands: Orders, actor: Actor, body: ResumeOrder | None = None) -> Items[PauseView]:
+def resume(commands: Orders, body: ResumeOrder | None = None) -> Items[PauseView]:
     """End the pauses that stand, and return them; a file PAUSE and the mode `observe` go on."""
-    return Items(items=commands.pausing.resume(actor, body.cluster if body else None))
+    return Items(items=commands.pausing.resume(body.cluster if body else None))

@@ -30,7 +30,7 @@ from celeriac.web.api.answers import (
     Since,
     Until,
 )
-from celeriac.web.deps import Actor, Orders, Reads
+from celeriac.web.deps import Orders, Reads
 from celeriac.web.errors import responses
 
 WorkerId = Annotated[str, Path(description="id, name (`orders-worker/0`) or node name")]
@@ -64,9 +64,9 @@ def workers(queries: Reads, cluster: Cluster = None) -> Items[WorkerView]:
     status_code=HTTPStatus.ACCEPTED,
     responses=ORDERED,
 )
-def restart(id: WorkerId, commands: Orders, actor: Actor) -> RemedyView:
+def restart(id: WorkerId, commands: Orders) -> RemedyView:
     """Store the order, bound to the instance that runs now; the keeper carries it out and verifies it."""
-    return commands.restart(id, actor)
+    return commands.restart(id)
 
 
 @router.post(
@@ -76,9 +76,9 @@ def restart(id: WorkerId, commands: Orders, actor: Actor) -> RemedyView:
     status_code=HTTPStatus.ACCEPTED,
     responses=ORDERED,
 )
-def recycle(id: WorkerId, commands: Orders, actor: Actor) -> RemedyView:
+def recycle(id: WorkerId, commands: Orders) -> RemedyView:
     """Store the order, bound to the process that runs now; its platform starts it again, and the keeper verifies it."""
-    return commands.recycle(id, actor)
+    return commands.recycle(id)
 
 
 @router.get("/workers/{id:path}", tags=["workers"], summary="Show one worker", responses=AMBIGUOUS)
@@ -131,9 +131,9 @@ def incident(id: IncidentId, queries: Reads) -> IncidentView:
     status_code=HTTPStatus.ACCEPTED,
     responses=ORDERED,
 )
-def approve(id: IncidentId, commands: Orders, actor: Actor) -> RemedyView:
+def approve(id: IncidentId, commands: Orders) -> RemedyView:
     """Store the approval; the keeper diagnoses again and acts only if the evidence still stands."""
-    return commands.approve(id, actor)
+    return commands.approve(id)
 
 
 @router.get("/remedies/{id}", tags=["remedies"], summary="Show one remedy", responses=MISSING)

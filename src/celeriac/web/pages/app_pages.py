@@ -5,19 +5,21 @@ there, a part each, so that a platform which does not answer holds up nothing el
 """
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from celeriac.app.queries import Queries
-from celeriac.core.errors import CeleriacError
+from celeriac.core.errors import CeleriacError, DeniedError, MissingError
 from celeriac.core.log_lines import Lines
 from celeriac.web.api.apps import JUST_AFTER_S
 from celeriac.web.deps import Reads
 from celeriac.web.pages.fragments import Have, changed, made
 from celeriac.web.pages.templating import render
 
+WITH_STATUS = {DeniedError: HTTPStatus.FORBIDDEN, MissingError: HTTPStatus.NOT_FOUND}
 LINES = 200
 EVENTS = 50
 
@@ -106,9 +108,14 @@ def env(request: Request, id: str, queries: Reads, cluster: str | None = None) -
 
 
 def _part(request: Request, name: str, read: Callable[[], dict[str, Any]], nothing: dict[str, Any]) -> HTMLResponse:
-    """Return a part of the page; what cannot be read is told in its place, and is no failure of the page."""
+    """Return a part of the page; what cannot be read is told in its place, and is no failure of the page.
+
+    What the reader may not see, or is not there, keeps its status.
+    """
+    status = HTTPStatus.OK
     try:
         context = {**nothing, "why": None, **read()}
     except CeleriacError as error:
         context = {**nothing, "why": str(error)}
-    return render(request, f"partials/{name}.html", context)
+        status = WITH_STATUS.get(type(error), status)
+    return render(request, f"partials/{name}.html", context, status=status)

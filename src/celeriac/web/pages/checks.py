@@ -13,5 +13,5 @@ router = APIRouter(include_in_schema=False)
 def doctor(request: Request, queries: Reads, cluster: str | None = None) -> HTMLResponse:
     """Check one cluster or all, and show what came of it."""
     names = [one.name for one in queries.clusters()]
-    context = {"checkup": queries.checkups.view(cluster), "names": names, "chosen": cluster}
+    context = {"checkup": queries.checkup(cluster), "names": names, "chosen": cluster}
     return render(request, "doctor.html", context)

@@ -41,6 +41,10 @@ class Screen:
         pauses = {one.name: self._queries.pausing.standing(one.name) for one in self.clusters}
         return {"clusters": self.clusters, "heard": heard, "stale_s": STALE_S, "pauses": pauses}
 
+    def break_glass(self) -> dict[str, Any]:
+        told = self._queries.break_glass
+        return {"uses": told.unseen(), "may_see_off": told.may_see_off()}
+
     def incidents(self) -> dict[str, Any]:
         return self._told(self._queries.incidents(self._cluster, open_only=True))
 
@@ -70,6 +74,7 @@ class Screen:
 FRAGMENTS: dict[str, Callable[[Screen], dict[str, Any]]] = {
     "headline": Screen.headline,
     "clusters": Screen.strip,
+    "break-glass": Screen.break_glass,
     "incidents": Screen.incidents,
     "workers": Screen.table,
     "queues": Screen.queues,

@@ -14,7 +14,7 @@ from celeriac.core.incident import RemedyKind, Strategy
 from celeriac.core.pauses import LONGEST_S
 from celeriac.web.api.app_orders import RestartOrder, ScaleOrder
 from celeriac.web.api.handling import Body, MaybeWhy, Why
-from celeriac.web.deps import Actor, Orders, Reads
+from celeriac.web.deps import Orders, Reads
 from celeriac.web.pages.templating import render
 
 HOUR_S = 3600.0
@@ -57,25 +57,25 @@ WHAT = {
 
 
 @router.post("/workers/{id}/restart")
-def restart(request: Request, id: str, commands: Orders, queries: Reads, actor: Actor) -> HTMLResponse:
+def restart(request: Request, id: str, commands: Orders, queries: Reads) -> HTMLResponse:
     """Order a restart and say where to follow it."""
     name = queries.worker(id).name
-    return _ordered(request, f"Restart of {name} is ordered", commands.restart(id, actor))
+    return _ordered(request, f"Restart of {name} is ordered", commands.restart(id))
 
 
 @router.post("/workers/{id}/recycle")
-def recycle(request: Request, id: str, commands: Orders, queries: Reads, actor: Actor) -> HTMLResponse:
+def recycle(request: Request, id: str, commands: Orders, queries: Reads) -> HTMLResponse:
     """Order a recycling and say where to follow it."""
     name = queries.worker(id).name
-    return _ordered(request, f"Recycling of {name} is ordered", commands.recycle(id, actor))
+    return _ordered(request, f"Recycling of {name} is ordered", commands.recycle(id))
 
 
 @router.post("/apps/{id}/restart")
 def restart_app(
-    request: Request, id: str, commands: Orders, queries: Reads, actor: Actor, order: Annotated[RestartForm, Form()]
+    request: Request, id: str, commands: Orders, queries: Reads, order: Annotated[RestartForm, Form()]
 ) -> HTMLResponse:
     """Order the restart of an app and say where to follow it."""
-    remedy = commands.restart_app(id, actor, order.cluster, order.strategy)
+    remedy = commands.restart_app(id, order.cluster, order.strategy)
     what = "Rolling restart" if order.strategy is Strategy.ROLLING else "Restart of all instances"
     return _ordered(request, f"{what} of {_app_name(queries, id, order.cluster)} is ordered", remedy)
 
@@ -86,74 +86,78 @@ def restart_instance(
     id: str,
     commands: Orders,
     queries: Reads,
-    actor: Actor,
     order: Annotated[InstanceForm, Form()],
 ) -> HTMLResponse:
     """Order the restart of one index of an app and say where to follow it."""
-    remedy = commands.restart_instance(id, order.index, actor, order.cluster, order.process)
+    remedy = commands.restart_instance(id, order.index, order.cluster, order.process)
     name = f"{_app_name(queries, id, order.cluster)} {order.process} {order.index}"
     return _ordered(request, f"Restart of {name} is ordered", remedy)
 
 
 @router.post("/apps/{id}/scale")
 def scale(
-    request: Request, id: str, commands: Orders, queries: Reads, actor: Actor, order: Annotated[ScaleForm, Form()]
+    request: Request, id: str, commands: Orders, queries: Reads, order: Annotated[ScaleForm, Form()]
 ) -> HTMLResponse:
     """Order another number of instances and say where to follow it."""
-    remedy = commands.scale(id, Scaled(order.instances, order.process, order.drain), actor, order.cluster)
+    remedy = commands.scale(id, Scaled(order.instances, order.process, order.drain), order.cluster)
     name = _app_name(queries, id, order.cluster)
     return _ordered(request, f"Scaling of {name} to {order.instances} instances is ordered", remedy)
 
 
 @router.post("/incidents/{id}/approve")
-def approve(request: Request, id: str, commands: Orders, queries: Reads, actor: Actor) -> HTMLResponse:
+def approve(request: Request, id: str, commands: Orders, queries: Reads) -> HTMLResponse:
     """Approve a remedy and say where to follow it."""
     found = queries.incident(id)
     what = WHAT.get(found.remedy, "Restart")
-    return _ordered(request, f"{what} of {found.worker_name} is approved", commands.approve(id, actor))
+    return _ordered(request, f"{what} of {found.worker_name} is approved", commands.approve(id))
 
 
 @router.post("/incidents/{id}/hold")
-def hold(request: Request, id: str, commands: Orders, queries: Reads, actor: Actor, reason: Reason) -> HTMLResponse:
+def hold(request: Request, id: str, commands: Orders, queries: Reads, reason: Reason) -> HTMLResponse:
     """Hold an incident."""
-    commands.hold(id, actor, reason)
+    commands.hold(id, reason)
     return _noticed(request, f"The incident of {queries.incident(id).worker_name} will be held", SOON)
 
 
 @router.post("/incidents/{id}/release")
-def release(request: Request, id: str, commands: Orders, queries: Reads, actor: Actor) -> HTMLResponse:
+def release(request: Request, id: str, commands: Orders, queries: Reads) -> HTMLResponse:
     """Release an incident that somebody holds."""
-    commands.release(id, actor)
+    commands.release(id)
     return _noticed(request, f"The incident of {queries.incident(id).worker_name} will be judged again", SOON)
 
 
 @router.post("/incidents/{id}/close")
-def close(
-    request: Request, id: str, commands: Orders, queries: Reads, actor: Actor, reason: MaybeReason = ""
-) -> HTMLResponse:
+def close(request: Request, id: str, commands: Orders, queries: Reads, reason: MaybeReason = "") -> HTMLResponse:
     """Close an incident."""
-    commands.close(id, actor, reason)
+    commands.close(id, reason)
     return _noticed(request, f"The incident of {queries.incident(id).worker_name} will be closed", SOON)
 
 
 @router.post("/pause")
 def pause(
-    request: Request, commands: Orders, actor: Actor, reason: Reason, hours: Hours, cluster: Annotated[str, Form()]
+    request: Request, commands: Orders, reason: Reason, hours: Hours, cluster: Annotated[str, Form()]
 ) -> HTMLResponse:
     """Pause one cluster."""
-    one = commands.pausing.pause(reason, hours * HOUR_S, actor, cluster)
+    one = commands.pausing.pause(reason, hours * HOUR_S, cluster)
     return _noticed(
         request, f"{cluster} is paused", f"Nothing is restarted there until {one.until:%Y-%m-%d %H:%M} UTC."
     )
 
 
 @router.post("/resume")
-def resume(
-    request: Request, commands: Orders, actor: Actor, cluster: Annotated[str | None, Form()] = None
-) -> HTMLResponse:
+def resume(request: Request, commands: Orders, cluster: Annotated[str | None, Form()] = None) -> HTMLResponse:
     """End the pauses of one cluster, or all that stand."""
-    commands.pausing.resume(actor, cluster)
+    commands.pausing.resume(cluster)
     return _noticed(request, f"{cluster or 'All clusters'} resumed", "The keeper goes on with its next cycle.")
+
+
+@router.post("/break-glass/{id}/seen")
+def break_glass_seen(request: Request, id: str, commands: Orders) -> HTMLResponse:
+    """Mark a break-glass sign-on as seen."""
+    use = commands.break_glass.seen(id)
+    return _noticed(
+        request, f"The sign-on of {use.name} is marked as seen", "The audit trail keeps it, and who has seen it."
+    )
 
 
 def _app_name(queries: Queries, id: str, cluster: str) -> str:

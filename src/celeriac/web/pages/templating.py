@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import celeriac
+from celeriac.core.access import NOBODY, Actor, Right
 from celeriac.web.pages import questions, wording
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -25,14 +26,19 @@ def environment() -> Environment:
         undefined=StrictUndefined,
     )
     made.filters.update(wording.FILTERS | questions.FILTERS)
-    made.globals.update(version=celeriac.__version__, look=wording.look)
+    made.globals.update(version=celeriac.__version__, look=wording.look, rights=Right)
     return made
 
 
 def text_of(request: Request, template: str, context: Mapping[str, Any]) -> str:
-    """Return a rendered template; `root` is the path that this app is mounted at."""
+    """Return a rendered template; `root` is the path that this app is mounted at, `asking` who will read it.
+
+    What `may` denies is left out: it is the same table that `Queries` and `Commands` refuse by.
+    """
     templates: Environment = request.app.state.templates
-    return templates.get_template(template).render(root=request.scope.get("root_path", ""), **context)
+    asking: Actor = request.scope.get("actor", NOBODY)
+    root = request.scope.get("root_path", "")
+    return templates.get_template(template).render(root=root, asking=asking, may=asking.may, **context)
 
 
 def render(

@@ -69,6 +69,12 @@ LOOKS: dict[str, tuple[str, str]] = {
     "ok": ("alive", "check"),
     "warn": ("warn", "alert"),
     "fail": ("bad", "cross"),
+    # the audit trail
+    "ordered": ("begin", "flag"),
+    "done": ("done", "check"),
+    "denied": ("bad", "stop"),
+    "failed": ("warn", "cross"),
+    "break-glass": ("bad", "alert"),
     # the verdict line
     "good": ("alive", "check"),
     "attention": ("warn", "alert"),
@@ -191,6 +197,16 @@ def absolute(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def day_and_time(at: datetime) -> str:
+    """Return a time of the trail, where each line says that it is UTC."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def minute(at: datetime) -> str:
+    """Return a day and its minute, in UTC as the page says."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
 def clock(at: datetime) -> str:
     """Return the time of day; scripts replace it by the age where that says more."""
     return at.astimezone(UTC).strftime("%H:%M:%S")
@@ -246,7 +262,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     one.__name__: one
     for one in (
         absolute,
+        minute,
         clock,
+        day_and_time,
         epoch,
         first_part,
         grouped,
