@@ -1,0 +1,1 @@
+"""What works inside other programs: it needs the core and the relying party alone."""
