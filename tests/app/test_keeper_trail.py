@@ -1,6 +1,7 @@
 """The keeper is an actor: what it decides, sends, verifies and gives up is in the audit trail, once each."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.test_heal import Killed, Shift
 from celeriac.app.heal import Aides
@@ -115,18 +116,19 @@ def test_a_keeper_that_dies_before_the_act_has_told_its_intent(shift, audit):
     assert actions(audit) == ["decide remedy"]
 
 
-def test_a_trail_that_takes_nothing_stops_no_remedy_and_is_logged(shift, capsys):
+def test_a_trail_that_takes_nothing_stops_no_remedy_and_is_logged(shift):
     class Full:
         def note(self, entry):
             message = "the disk is full"
             raise UnreachableError(message)
 
     keeper = shift.hire("first", aides=Aides(trail=KeeperTrail(Full())))
-    shift.until_convicted(keeper)
-    shift.turns(20, keeper)
+    with capture_logs() as said:
+        shift.until_convicted(keeper)
+        shift.turns(20, keeper)
 
     assert shift.platform.restarted == [guid()]
     assert shift.incident.state is IncidentState.RESOLVED
-    logged = capsys.readouterr().out
+    logged = [one["event"] for one in said]
     assert "what the keeper did is not in the audit trail" in logged
-    assert "the disk is full" in logged
+    assert "the disk is full" in repr(said)

@@ -201,7 +201,7 @@ def test_so_many_answers_are_remembered_and_no_more(asking, forger, monkeypatch)
     for number in range(5):
         asking.bearer(f"token-{number}")
 
-    assert len(asking._introspection._answers) == 3
+    assert len(asking._introspection._good) == 3
 
 
 def test_each_proof_of_who_we_are_has_an_id_of_its_own(forger, clock):
