@@ -382,8 +382,7 @@ def test_a_stream_ends_with_its_session(entrance, provider, monkeypatch):
 
             thread = threading.Thread(target=change, daemon=True)
             thread.start()
-            for _ in parts:
-                pass  # until it ends
+            list(parts)  # comes back only once the stream ends
             over.set()
             thread.join(5)
             assert mine(asked) == 401
